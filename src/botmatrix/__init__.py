@@ -1,0 +1,1 @@
+"""BotMatrix: a matrix of chat bots behind one hub."""

@@ -1,0 +1,97 @@
+"""Every Redis name, once.
+
+`Keys` holds the prefix, so that the hot plane can live in one slot of a cluster (`{botmatrix}:`).
+Names carry ids as they are; `plain_id` says which ids may stand in a name.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+
+PARKING = "default"
+"""Name of the parking place: the lane that no worker reads."""
+
+
+def plain_id(text: str) -> bool:
+    """Whether `text` may be the id of a worker or a nexus: letters, digits, `_ . -`, at most 64."""
+    return _ID.fullmatch(text) is not None
+
+
+class Keys:
+    """The names of one deployment. `prefix` ends with a colon."""
+
+    def __init__(self, prefix: str = "botmatrix:") -> None:
+        self.prefix = p = prefix
+        self.own = p + "own"  # hash: lane -> epoch|inc of its owner
+        self.epoch = p + "epoch"  # counter: epochs of lanes and bots; its absence means an empty Redis
+        self.workers = p + "workers"  # set: ids of workers with a presence
+        self.nexuses = p + "nexuses"  # set: incarnations of nexuses
+        self.bots = p + "bots"  # set: keys of bots ever claimed
+        self.dead = p + "dead"  # stream: dead letters
+        self.stats = p + "stats"  # hash: counters, written where the entry moves
+        self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.events = p + "events"  # channel: accepted events, lossy
+        self.worker_register = p + "worker:register"  # channel: a worker announces itself
+        self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
+
+    def lane(self, name: str) -> str:
+        """Stream of a lane; `PARKING` gives the parking place."""
+        return f"{self.prefix}queue:{name}" if name == PARKING else f"{self.prefix}queue:worker:{name}"
+
+    def deaths(self, lane: str) -> str:
+        """Hash: entry id -> how many workers died while it was delivered."""
+        return f"{self.prefix}lane:{lane}:deaths"
+
+    def failures(self, lane: str) -> str:
+        """Hash: entry id -> how often its handlers raised."""
+        return f"{self.prefix}lane:{lane}:fail"
+
+    def suspects(self, lane: str) -> str:
+        """Set: ids of entries that run alone because workers died with them."""
+        return f"{self.prefix}lane:{lane}:suspect"
+
+    def presence(self, worker_id: str) -> str:
+        """Hash (30 s): what a worker says of itself."""
+        return f"{self.prefix}worker:{worker_id}"
+
+    def lease(self, inc: str) -> str:
+        """String (10 s): this incarnation of a worker or nexus lives."""
+        return f"{self.prefix}lease:{inc}"
+
+    def nexus(self, inc: str) -> str:
+        """Hash: `seq` of the last batch, the letters of the last batches, counters."""
+        return f"{self.prefix}nexus:{inc}"
+
+    def mark(self, digest: str) -> str:
+        """String: the platform's duplicate mark of an event."""
+        return f"{self.prefix}d:{digest}"
+
+    def bot(self, bot: str) -> str:
+        """Hash: epoch, nexus, link. `bot` is `platform:self_id`."""
+        return f"{self.prefix}bot:{bot}"
+
+    def affinity(self, bot: str) -> str:
+        """Hash (1 h): conversation -> lane."""
+        return f"{self.prefix}aff:{bot}"
+
+    def actions(self, nexus: str) -> str:
+        """Stream: actions for the bots of one nexus incarnation."""
+        return f"{self.prefix}actions:{nexus}"
+
+    def act(self, action_id: str) -> str:
+        """Hash (24 h): state and result of an action."""
+        return f"{self.prefix}act:{action_id}"
+
+    def settled(self, nexus: str) -> str:
+        """Channel: how many events of this nexus a lane settled, and when they were received."""
+        return f"{self.prefix}settled:{nexus}"
+
+    def result(self, inc: str) -> str:
+        """Channel: ids of finished actions that this incarnation waits for."""
+        return f"{self.results}{inc}"
+
+    def superseded(self, nexus: str) -> str:
+        """Channel: bots that a nexus lost to another."""
+        return f"{self.prefix}superseded:{nexus}"
