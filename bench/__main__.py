@@ -59,8 +59,8 @@ async def run(args: argparse.Namespace) -> bool:
     found = {name: await measure(CASES[name], args, progress) for name in args.case or CASES}
     setup = (
         f"{args.bots} bots with {args.outstanding} events each without a reply; open loop {args.rate:,.0f} "
-        f"events/s over 100 bots, median of {args.runs} runs of {args.seconds:g} s; bots and contestant share "
-        "the cores."
+        f"events/s over 100 bots, median of {args.runs} runs of {args.seconds:g} s; bots and contestant "
+        "share the cores."
     )
     if args.markdown:
         args.markdown.write_text(markdown(found, setup))

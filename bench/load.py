@@ -195,59 +195,58 @@ class Steady:
 
 
 class Idle:
-    """Many bots that say one thing after each connect; measures how long all take to be back."""
+    """Many bots that say one thing after each connect, dial again when their link ends, and wait."""
+
+    REDIAL_AFTER = 0.2
 
     def __init__(self, bots: int) -> None:
         self.bots = [Bot(FIRST_BOT + n, 1, self.reply) for n in range(bots)]
-        self.waiting: set[int] = set()
+        self.silent = {bot.self_id for bot in self.bots}
         self.number = first_number()
+        self.began = 0.0
+        self.round_began = asyncio.Event()
         self.all_echoed = asyncio.Event()
-        self.all_ended = asyncio.Event()
-        self.links = 0
-        self.first_end: float | None = None
 
     def reply(self, bot: Bot, number: int) -> None:
-        self.waiting.discard(bot.self_id)
-        if not self.waiting:
+        self.silent.discard(bot.self_id)
+        if not self.silent:
             self.all_echoed.set()
 
-    def end(self, bot: Bot) -> None:
-        self.links -= 1
-        if self.first_end is None:
-            self.first_end = time.perf_counter()
-        if not self.links:
-            self.all_ended.set()
-
-    async def online(self, url: str, token: str) -> None:
-        """Connect every bot and wait until each had its echo."""
-        self.waiting = {bot.self_id for bot in self.bots}
+    def begin_round(self) -> None:
+        """From here on every bot must be heard anew."""
+        self.silent = {bot.self_id for bot in self.bots}
         self.all_echoed.clear()
-        self.all_ended.clear()
-        self.first_end = None
-        gate = asyncio.Semaphore(DIALS_AT_ONCE)
-        await asyncio.gather(*(self._online(bot, url, token, gate) for bot in self.bots))
-        await self.all_echoed.wait()
+        self.began = time.perf_counter()
+        self.round_began.set()
 
-    async def _online(self, bot: Bot, url: str, token: str, gate: asyncio.Semaphore) -> None:
-        bot.on_end = self.end
-        await dial_until(bot, url, token, gate)
-        self.links += 1
-        self.number += 1
-        bot.say(0, self.number)
+    async def live(self, bot: Bot, url: str, token: str, gate: asyncio.Semaphore) -> None:
+        """One bot for ever: dial, speak once, wait for the end of the link."""
+        ended = asyncio.Event()
+        bot.on_end = lambda _: ended.set()
+        while True:
+            ended.clear()
+            await dial_until(bot, url, token, gate)
+            self.number += 1
+            bot.say(0, self.number)
+            await ended.wait()
+            if self.all_echoed.is_set():
+                self.begin_round()
+            await asyncio.sleep(self.REDIAL_AFTER)
 
     async def run(self, args: argparse.Namespace) -> dict[str, Any]:
-        started = time.perf_counter()
-        await self.online(args.url, args.token)
-        first = time.perf_counter() - started
-        say(mark="online", seconds=first)
-        back: list[float] = []
-        for _ in range(args.restarts):
-            await self.all_ended.wait()
-            ended = self.first_end or time.perf_counter()
-            await self.online(args.url, args.token)
-            back.append(time.perf_counter() - ended)
-            say(mark="back", seconds=back[-1])
-        return {"first_seconds": first, "back_seconds": back}
+        gate = asyncio.Semaphore(DIALS_AT_ONCE)
+        self.begin_round()
+        took: list[float] = []
+        lives = [asyncio.create_task(self.live(bot, args.url, args.token, gate)) for bot in self.bots]
+        for mark in ("online", *["back"] * args.restarts):
+            await self.round_began.wait()
+            self.round_began.clear()
+            await self.all_echoed.wait()
+            took.append(time.perf_counter() - self.began)
+            say(mark=mark, seconds=took[-1])
+        for life in lives:
+            life.cancel()
+        return {"seconds": took}
 
 
 def first_number() -> int:
