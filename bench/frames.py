@@ -12,9 +12,7 @@ import time
 import msgspec
 
 PAD = "the quick brown fox jumps over the lazy dog"
-SENDS = frozenset(
-    {"send_group_msg", "send_msg", "send_private_msg", "send_group_msg_async", "send_msg_async"}
-)
+SENDS = frozenset({"send_group_msg", "send_msg", "send_private_msg", "send_group_msg_async", "send_msg_async"})
 
 _NUMBER = re.compile(rb"#(\d+)#")
 _EVENT = (
@@ -54,9 +52,9 @@ class Slot:
 
 def lifecycle(bot: int) -> bytes:
     """The first frame of a link."""
-    return (
-        b'{"post_type":"meta_event","meta_event_type":"lifecycle","sub_type":"connect","self_id":%d,"time":%d}'
-        % (bot, int(time.time()))
+    return b'{"post_type":"meta_event","meta_event_type":"lifecycle","sub_type":"connect","self_id":%d,"time":%d}' % (
+        bot,
+        int(time.time()),
     )
 
 

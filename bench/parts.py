@@ -41,9 +41,7 @@ def free_port() -> int:
 class Part:
     """One process with a name: the same command at each start, its output appended to one log file."""
 
-    def __init__(
-        self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name, self.argv, self.log = name, list(argv), log
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,6 +71,11 @@ class Part:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def resume(self) -> None:
+        """SIGCONT, in case it is stopped."""
+        if self.running:
+            self.signal(signal.SIGCONT)
+
     def wait(self, seconds: float) -> bool:
         """Whether it has ended within `seconds`."""
         if self._process is None:
@@ -93,7 +96,7 @@ class Part:
     def stop(self, seconds: float = 10) -> None:
         """SIGTERM; SIGKILL after `seconds`."""
         if self.running:
-            self.signal(signal.SIGCONT)
+            self.resume()
             self.signal(signal.SIGTERM)
             self.wait(seconds)
         self.kill()
@@ -109,9 +112,7 @@ class Part:
 
     def tail(self, lines: int = 20) -> str:
         """The end of its log, for an error message."""
-        return (
-            "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
-        )
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
 
 class Valkey(Part):

@@ -56,16 +56,12 @@ def checks(found: dict[str, Figures]) -> Iterator[Check]:
         yield Check("p99 at the fixed rate", ours.p99_ms, 25.0, 25.0, "ms", more_is_better=False)
         if floor is not None and floor.p99_ms:
             ratio = ours.p99_ms / floor.p99_ms
-            yield Check(
-                "p99 at the fixed rate, times the floor's", ratio, 3.0, 2.0, "x", more_is_better=False
-            )
+            yield Check("p99 at the fixed rate, times the floor's", ratio, 3.0, 2.0, "x", more_is_better=False)
         yield Check("events without a reply", float(ours.missing), 0.0, 0.0, "", more_is_better=False)
     if ours.rss_kib is not None:
         yield Check("memory per idle bot", ours.rss_kib, 60.0, 40.0, "KiB", more_is_better=False)
     if ours.back_s is not None:
-        yield Check(
-            "all bots online again after a restart", ours.back_s, 15.0, 10.0, "s", more_is_better=False
-        )
+        yield Check("all bots online again after a restart", ours.back_s, 15.0, 10.0, "s", more_is_better=False)
 
 
 def number(value: float | None, digits: int) -> str:
@@ -134,6 +130,5 @@ def commit() -> str:
 def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
-        f"{psutil.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
-        f"Python {platform.python_version()}"
+        f"{psutil.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
     )
