@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import structlog
 
@@ -39,10 +39,18 @@ class Masker:
         return _TOKEN.sub(lambda match: f"{match[1] or match[2] or match[3]}{MASK}", line)
 
 
+class Writable(Protocol):
+    """What is needed of a file."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
+
+
 class Stream:
     """Writes whole lines; a full disk or a closed pipe loses them and nothing else."""
 
-    def __init__(self, file: TextIO, masker: Masker) -> None:
+    def __init__(self, file: Writable, masker: Masker) -> None:
         self._file, self._masker = file, masker
 
     def msg(self, message: str) -> None:
@@ -71,7 +79,7 @@ def configure(
     level: str = "info",
     format: str = "console",
     secrets: Iterable[str] = (),
-    file: TextIO | None = None,
+    file: Writable | None = None,
 ) -> None:
     """Set logging up for this process. `part` names it in every line; `secrets` are masked everywhere."""
     target = file or sys.stdout
@@ -80,9 +88,7 @@ def configure(
             structlog.contextvars.merge_contextvars,
             _named(part),
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(
-                fmt="iso" if format == "json" else "%H:%M:%S", utc=format == "json"
-            ),
+            structlog.processors.TimeStamper(fmt="iso" if format == "json" else "%H:%M:%S", utc=format == "json"),
             *renderers(format, colors=_is_terminal(target)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -145,7 +151,7 @@ def _named(part: str) -> Any:
     return add
 
 
-def _is_terminal(file: TextIO) -> bool:
+def _is_terminal(file: Writable) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return file.isatty()
     return False

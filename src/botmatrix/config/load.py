@@ -13,7 +13,7 @@ from typing import Any
 
 from botmatrix.config import values
 from botmatrix.config.home import Home, default_home
-from botmatrix.config.options import BY_KEY, COMPUTED, OPTIONS, Option, nearest
+from botmatrix.config.options import BY_KEY, COMPUTED, OPTIONS, PARTS, Option, nearest
 from botmatrix.config.parts import compose_urls
 from botmatrix.config.secret import MASK
 from botmatrix.config.settings import Settings, Source
@@ -41,7 +41,7 @@ def load(
     flags; those that are None count as not given. Raises `ConfigError` for the first value that is wrong.
     """
     environ = os.environ if environ is None else environ
-    place = Home(home or Path(environ.get("BOTMATRIX_HOME") or default_home()))
+    place = locate(home, environ)
     in_file, warnings = known_keys(read_file(place.config), place.config)
     layers: list[Layer] = [
         ("file", in_file),
@@ -53,6 +53,18 @@ def load(
     settings = _build(place, found, sources, warnings)
     check_together(settings)
     return settings
+
+
+def locate(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Home:
+    """The data folder: the one that is named, else `BOTMATRIX_HOME`, else the platform's."""
+    environ = os.environ if environ is None else environ
+    return Home(home or Path(environ.get("BOTMATRIX_HOME") or default_home()))
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment for children, without the pieces of URLs that they get whole."""
+    pieces = {option.variable for option in PARTS}
+    return {name: value for name, value in os.environ.items() if name not in pieces}
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -69,9 +69,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("plugin_dirs", values.listed(values.text, os.pathsep), "a list of folders"),
     Option("disabled_plugins", values.listed(values.text), "a list of plugin ids", ()),
     Option("nexus_id", values.identifier, _ID),
-    Option(
-        "command_prefixes", values.listed(values.text), 'a list of prefixes such as ["/"]', ("/",), hot=True
-    ),
+    Option("command_prefixes", values.listed(values.text), 'a list of prefixes such as ["/"]', ("/",), hot=True),
     Option("chat_admins", values.listed(values.person), 'a list of people such as ["qq:123"]', (), hot=True),
     Option("onebot_apps", values.listed(onebot_app), _APPS, (), True, True, in_environment=False),
     Option("bots", values.listed(bot_server), _BOTS, (), True, True, in_environment=False),

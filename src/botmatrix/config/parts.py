@@ -21,9 +21,7 @@ def compose_urls(found: dict[str, Any], sources: dict[str, Source], warnings: li
         found.pop(option.key, None)
 
 
-def _compose(
-    url: str, address: str, found: dict[str, Any], sources: dict[str, Source], warnings: list[str]
-) -> None:
+def _compose(url: str, address: str, found: dict[str, Any], sources: dict[str, Source], warnings: list[str]) -> None:
     family = address.split("_")[0] + "_"
     given = [key for key in found if key in BY_KEY and key.startswith(family) and key != url]
     if not given:

@@ -71,9 +71,7 @@ class Postgres:
     def _program(self, argv: tuple[str, ...], identity: Identity | None, stdin: bytes = b"") -> Program:
         # SIGINT is PostgreSQL's "fast" shutdown: sessions are ended, everything is written.
         fast = signal.SIGINT
-        return Program(
-            self.name, argv, _ENV, stdin, identity, stop_signal=fast, orphan_signal=fast, grace=30.0
-        )
+        return Program(self.name, argv, _ENV, stdin, identity, stop_signal=fast, orphan_signal=fast, grace=30.0)
 
     async def _create(self, folder: Path, identity: Identity | None) -> None:
         """Built beside its place and moved there whole: a killed first start leaves nothing half done."""

@@ -61,7 +61,8 @@ class Part:
 class Supervisor:
     """Runs everything on one data folder until it is told to stop.
 
-    `parts` start in their order, then `on_ready` is called; the highest stage stops first.
+    `before` runs when the data folder is ours and may raise. `parts` start in their order, then `on_ready` is
+    called; the highest stage stops first.
     """
 
     def __init__(
@@ -70,11 +71,12 @@ class Supervisor:
         parts: Sequence[Part],
         *,
         environment: Mapping[str, str],
+        before: Callable[[], None] = lambda: None,
         on_ready: Callable[[], Awaitable[None]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings, self._parts, self._environment = settings, parts, environment
-        self._on_ready = on_ready
+        self._before, self._on_ready = before, on_ready
         self._clock = clock or SystemClock()
         self._journal = Journal(settings.home)
         self._stages: dict[int, list[Child]] = {}
@@ -87,6 +89,7 @@ class Supervisor:
             raise_file_limit()
             for name in await asyncio.to_thread(self._journal.stop_leftovers):
                 _log.warning("stopped what an earlier run left behind", left=name)
+            self._before()
             try:
                 async with asyncio.TaskGroup() as group:
                     try:
@@ -156,9 +159,7 @@ class Supervisor:
         mention = self._clock.monotonic() + _PATIENCE
         while not self._stop.is_set() and not await engine.ready():
             if child.failures >= _GIVE_UP_AFTER:
-                raise EngineUnavailable(
-                    engine.title, child.last_words, f"More is in {self._settings.home.logs}"
-                )
+                raise EngineUnavailable(engine.title, child.last_words, f"More is in {self._settings.home.logs}")
             if self._clock.monotonic() > mention:
                 _log.info("still starting", part=engine.name, said=child.last_words)
                 mention += _PATIENCE

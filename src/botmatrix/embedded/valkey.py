@@ -32,9 +32,7 @@ class Valkey:
         executable = valkey_server()
         self._home.valkey.mkdir(mode=0o700, exist_ok=True)
         self.port = kept_port(self._home, self.name)
-        return Program(
-            self.name, (str(executable), "-"), {"LC_ALL": "C"}, stdin=self._configuration(), grace=30.0
-        )
+        return Program(self.name, (str(executable), "-"), {"LC_ALL": "C"}, stdin=self._configuration(), grace=30.0)
 
     def _configuration(self) -> bytes:
         lines = (
