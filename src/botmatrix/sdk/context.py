@@ -14,6 +14,7 @@ from botmatrix.onebot.message import Message, Segment, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
 from botmatrix.sdk.outbox import Outbox
+from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
 from botmatrix.sdk.services import ActionResult, Services, Worker
 
@@ -39,8 +40,8 @@ class Context:
 
     `reply` and `send` are buffered: they leave together with the acknowledgement of the event, at most once,
     and not at all when the handler fails. `call`, `flush` and `now=True` write first what is buffered, at once.
-    When a handler runs again (it failed, or its worker died), what was written is not repeated and calls give
-    the first answer.
+    When a handler runs again (it failed, or its worker died), what was written is not repeated and calls
+    give the first answer.
     """
 
     __slots__ = (
@@ -131,6 +132,11 @@ class Context:
     def to_me(self) -> bool:
         """Whether the bot is meant: in private, by an `@`, or by a quote of its words."""
         return self._said is not None and self._said.to_me
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the person who caused this has a permission."""
+        chat_admin = f"{self.platform}:{self.user_id}" in self._services.settings.chat_admins
+        return allows(permission, self.event, chat_admin=chat_admin)
 
     @property
     def config(self) -> Any:

@@ -23,8 +23,8 @@ _PERMISSION = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 class Plugin:
     """One plugin: its identity and its handlers.
 
-    `id`: letters, digits, `_ . -`. `config`: a pydantic model, read when the plugin is loaded, then `ctx.config`.
-    `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was
+    `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then
+    `ctx.config`. `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was
     spoken to needs none. They are checked as names and shown; nothing is refused for want of one yet.
 
     Handlers are `async def` (run on the worker's loop, where they must not block) or `def` (run in a thread).
@@ -65,8 +65,8 @@ class Plugin:
     ) -> Callable[[F], F]:
         """Run when a message begins with a prefix and this word; the handler's parameters are its arguments.
 
-        With `bare`, also when the whole message is the word, without a prefix. Case does not matter. For people
-        without the permission the command is not there. `description`: else the docstring's first line.
+        With `bare`, also when the whole message is the word, without a prefix. Case does not matter. For
+        people without the permission the command is not there. `description`: else the docstring's first line.
         """
         words = (name, *sorted(set(aliases) - {name}))
         for word in words:
@@ -104,7 +104,7 @@ class Plugin:
     def on_notice(
         self, *kinds: str, priority: int = 10, block: bool = False, timeout: float = 60.0
     ) -> Callable[[F], F]:
-        """Run for notices of these types (`group_increase`, or with the sub-type `notify.poke`), or for all."""
+        """Run for notices of these types (`group_increase`, with sub-type `notify.poke`), or for all."""
         return lambda function: self._declare(function, Trigger.NOTICE, kinds, priority, block, timeout)
 
     def on_request(

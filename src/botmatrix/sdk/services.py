@@ -91,6 +91,11 @@ class Worker(Protocol):
     @property
     def id(self) -> str: ...
 
+    @property
+    def prefix(self) -> str:
+        """What to write before a command."""
+        ...
+
     def commands(self) -> list[CommandInfo]:
         """The commands of the plugins that are loaded, by name."""
         ...
