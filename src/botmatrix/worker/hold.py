@@ -1,54 +1,81 @@
-"""A lane in this worker's hands: how much of it is in memory, and whether it still belongs to us."""
+"""A lane in this worker's hands: what of it is in memory, and whether it still belongs to us."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Iterable
 
-from botmatrix.bus.lanes import Lane
+from botmatrix.bus.lanes import Lane, Settlement
 
 
 class Hold:
     """The entries of one lane that were read and are not settled yet.
 
-    `held` counts all of them, `startable` those that run or could run at once. Every entry that is in memory is blamed
-    when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and `8 * concurrency` in all
-    (the rest waits behind somebody's slow handler, or for Redis).
+    `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in memory is
+    blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and `8 * concurrency`
+    in all (the rest waits behind somebody's slow handler, or for Redis).
     """
 
-    __slots__ = ("_room", "_step", "_total", "_waiter", "deaths", "held", "lane", "lost", "startable")
+    __slots__ = ("_clean", "_limit", "_most", "_step", "_waiter", "closing", "deaths", "ended", "entries", "lane", "lost",
+                 "startable", "wake")  # fmt: skip
 
     def __init__(self, lane: Lane, deaths: dict[bytes, int], concurrency: int) -> None:
         self.lane, self.deaths = lane, deaths
-        self.held = 0
+        self.entries: set[bytes] = set()
         self.startable = 0
         self.lost = False
-        self._room, self._total = 2 * concurrency, 8 * concurrency
+        self.closing = False
+        self.ended: deque[Settlement] = deque()
+        self.wake = asyncio.Event()
+        self._clean = asyncio.Event()
+        self._limit, self._most = 2 * concurrency, 8 * concurrency
         self._step = max(1, concurrency // 2)
         self._waiter: asyncio.Future[None] | None = None
 
     def room(self) -> int:
         """How many entries may be read now."""
-        return min(self._room - self.startable, self._total - self.held)
+        return min(self._limit - self.startable, self._most - len(self.entries))
 
     async def wait_for_room(self) -> None:
-        """Until reading is worth a round trip again, or the lane is lost."""
+        """Until reading is worth a round trip, or the lane is lost."""
         while not self.lost and self.room() < self._step:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
-    def started(self, count: int) -> None:
-        """Entries became startable."""
-        self.startable += count
+    def started(self) -> None:
+        """An entry became startable."""
+        self.startable += 1
 
-    def ended(self) -> None:
+    def stopped(self) -> None:
         """A startable entry no longer is: it ended, sleeps, or was dropped."""
         self.startable -= 1
         self._notify()
 
-    def left(self, count: int) -> None:
+    def settle(self, item: Settlement) -> None:
+        """Hand an ended entry to the lane's settler."""
+        self.ended.append(item)
+        self.wake.set()
+
+    def forget(self, entries: Iterable[bytes]) -> None:
         """Entries left memory: settled, or dropped."""
-        self.held -= count
+        self.entries.difference_update(entries)
+        if not self.ended:
+            self._clean.set()
+        if self.closing:
+            self.wake.set()
         self._notify()
+
+    async def clean(self) -> None:
+        """Until everything that has ended is settled."""
+        self._clean.clear()
+        if self.ended:
+            await self._clean.wait()
+
+    def close(self) -> None:
+        """Nothing more will be read: the settler ends when everything in memory has been settled."""
+        self.closing = True
+        self.wake.set()
 
     def lose(self) -> None:
         """Somebody else owns the lane now."""

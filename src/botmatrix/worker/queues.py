@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 from botmatrix.worker.hold import Hold
 from botmatrix.worker.job import Job
@@ -57,41 +56,40 @@ class SerialQueues:
         """A job that was taken will be tried again: its key stays busy, its slot is free."""
         self._stop(job)
 
-    def wake(self, job: Job) -> None:
-        """A sleeping job is ready again, before all others; one whose lane was lost makes way."""
+    def wake(self, job: Job) -> bool:
+        """A sleeping job is ready again, before all others. False: its lane was lost meanwhile, so it made way."""
         if job.hold.lost:
             self._advance(job.key)
-            return
-        job.hold.started(1)
+            return False
+        job.hold.started()
         self._ready.appendleft(job)
+        return True
 
-    def drop(self, hold: Hold) -> int:
-        """Forget the jobs of a lost lane that have not started; returns how many."""
-        count = 0
-        for queue in self._queues():
-            kept = [job for job in queue if job.hold is not hold]
-            count += len(queue) - len(kept)
-            queue.clear()
-            queue.extend(kept)
-        gone = [job for job in self._ready if job.hold is hold]
+    def drop(self, hold: Hold) -> list[Job]:
+        """Forget the jobs of a lane that have not started; returns them."""
+        dropped: list[Job] = []
+        for queue in self._behind.values():
+            if queue:
+                dropped += (job for job in queue if job.hold is hold)
+                kept = [job for job in queue if job.hold is not hold]
+                queue.clear()
+                queue.extend(kept)
+        ready = [job for job in self._ready if job.hold is hold]
         self._ready = deque(job for job in self._ready if job.hold is not hold)
-        for job in gone:
-            hold.ended()
+        for job in ready:
+            hold.stopped()
             self._advance(job.key)
-        return count + len(gone)
-
-    def _queues(self) -> Iterator[deque[Job]]:
-        return (queue for queue in self._behind.values() if queue)
+        return dropped + ready
 
     def _make_ready(self, job: Job) -> None:
-        job.hold.started(1)
+        job.hold.started()
         self._ready.append(job)
 
     def _stop(self, job: Job) -> None:
         self.running -= 1
         if job.alone:
             self._alone = False
-        job.hold.ended()
+        job.hold.stopped()
 
     def _advance(self, key: str) -> None:
         queue = self._behind[key]
