@@ -1,34 +1,25 @@
-"""Reading lanes: entries become jobs in the serial queues, one reader per lane."""
+"""Reading lanes: one reader each; what is read goes to the intake, what has ended to the lane's settler."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
 
-import msgspec
 import structlog
 
-from botmatrix.bus.envelope import decode_envelope
-from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
-from botmatrix.errors import BadEnvelope, Fenced
-from botmatrix.worker.handler import Handler
+from botmatrix.bus.lanes import Delivery, Lane, Lanes
+from botmatrix.errors import Fenced
 from botmatrix.worker.hold import Hold
-from botmatrix.worker.job import Job
+from botmatrix.worker.intake import Intake
 from botmatrix.worker.patience import patiently
-from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.settler import Settler
-from botmatrix.worker.slots import Slots
 from botmatrix.worker.tally import Tally
 
-log = structlog.get_logger()
+log = structlog.get_logger("worker.consumer")
 
 COUNT = 64
 BLOCK_MS = 1000
-SUSPECT, POISON = 2, 3
-"""Worker deaths with an entry in memory from which on it runs alone, and is not run at all."""
-
-_event = msgspec.json.Decoder(dict[str, Any])
 
 
 class End(StrEnum):
@@ -39,13 +30,13 @@ class End(StrEnum):
 
 
 class Consumer:
-    """The lanes that this worker owns: reads them into the queues and has them settled."""
+    """The lanes that this worker owns and reads. The settlers run in `group`."""
 
     def __init__(
-        self, lanes: Lanes, intake: Intake, queues: SerialQueues, tally: Tally, *, concurrency: int
+        self, lanes: Lanes, intake: Intake, tally: Tally, group: asyncio.TaskGroup, *, concurrency: int
     ) -> None:
-        self._lanes, self._intake, self._queues, self._tally = lanes, intake, queues, tally
-        self._concurrency = concurrency
+        self._lanes, self._intake, self._tally = lanes, intake, tally
+        self._group, self._concurrency = group, concurrency
         self._holds: dict[str, Hold] = {}
         self._settlers: set[asyncio.Task[None]] = set()
 
@@ -53,50 +44,75 @@ class Consumer:
         """The lanes that are read now; may be called from any thread."""
         return list(self._holds)
 
+    def lanes(self) -> list[Lane]:
+        """The same, as they were joined."""
+        return [hold.lane for hold in self._holds.values()]
+
     def lose(self, names: set[str]) -> None:
         """Somebody else owns these lanes: what of them has not started is dropped."""
         for name in names & self._holds.keys():
             self._drop(self._holds[name])
 
-    async def consume(self, lane: Lane, *, until_empty: bool = False) -> End:
-        """Read a lane that we have joined until it is lost, or (if asked) empty. What was started ends and is settled."""
+    async def consume(self, lane: Lane, *, leave: Callable[[], bool]) -> End:
+        """Read a lane that was joined, until it is lost, or empty while we may `leave`.
+
+        What was started by then still ends and is settled.
+        """
         hold = Hold(lane, await patiently(lambda: self._lanes.deaths(lane), "deaths"), self._concurrency)
         self._holds[lane.name] = hold
         self._start_settler(hold)
         try:
-            await self._read(hold, until_empty=until_empty)
+            await self._read(hold, leave)
             return End.EMPTY
         except Fenced:
             log.warning("lane_fenced", lane=lane.name)
             return End.FENCED
         finally:
+            del self._holds[lane.name]
             self._drop(hold)
             hold.close()
-            if self._holds.get(lane.name) is hold:
-                del self._holds[lane.name]
 
     async def settled(self) -> None:
-        """Until everything that has ended is settled, on all lanes, also those that are not read any more."""
+        """Until everything that has ended is settled, on all lanes that are not read any more. Cancelled, gives up."""
         await asyncio.gather(*self._settlers)
 
-    async def abandon(self) -> None:
-        """Give up settling; what is left unsettled is delivered again."""
-        for task in self._settlers:
-            task.cancel()
-        await asyncio.gather(*self._settlers, return_exceptions=True)
-
     def _start_settler(self, hold: Hold) -> None:
-        task = asyncio.create_task(Settler(self._lanes, hold, self._tally).run(), name=f"settler-{hold.lane.name}")
+        settler = Settler(self._lanes, hold, self._tally)
+        task = self._group.create_task(settler.run(), name=f"settler-{hold.lane.name}")
         self._settlers.add(task)
         task.add_done_callback(self._settlers.discard)
 
     def _drop(self, hold: Hold) -> None:
         hold.lose()
-        hold.forget(job.delivery.entry_id for job in self._queues.drop(hold))
+        self._intake.drop(hold)
 
-    async def _read(self, hold: Hold, *, until_empty: bool) -> None:
+    async def _read(self, hold: Hold, leave: Callable[[], bool]) -> None:
         while True:
             await hold.wait_for_room()
+            deliveries = await patiently(lambda: self._next(hold), "read")
             if hold.lost:
                 raise Fenced(hold.lane.name)
-            ...
+            if deliveries:
+                self._intake.accept(hold, deliveries)
+            elif leave() and not hold.entries:
+                return
+
+    async def _next(self, hold: Hold) -> list[Delivery]:
+        """The next entries; after a read whose answer got lost, those that it delivered."""
+        if hold.lost:
+            raise Fenced(hold.lane.name)
+        if hold.unanswered:
+            return await self._missed(hold)
+        hold.unanswered = True
+        deliveries = await self._lanes.read(hold.lane, min(COUNT, hold.room()), BLOCK_MS)
+        hold.unanswered = False
+        return deliveries
+
+    async def _missed(self, hold: Hold) -> list[Delivery]:
+        known, after = hold.entries.copy(), b"0"
+        missed: list[Delivery] = []
+        while page := await self._lanes.unsettled(hold.lane, after, COUNT):
+            missed += [delivery for delivery in page if delivery.entry_id not in known]
+            after = page[-1].entry_id
+        hold.unanswered = False
+        return missed

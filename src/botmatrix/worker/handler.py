@@ -16,7 +16,7 @@ class Handler(Protocol):
         ...
 
     async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
-        """Handle one event. Errors, deadlines and the one immediate retry are inside; what it raises kills the event."""
+        """Handle one event; errors, deadlines and the one immediate retry are inside. An exception kills the event."""
         ...
 
     def expire(self) -> None:

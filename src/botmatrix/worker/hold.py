@@ -12,13 +12,11 @@ from botmatrix.bus.lanes import Lane, Settlement
 class Hold:
     """The entries of one lane that were read and are not settled yet.
 
-    `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in memory is
-    blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and `8 * concurrency`
-    in all (the rest waits behind somebody's slow handler, or for Redis).
+    `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in
+    memory is blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and
+    `8 * concurrency` in all (the rest waits behind somebody's slow handler, or for Redis). `unanswered`: the answer
+    to a read got lost, so entries may be delivered to us that we don't know of.
     """
-
-    __slots__ = ("_clean", "_limit", "_most", "_step", "_waiter", "closing", "deaths", "ended", "entries", "lane", "lost",
-                 "startable", "wake")  # fmt: skip
 
     def __init__(self, lane: Lane, deaths: dict[bytes, int], concurrency: int) -> None:
         self.lane, self.deaths = lane, deaths
@@ -26,6 +24,7 @@ class Hold:
         self.startable = 0
         self.lost = False
         self.closing = False
+        self.unanswered = False
         self.ended: deque[Settlement] = deque()
         self.wake = asyncio.Event()
         self._clean = asyncio.Event()

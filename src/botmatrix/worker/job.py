@@ -24,3 +24,7 @@ class Job:
         self.hold, self.delivery, self.envelope, self.event = hold, delivery, envelope, event
         self.key, self.alone = key, alone
         self.give_up_at: float | None = None
+
+    def leave(self) -> None:
+        """Leave memory without being settled: the entry will be delivered again."""
+        self.hold.forget((self.delivery.entry_id,))

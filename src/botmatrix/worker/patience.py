@@ -21,8 +21,8 @@ FIRST, LONGEST = 0.05, 1.0
 async def patiently(call: Callable[[], Awaitable[T]], what: str) -> T:
     """The answer of `call`, made again until Redis gives one.
 
-    Only for calls that may be made twice. A refusal by Redis (full memory, read-only disk) counts as being away: it ends as
-    soon as somebody helps. The first failure of each series is logged, and the end of it.
+    Only for calls that may be made twice. A refusal by Redis (full memory, read-only disk) counts as being away: it
+    ends as soon as somebody helps. The first failure of a series is logged, and its end.
     """
     pause, failed = FIRST, False
     while True:

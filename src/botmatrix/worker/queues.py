@@ -11,8 +11,8 @@ from botmatrix.worker.job import Job
 class SerialQueues:
     """The jobs that were read and have not ended.
 
-    A key is busy from the moment one of its jobs is ready until its last job has ended. A job marked `alone` starts when
-    nothing else runs, and nothing starts before it has ended.
+    A key is busy from the moment one of its jobs is ready until its last job has ended. A job marked `alone` starts
+    when nothing else runs, and nothing starts before it has ended.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,7 @@ log = structlog.get_logger("worker.runner")
 RETRY_LIMIT = 30.0
 """For how long (s) an event may hold up its serial key by asking to be tried again."""
 SHORTEST_RETRY = 0.05
+LONG = 0.1
 
 
 class Runner:
@@ -30,8 +31,8 @@ class Runner:
     async def run(self, job: Job) -> float | None:
         """Handle a job. None: it ended and will be settled; else the seconds after which to run it again.
 
-        A job that runs alone is marked before it starts, so that only it is blamed if the worker dies, and has been settled
-        when this returns, so that it isn't blamed for what comes after it.
+        A job that runs alone is marked before it starts, so that only it is blamed if the worker dies, and has been
+        settled when this returns, so that it isn't blamed for what comes after it.
         """
         if job.alone:
             await patiently(lambda: self._lanes.suspect(job.hold.lane, job.delivery.entry_id), "suspect")
@@ -52,7 +53,8 @@ class Runner:
         await patiently(lambda: self._lanes.acquit(job.hold.lane, job.delivery.entry_id), "acquit")
 
     async def _outcome(self, job: Job) -> Outcome:
-        envelope, started = job.envelope, time.time()
+        envelope, started, tally = job.envelope, time.time(), self._tally
+        tally.in_flight += 1
         try:
             outcome = await self._handler.handle(envelope, job.event)
         except asyncio.CancelledError:
@@ -63,7 +65,12 @@ class Runner:
         except Exception as error:
             log.exception("handler_failed", event_id=envelope.id, bot=envelope.bot)
             outcome = Dead(f"{type(error).__name__}: {error}"[:200])
-        self._tally.time(time.time() - started, max(0.0, started - envelope.t / 1000))
+        finally:
+            tally.in_flight -= 1
+        taken = time.time() - started
+        tally.time(taken, max(0.0, started - envelope.t / 1000))
+        if taken > LONG:
+            await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
         return outcome
 
     def _delay(self, job: Job, retry: Retry) -> float | None:

@@ -18,8 +18,8 @@ GROUP = 128
 class Settler:
     """Settles what was handled of one lane, in the order in which it ended.
 
-    While Redis is away everything is kept and offered again: the acknowledgement is the fence, so what a call settled whose
-    answer got lost is not settled twice.
+    While Redis is away everything is kept and offered again: the acknowledgement is the fence, so what was settled by
+    a call whose answer got lost is not settled twice.
     """
 
     def __init__(self, lanes: Lanes, hold: Hold, tally: Tally) -> None:

@@ -12,14 +12,14 @@ from botmatrix.worker.runner import Runner
 class Slots:
     """`size` tasks that take jobs from the queues.
 
-    A slot goes on with the next job as long as there is one, and wakes one idle slot when it leaves another behind: a burst of
-    quick handlers is done by one slot in one go, a burst of slow ones by all of them.
+    A slot goes on with the next job as long as there is one, and wakes one idle slot when it leaves another behind: a
+    burst of quick handlers is done by one slot in one go, a burst of slow ones by all of them.
     """
 
     def __init__(self, queues: SerialQueues, runner: Runner, size: int) -> None:
         self._queues, self._runner, self._size = queues, runner, size
         self._idle: list[asyncio.Future[None]] = []
-        self._sleeping: set[asyncio.TimerHandle] = set()
+        self._sleeping: dict[Job, asyncio.TimerHandle] = {}
         self._quiet = asyncio.Event()
 
     async def run(self) -> None:
@@ -29,8 +29,9 @@ class Slots:
                 for number in range(self._size):
                     group.create_task(self._slot(), name=f"slot-{number}")
         finally:
-            for handle in self._sleeping:
-                handle.cancel()
+            for job, timer in self._sleeping.items():
+                timer.cancel()
+                job.leave()
 
     def kick(self) -> None:
         """Wake one idle slot if a job may start."""
@@ -55,23 +56,21 @@ class Slots:
                 await waiter
                 continue
             self.kick()
-            again = await self._runner.run(job)
+            try:
+                again = await self._runner.run(job)
+            except asyncio.CancelledError:
+                job.leave()
+                raise
             if again is None:
                 queues.done(job)
             else:
                 queues.sleep(job)
-                self._wake_later(again, job)
+                self._sleeping[job] = loop.call_later(again, self._wake, job)
             if not queues.running:
                 self._quiet.set()
 
-    def _wake_later(self, delay: float, job: Job) -> None:
-        handle: asyncio.TimerHandle
-
-        def wake() -> None:
-            self._sleeping.discard(handle)
-            if not self._queues.wake(job):
-                job.hold.forget((job.delivery.entry_id,))
-            self.kick()
-
-        handle = asyncio.get_running_loop().call_later(delay, wake)
-        self._sleeping.add(handle)
+    def _wake(self, job: Job) -> None:
+        del self._sleeping[job]
+        if not self._queues.wake(job):
+            job.leave()
+        self.kick()

@@ -6,11 +6,12 @@ _WEIGHT = 1 / 64
 
 
 class Tally:
-    """Counters since the start, and a sliding mean of the handling time (s)."""
+    """Counters since the start, how many handlers run now, and sliding means (s): handling, and waiting before it."""
 
-    __slots__ = ("dead", "fenced", "handled", "handling", "retried", "waiting")
+    __slots__ = ("dead", "fenced", "handled", "handling", "in_flight", "retried", "waiting")
 
     def __init__(self) -> None:
+        self.in_flight = 0
         self.handled = 0
         self.dead = 0
         self.retried = 0
@@ -26,6 +27,7 @@ class Tally:
     def as_fields(self) -> dict[str, str]:
         """The fields of the presence hash; times in ms."""
         return {
+            "in_flight": str(self.in_flight),
             "handled": str(self.handled),
             "dead": str(self.dead),
             "retried": str(self.retried),
