@@ -18,7 +18,10 @@ ANNOUNCE_EVERY, LOOK_EVERY = 10.0, 2.0
 
 
 class Heartbeat:
-    """Announces `fields()` and looks for a request to drain. Presence is no guarantee: a beat that fails is left out."""
+    """Announces `fields()` and looks for a request to drain.
+
+    Presence is no guarantee: a beat that fails is left out.
+    """
 
     def __init__(
         self, worker_id: str, presence: Presence, drain: Drain, fields: Callable[[], Mapping[str, str]]
@@ -26,8 +29,9 @@ class Heartbeat:
         self._id, self._presence, self._drain, self._fields = worker_id, presence, drain, fields
         self._due = 0.0
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    async def run(self, joined: asyncio.Event) -> None:
+        """Until cancelled, from the moment the worker's lane is joined: before, the presence is its predecessor's."""
+        await joined.wait()
         while True:
             try:
                 await self._beat()

@@ -16,7 +16,7 @@ from botmatrix.worker.patience import patiently
 log = structlog.get_logger("worker.ownership")
 
 PROBE = 3.0
-"""For how long (s) an earlier incarnation of this worker may go on before its lane is taken: time for an orderly stop."""
+"""For how long (s) an earlier start of this worker may go on before its lane is taken: time for an orderly stop."""
 GLANCE = 0.1
 
 
@@ -26,6 +26,7 @@ class OwnLane:
     def __init__(self, worker_id: str, lanes: Lanes, presence: Presence, drain: Drain, *, probe: float = PROBE) -> None:
         self._id, self._lanes, self._presence, self._drain = worker_id, lanes, presence, drain
         self._probe = probe
+        self.joined = asyncio.Event()
 
     async def run(self, consumer: Consumer) -> None:
         """Own and read the lane until a newer incarnation of this worker has taken it: then it returns.
@@ -35,6 +36,7 @@ class OwnLane:
         lane = await self._first()
         while True:
             log.info("lane_joined", lane=lane.name)
+            self.joined.set()
             end = await consumer.consume(lane, leave=self._drain.asked)
             if end is End.EMPTY and await self._retire(lane):
                 await self._drain.ended()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import redis
 import structlog
@@ -61,12 +62,18 @@ class Worker:
                 consumer = Consumer(
                     self._lanes, self._intake, self._report.tally, group, concurrency=self._options.concurrency
                 )
-                superseded = await self._work(group, consumer, stop)
+                lease = await self._take_lease(consumer)
+                try:
+                    superseded = await self._work(group, consumer, stop)
+                finally:
+                    await asyncio.to_thread(lease.stop)
+            if superseded:
+                raise Superseded(f"a newer start of worker {self._options.worker_id} has taken over")
+            await self._leave()
         finally:
             self._watchdog.stop()
-            await self._leave()
-        if superseded:
-            raise Superseded(f"a newer start of worker {self._options.worker_id} has taken over")
+            await self._presence.close()
+            await self._lanes.close()
 
     async def _reach_redis(self) -> None:
         try:
@@ -78,25 +85,23 @@ class Worker:
     async def _work(self, group: asyncio.TaskGroup, consumer: Consumer, stop: asyncio.Event) -> bool:
         """Until the stop (False), or until superseded (True)."""
         options, drain = self._options, self._report.drain
-        lease = await self._take_lease(consumer)
         own = OwnLane(options.worker_id, self._lanes, self._presence, drain, probe=options.probe)
         adopter = Adopter(options.worker_id, self._lanes, drain, every=options.adopt_every)
         heartbeat = Heartbeat(options.worker_id, self._presence, drain, self._report.presence)
         slots = group.create_task(self._slots.run(), name="slots")
-        others = [group.create_task(self._pulse(), name="pulse"), group.create_task(heartbeat.run(), name="heartbeat")]
         owning = group.create_task(own.run(consumer), name="own-lane")
-        readers = [owning, group.create_task(adopter.run(consumer), name="adopter")]
+        adopting = group.create_task(adopter.run(consumer), name="adopter")
         stopping = group.create_task(stop.wait(), name="stop")
-
+        others = [
+            group.create_task(self._pulse(), name="pulse"),
+            group.create_task(heartbeat.run(own.joined), name="heartbeat"),
+        ]
         await asyncio.wait([owning, stopping], return_when=asyncio.FIRST_COMPLETED)
-        superseded = owning.done()
-        lanes = consumer.lanes()
-        await _end(*readers)
+        superseded, lanes = owning.done(), consumer.lanes()
+        await _end(owning, adopting)
         await self._finish(slots, consumer)
         await _end(stopping, *others)
-        for lane in lanes:
-            await self._release(lane)
-        await asyncio.to_thread(lease.stop)
+        await self._release(lanes)
         return superseded
 
     async def _take_lease(self, consumer: Consumer) -> LeaseThread:
@@ -140,20 +145,19 @@ class Worker:
             async with asyncio.timeout(self._options.grace):
                 await consumer.settled()
 
-    async def _release(self, lane: Lane) -> None:
+    async def _release(self, lanes: list[Lane]) -> None:
         try:
-            await self._lanes.release(lane)
+            for lane in lanes:
+                await self._lanes.release(lane)
         except EngineUnavailable:
-            log.warning("lane_not_released", lane=lane.name, consequence="it is adopted when the lease runs out")
+            log.warning("lanes_not_released", consequence="they are adopted when the lease runs out")
 
     async def _leave(self) -> None:
         with suppress(EngineUnavailable):
             await self._presence.leave(self._options.worker_id)
-        await self._presence.close()
-        await self._lanes.close()
 
 
-async def _end(*tasks: asyncio.Task[object]) -> None:
+async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
