@@ -33,7 +33,7 @@ class Blocked(BaseException):
 
 
 class Obedient:
-    """Does what the event says: `sleep` s, `block` s, `die`, `retry` so many times, `raise`."""
+    """Does what the event says: `sleep` s, `block` or `freeze` s, `die`, `retry` so many times, `raise`."""
 
     def __init__(self) -> None:
         self.tries: dict[str, int] = {}
@@ -65,6 +65,8 @@ class Obedient:
             return Retry(timedelta(seconds=0.05), "as told")
         if block := event.get("block"):
             plugin_that_blocks(block)
+        if freeze := event.get("freeze"):
+            something_that_blocks(freeze)
         await asyncio.sleep(event.get("sleep", 0))
         return Done([reply_to(envelope, event)])
 
@@ -74,6 +76,11 @@ class Obedient:
 
 def plugin_that_blocks(seconds: float) -> None:
     """Holds up the loop, as a bad plugin would."""
+    time.sleep(seconds)
+
+
+def something_that_blocks(seconds: float) -> None:
+    """Holds up the loop and is no plugin."""
     time.sleep(seconds)
 
 
