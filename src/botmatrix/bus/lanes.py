@@ -99,7 +99,7 @@ class Lanes:
         return await self._read(lane, ">", count, block_ms)
 
     async def unsettled(self, lane: Lane, after: bytes, count: int) -> list[Delivery]:
-        """Entries delivered to this owner and not settled, oldest first, above `after`; for a read whose answer got lost.
+        """Entries delivered to this owner and not settled, above `after`: for a read whose answer got lost.
 
         Raises `Fenced`, `EngineUnavailable`.
         """
