@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import secrets
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import psutil
 import pytest
 
 from botmatrix.store.migrate import upgrade
@@ -94,7 +96,7 @@ class PostgresProcess:
         if self.process is None:
             return
         if kill:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self._signal_all(signal.SIGKILL)
         else:
             self.process.send_signal(signal.SIGQUIT)
         self.process.wait(20)
@@ -102,13 +104,11 @@ class PostgresProcess:
 
     def pause(self) -> None:
         """Stop it answering, connections stay open; `resume` undoes it."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._signal_all(signal.SIGCONT)
 
     def create_database(self, *, template: str = "template1") -> str:
         """A new database; gives its name."""
@@ -119,6 +119,14 @@ class PostgresProcess:
     def drop_database(self, name: str) -> None:
         """Remove a database and end whoever is connected to it."""
         run_apart(self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Every backend has a process group of its own, so each gets the signal."""
+        assert self.process is not None
+        server = psutil.Process(self.process.pid)
+        for process in (server, *server.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url(), timeout=10)

@@ -63,9 +63,7 @@ def protected(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return documented(401, 403, *statuses)
 
 
-def error_response(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error in its shape. Text that UTF-8 can't carry is escaped."""
     body = {"success": False, "error": code, "message": message.encode(errors="backslashreplace").decode()}
     return JSONResponse(body, status, headers=headers)

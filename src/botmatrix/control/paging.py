@@ -53,8 +53,8 @@ def listing(*fields: str) -> Callable[..., Listing]:
     def read(
         page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
         size: Annotated[int, Query(ge=1, le=500)] = 50,
-        sort: Annotated[str, Query(json_schema_extra={"enum": allowed})] = fields[0],
         q: Annotated[str, Query(max_length=200)] = "",
+        sort: str = Query(fields[0], json_schema_extra={"enum": allowed}),
     ) -> Listing:
         if sort not in allowed:
             raise ApiError(422, "invalid", f"sort: one of {', '.join(fields)}, with a leading - for descending")

@@ -32,7 +32,7 @@ PART: Final = "control"
 class Parts:
     """One control process. `schema_ready` is set when the database has been brought up to date."""
 
-    settings: ControlSettings
+    settings: ControlSettings = field(repr=False)
     database: Database
     users: Users
     logins: Logins
@@ -69,7 +69,7 @@ def build(settings: ControlSettings) -> Parts:
         users=Users(database, passwords),
         logins=Logins(database),
         passwords=passwords,
-        throttle=Throttle(RedisAttempts(redis, keys.prefix), MemoryAttempts(SystemClock())),
+        throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
         redis=redis,

@@ -81,7 +81,7 @@ class RedisAttempts:
             await self._client.call("DEL", count)
 
     def _keys(self, counter: Counter) -> tuple[str, str]:
-        name = f"{self._prefix}login:{counter.key}"
+        name = f"{self._prefix}{counter.key}"
         return name, name + ":wait"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -111,7 +112,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return os.strerror(error.errno) if error.errno else type(error).__name__
     if isinstance(error, asyncpg.PostgresError):
         return _reason_of_state(error.sqlstate or "", error.args[0] if error.args else "")
     if isinstance(error, asyncpg.InterfaceError):

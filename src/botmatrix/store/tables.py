@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, String, func
+from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, LargeBinary, String, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -31,7 +31,7 @@ class Base(DeclarativeBase):
         datetime: TIMESTAMP(timezone=True),
         int: BigInteger,
         str: String,
-        Role: String,
+        Role: Enum(Role, native_enum=False, values_callable=lambda roles: [role.value for role in roles]),
         bytes: LargeBinary,
     }
 

@@ -35,7 +35,7 @@ def upgrade() -> None:
         "login_sessions",
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
         sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
-        sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("user_id", sa.BigInteger, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True, nullable=False),
         sa.Column("session_version", sa.BigInteger, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
         sa.Column("last_seen_at", MOMENT, nullable=False, server_default=NOW),
