@@ -15,7 +15,7 @@ import structlog
 
 from botmatrix.bus.actions import KEEP_SECONDS
 from botmatrix.bus.client import Client, ReplyError
-from botmatrix.bus.connection import Argument, Connection, open_connection
+from botmatrix.bus.connection import Connection, open_connection
 from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.scripts import FINISH, FORWARD
@@ -50,10 +50,11 @@ class Actions:
         self._url, self._client, self._keys, self._inc = url, client, keys, inc
         self._hub, self._clock = hub, clock
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
-        self._ended: list[Argument] = []
+        self._ended: list[Any] = []  # 7 fields an action, see finish.lua
         self._ended_now = asyncio.Event()
         self._room = asyncio.Event()
         self._open = 0
+        self._read_ids: set[bytes] = set()  # read, and not yet taken off the stream
         self._stopping = False
         self.counters: Counter[str] = Counter()
 
@@ -66,7 +67,8 @@ class Actions:
             try:
                 if connection is None or connection.closed:
                     connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
-                for entry_id, fields in await self._read(connection):
+                    await self._read_lost(connection)
+                for entry_id, fields in await self._read(connection, ">"):
                     self._begin(entry_id, fields)
                 while self._open >= MAX_OPEN:
                     self._room.clear()
@@ -77,10 +79,19 @@ class Actions:
             except ReplyError as error:
                 await self._make_group(error)
 
-    async def _read(self, connection: Connection) -> list[Any]:
+    async def _read_lost(self, connection: Connection) -> None:
+        """Entries whose delivery got lost with the last connection: pending, but never seen here, so never sent."""
+        after = b"0"
+        while entries := await self._read(connection, after):
+            for entry_id, fields in entries:
+                if entry_id not in self._read_ids:
+                    self._begin(entry_id, fields)
+            after = entries[-1][0]
+
+    async def _read(self, connection: Connection, after: bytes | str) -> list[Any]:
         reply = await connection.call(
             *("XREADGROUP", "GROUP", "g", self._inc, "COUNT", COUNT, "BLOCK", BLOCK_MS),
-            *("STREAMS", self._keys.actions(self._inc), ">"),
+            *("STREAMS", self._keys.actions(self._inc), after),
         )
         return reply[0][1] if reply else []
 
@@ -103,6 +114,7 @@ class Actions:
 
     def _begin(self, entry_id: bytes, fields: list[Any] | None) -> None:
         self._open += 1
+        self._read_ids.add(entry_id)
         payload = dict(zip(fields[::2], fields[1::2], strict=False)).get(FIELD, b"") if fields else b""
         try:
             action = decode_action(payload)
@@ -171,6 +183,7 @@ class Actions:
                 return
             queue.popleft()
             self.counters["action_forwarded"] += 1
+            self._read_ids.discard(sent.entry_id)
             self._close_one()
 
     # ---------------------------------------------------------------- ending
@@ -212,6 +225,7 @@ class Actions:
             part, self._ended = self._ended[: 7 * 256], self._ended[7 * 256 :]
             try:
                 await self._client.run(FINISH, [k.actions(self._inc), k.stats], k.prefix, KEEP_SECONDS, *part)
+                self._read_ids.difference_update(part[::7])
             except EngineUnavailable:
                 self._ended = part + self._ended
                 await asyncio.sleep(0.1)

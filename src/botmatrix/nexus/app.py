@@ -59,7 +59,9 @@ class Nexus:
         dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest)
         self.router = Router(dispatcher, self.ingest, clock)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
-        self.registry = Registry(Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins)
+        self.registry = Registry(
+            Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
+        )
         self.registry.on_claimed = self._claimed
         self.registry.counters = self.counters
         self.reaper = Reaper(self._state, keys, self.inc)

@@ -49,7 +49,9 @@ def take(folder: Path, nexus_id: str, pins: Pins) -> tuple[list[Batch], list[Par
 
 def left(folder: Path, nexus_id: str) -> list[Path]:
     """Files that earlier starts of this nexus left, oldest first."""
-    files = [path for path in folder.glob(f"*{SUFFIX}") if path.name.removesuffix(SUFFIX).rpartition(".")[0] == nexus_id]
+    files = [
+        path for path in folder.glob(f"*{SUFFIX}") if path.name.removesuffix(SUFFIX).rpartition(".")[0] == nexus_id
+    ]
     return sorted(files, key=lambda path: path.stat().st_mtime)
 
 

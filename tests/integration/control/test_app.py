@@ -15,6 +15,8 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from tests.integration.control.conftest import PASSWORD, ControlOptions, cheapen
+from tests.postgres import PostgresProcess
 
 from botmatrix.control.app import prepare, run, serve
 from botmatrix.control.bootstrap import ensure_administrator
@@ -22,8 +24,6 @@ from botmatrix.control.parts import Parts, build
 from botmatrix.errors import ConfigError
 from botmatrix.store.migrate import SchemaTooNew, upgrade
 from botmatrix.store.tables import Role
-from tests.integration.control.conftest import PASSWORD, ControlOptions, cheapen
-from tests.postgres import PostgresProcess
 
 
 @asynccontextmanager

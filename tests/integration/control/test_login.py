@@ -6,10 +6,10 @@ import asyncio
 
 import httpx
 import pytest
+from tests.integration.control.conftest import ORIGIN, PASSWORD, LogIn, Visit
 
 from botmatrix.control.parts import Parts
 from botmatrix.store.tables import Role
-from tests.integration.control.conftest import ORIGIN, PASSWORD, LogIn, Visit
 
 
 @pytest.fixture(autouse=True)

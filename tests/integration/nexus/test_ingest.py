@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import ValkeyProcess
 
 from botmatrix.bus.client import Client
 from botmatrix.bus.keys import PARKING, Keys
@@ -17,7 +18,6 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.nexus.workers import Workers
-from tests.conftest import ValkeyProcess
 
 KEYS = Keys()
 INC = "n1.aaaaaaaa"
