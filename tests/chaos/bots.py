@@ -133,10 +133,11 @@ class Bot(picows.WSListener):
 
     def _act(self, transport: picows.WSTransport, action: Action) -> None:
         transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
-        found = _TEXT.search(bytes(action.params).decode())
+        params = bytes(action.params)
+        found = _TEXT.search(params.decode())
         if found is None:
             return
-        group = int(json.loads(action.params).get("group_id", 0))
+        group = int(json.loads(params).get("group_id", 0))
         number = int(found[1])
         self._oracle.hear(Reply(number, self.self_id, f"{self.self_id}:{group}", found[2]))
         self.give_up(number)
