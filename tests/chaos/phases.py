@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
-from tests.chaos.bots import Crowd, Style
+from tests.chaos.bots import Crowd
 from tests.chaos.checker import Allowance, Verdict, check
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.oracle import Oracle, read_starts
+from tests.chaos.oracle import Oracle, Style, read_starts
 from tests.chaos.stack import TOKEN, Stack
 
 MOST_RECOVERY = 5.0
