@@ -162,14 +162,10 @@ class Context:
         return self._say(self._envelope.bot, self._here(), message, now)
 
     @overload
-    def send(
-        self, address: str | None, message: Sendable, *, now: Literal[False] = False
-    ) -> Awaitable[None]: ...
+    def send(self, address: str | None, message: Sendable, *, now: Literal[False] = False) -> Awaitable[None]: ...
     @overload
     def send(self, address: str | None, message: Sendable, *, now: Literal[True]) -> Awaitable[str]: ...
-    def send(
-        self, address: str | None, message: Sendable, *, now: bool = False
-    ) -> Awaitable[None] | Awaitable[str]:
+    def send(self, address: str | None, message: Sendable, *, now: bool = False) -> Awaitable[None] | Awaitable[str]:
         """Say something elsewhere: `qq:group:456`, `qq@10001:private:123`; None is here.
 
         Without `@bot` the event's own bot speaks. Raises `ValueError` for an address that is none, or that is
@@ -197,9 +193,7 @@ class Context:
 
     # -- how ----------------------------------------------------------------------------------------------
 
-    def _say(
-        self, bot: str, params: dict[str, Any], message: Sendable, now: bool
-    ) -> Awaitable[None] | Awaitable[str]:
+    def _say(self, bot: str, params: dict[str, Any], message: Sendable, now: bool) -> Awaitable[None] | Awaitable[str]:
         params["message"] = _array(message)
         entry = self._entry(bot, "send_msg", params)
         if now:

@@ -123,9 +123,7 @@ def actions(outcome: Outcome) -> list[ActionEntry]:
 def replies(outcome: Outcome) -> list[str]:
     from botmatrix import Message
 
-    return [
-        Message.parse(msgspec.json.decode(entry.params)["message"]).to_cq() for entry in actions(outcome)
-    ]
+    return [Message.parse(msgspec.json.decode(entry.params)["message"]).to_cq() for entry in actions(outcome)]
 
 
 def write_plugin(folder: Path, code: str, name: str = "mine") -> Source:

@@ -57,6 +57,4 @@ def command(bound: Bound) -> CommandInfo | None:
     if handler.trigger is not Trigger.COMMAND:
         return None
     name, *aliases = handler.words
-    return CommandInfo(
-        bound.app.id, name, tuple(aliases), handler.usage, handler.description, handler.permission
-    )
+    return CommandInfo(bound.app.id, name, tuple(aliases), handler.usage, handler.description, handler.permission)

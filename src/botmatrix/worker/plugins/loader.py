@@ -64,9 +64,7 @@ def _file(path: Path) -> Path:
     for name in ("__init__.py", "plugin.py"):
         if (path / name).is_file():
             return path / name
-    raise LoadError(
-        f"{path} has no plugin.py: a plugin that runs in a process of its own can't be loaded here"
-    )
+    raise LoadError(f"{path} has no plugin.py: a plugin that runs in a process of its own can't be loaded here")
 
 
 def _import_file(name: str, file: Path, scope: Scope) -> ModuleType:
@@ -94,9 +92,7 @@ def _find(module: object, where: str) -> Plugin:
     named = getattr(module, "plugin", None)
     if isinstance(named, Plugin):
         return named
-    found = (
-        {id(value): value for value in vars(module).values() if isinstance(value, Plugin)} if module else {}
-    )
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Plugin)} if module else {}
     if len(found) != 1:
         raise LoadError(f'{where} defines no plugin: it needs one line such as plugin = Plugin(id="hello")')
     return next(iter(found.values()))

@@ -18,9 +18,7 @@ class Run:
 
     __slots__ = ("cancels", "deadline", "handler", "plugin", "started", "task")
 
-    def __init__(
-        self, plugin: str, handler: str, started: float, deadline: float, task: asyncio.Task[Any]
-    ) -> None:
+    def __init__(self, plugin: str, handler: str, started: float, deadline: float, task: asyncio.Task[Any]) -> None:
         self.plugin = plugin
         self.handler = handler
         self.started = started

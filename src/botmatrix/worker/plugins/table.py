@@ -144,9 +144,7 @@ class Table:
                 del words[word]
 
 
-def _permitted(
-    matches: list[Match], event: Mapping[str, Any], chat_admin: Callable[[], bool]
-) -> Iterator[Match]:
+def _permitted(matches: list[Match], event: Mapping[str, Any], chat_admin: Callable[[], bool]) -> Iterator[Match]:
     for match in matches:
         handler = match.bound.handler
         needed = handler.permission
