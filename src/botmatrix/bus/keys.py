@@ -32,8 +32,10 @@ class Keys:
         self.dead = p + "dead"  # stream: dead letters
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
-        self.worker_register = p + "worker:register"  # channel: a worker announces itself
+        self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:
@@ -55,6 +57,10 @@ class Keys:
     def presence(self, worker_id: str) -> str:
         """Hash (30 s): what a worker says of itself."""
         return f"{self.prefix}worker:{worker_id}"
+
+    def drain(self, worker_id: str) -> str:
+        """String: a worker is asked to take nothing new."""
+        return f"{self.prefix}worker:{worker_id}:drain"
 
     def lease(self, inc: str) -> str:
         """String (10 s): this incarnation of a worker or nexus lives."""

@@ -92,6 +92,4 @@ class Door(WSProtocol):  # type: ignore[misc]
 def _refusal(refuse: Refuse) -> WSUpgradeResponseWithListener:
     body = f"{refuse.reason}\n{refuse.cure}\n".encode()
     headers = [("Content-Type", "text/plain; charset=utf-8"), *refuse.headers]
-    return WSUpgradeResponseWithListener(
-        WSUpgradeResponse.create_error_response(refuse.status, body, headers), None
-    )
+    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(refuse.status, body, headers), None)

@@ -159,9 +159,7 @@ class Gateway:
             cure=refuse.cure,
         )
         if self.hub.refusals.add(refusal):
-            log.warning(
-                "refused %s at %s (%d): %s", door.remote, refusal.target, refuse.status, refuse.reason
-            )
+            log.warning("refused %s at %s (%d): %s", door.remote, refusal.target, refuse.status, refuse.reason)
 
     def _tune(self, listener: socket.socket) -> None:
         """Options of the listener that accepted sockets inherit."""

@@ -53,9 +53,7 @@ class Greeter:
             return
         link.call("get_login_info", b"{}", lambda answer: self._on_login_info(link, answer), LOGIN_TIMEOUT)
         if link.bot is not None:
-            link.call(
-                "get_group_list", b"{}", lambda answer: self._on_group_list(link, answer), LOGIN_TIMEOUT
-            )
+            link.call("get_group_list", b"{}", lambda answer: self._on_group_list(link, answer), LOGIN_TIMEOUT)
 
     def _on_login_info(self, link: Link, answer: ActionResponse | None) -> None:
         if answer is None or not answer.ok:

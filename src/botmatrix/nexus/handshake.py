@@ -239,9 +239,7 @@ def _self_id(request: Request) -> str | None:
 
 def _refuse_names(platform: str | None, self_id: str | None) -> Refuse | None:
     if platform is None:
-        return Refuse(
-            400, "X-Platform is no platform name", "use letters, digits, '.', '_' and '-', at most 32"
-        )
+        return Refuse(400, "X-Platform is no platform name", "use letters, digits, '.', '_' and '-', at most 32")
     if self_id is None:
         return Refuse(400, "X-Self-ID is no id", "use the account's number, or printable text of at most 128")
     return None

@@ -51,9 +51,7 @@ def read_meta(raw: bytes) -> Meta:
         kind=_text(frame.get("meta_event_type")),
         sub_type=_text(frame.get("sub_type")),
         interval=_seconds(frame.get("interval")),
-        healthy=not (
-            isinstance(status, dict) and (status.get("online") is False or status.get("good") is False)
-        ),
+        healthy=not (isinstance(status, dict) and (status.get("online") is False or status.get("good") is False)),
         platform=_text(frame.get("platform")),
     )
 

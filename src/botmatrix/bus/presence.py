@@ -1,0 +1,184 @@
+"""Who is there: workers, nexuses, bots, queues, dead letters. What the console, REST and the command line look at.
+
+Written by the parts about themselves, read by anybody; nothing here is on the message path.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from botmatrix.bus.client import Client
+from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.scripts import REPLAY
+
+PRESENCE_SECONDS = 30
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One lane: `length` unsettled entries, `pending` of them with the owner, `oldest` age in seconds."""
+
+    lane: str
+    owner: str
+    alive: bool
+    length: int
+    pending: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that could not be handled: why, on which lane, since when (unix s), and what it was."""
+
+    id: str
+    reason: str
+    lane: str
+    since: float
+    payload: bytes
+
+
+class Presence:
+    """Reads and writes of presence, over one connection. Every method raises `EngineUnavailable`."""
+
+    def __init__(self, url: str, keys: Keys, *, name: str = "botmatrix-presence") -> None:
+        self._keys = keys
+        self._client = Client(url, name=name)
+
+    async def announce(self, worker_id: str, fields: dict[str, str]) -> None:
+        """Renew a worker's presence (30 s). Tells listeners by signal too."""
+        k = self._keys
+        key = k.presence(worker_id)
+        flat = [part for pair in fields.items() for part in pair]
+        await self._client.pipeline(
+            ("HSET", key, *flat),
+            ("EXPIRE", key, PRESENCE_SECONDS),
+            ("SADD", k.workers, worker_id),
+            ("PUBLISH", k.presence_changed, worker_id),
+        )
+
+    async def leave(self, worker_id: str) -> None:
+        """Withdraw a worker's presence at an orderly stop."""
+        k = self._keys
+        await self._client.pipeline(("DEL", k.presence(worker_id)), ("SREM", k.workers, worker_id))
+
+    async def workers(self) -> list[dict[str, str]]:
+        """What each worker says of itself; those whose presence ran out are forgotten."""
+        k = self._keys
+        ids = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.workers))
+        if not ids:
+            return []
+        hashes = await self._client.pipeline(*(("HGETALL", k.presence(i)) for i in ids))
+        found = {i: _text(flat) for i, flat in zip(ids, hashes, strict=True)}
+        if gone := [i for i, fields in found.items() if not fields]:
+            await self._client.call("SREM", k.workers, *gone)
+        return [{"id": i, **fields} for i, fields in found.items() if fields]
+
+    async def nexuses(self) -> list[dict[str, str]]:
+        """What each nexus says of itself; `alive` is `1` while it holds its lease."""
+        k = self._keys
+        incs = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.nexuses))
+        if not incs:
+            return []
+        hashes = await self._client.pipeline(*(("HGETALL", k.nexus(i)) for i in incs))
+        leases = await self._client.pipeline(*(("EXISTS", k.lease(i)) for i in incs))
+        return [
+            {"inc": inc, "alive": str(alive), **_text(flat)}
+            for inc, flat, alive in zip(incs, hashes, leases, strict=True)
+        ]
+
+    async def bots(self) -> list[dict[str, str]]:
+        """Every bot ever claimed, with what its nexus last wrote of it."""
+        k = self._keys
+        names = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.bots))
+        found = []
+        for start in range(0, len(names), BATCH):
+            part = names[start : start + BATCH]
+            hashes = await self._client.pipeline(*(("HGETALL", k.bot(name)) for name in part))
+            found += [{"bot": name, **_text(flat)} for name, flat in zip(part, hashes, strict=True)]
+        return found
+
+    async def bot(self, bot: str) -> dict[str, str] | None:
+        """One bot, or None when it was never here."""
+        fields = _text(await self._client.call("HGETALL", self._keys.bot(bot)))
+        return {"bot": bot, **fields} if fields else None
+
+    async def queues(self) -> list[Queue]:
+        """Every lane and the parking place."""
+        k = self._keys
+        own = _text(await self._client.call("HGETALL", k.own))
+        queues = [await self._queue(PARKING, "", "")]
+        for lane in sorted(own):
+            epoch, _, inc = own[lane].partition("|")
+            queues.append(await self._queue(lane, f"g{epoch}", inc))
+        return queues
+
+    async def dead(self, *, start: str = "-", count: int = 100) -> list[DeadLetter]:
+        """Dead letters, oldest first, from entry id `start` on."""
+        entries = await self._client.call("XRANGE", self._keys.dead, start, "+", "COUNT", count)
+        return [_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+
+    async def dead_count(self) -> int:
+        """How many dead letters there are."""
+        return int(await self._client.call("XLEN", self._keys.dead))
+
+    async def replay(self, letter: str) -> bool:
+        """Put a dead letter back, under its own event id; False when there is none with this id."""
+        k = self._keys
+        return bool(await self._client.run(REPLAY, [k.dead, k.lane(PARKING), k.stats], letter))
+
+    async def purge(self, letter: str | None = None) -> int:
+        """Discard one dead letter, or all; says how many."""
+        if letter is not None:
+            return int(await self._client.call("XDEL", self._keys.dead, letter))
+        return int(await self._client.call("XTRIM", self._keys.dead, "MAXLEN", 0))
+
+    async def stats(self) -> dict[str, int]:
+        """The counters that are written where an entry moves."""
+        return {name: int(value) for name, value in _text(await self._client.call("HGETALL", self._keys.stats)).items()}
+
+    async def drain(self, worker_id: str, *, on: bool = True) -> None:
+        """Ask a worker to take nothing new (or to take again); it answers in its presence."""
+        key = self._keys.drain(worker_id)
+        if on:
+            await self._client.call("SET", key, "1")
+        else:
+            await self._client.call("DEL", key)
+
+    async def draining(self, worker_id: str) -> bool:
+        """Whether a worker was asked to take nothing new."""
+        return bool(await self._client.call("EXISTS", self._keys.drain(worker_id)))
+
+    async def ping(self) -> None:
+        """Raise `EngineUnavailable` when Redis is away."""
+        await self._client.call("PING")
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._client.close()
+
+    async def _queue(self, lane: str, group: str, inc: str) -> Queue:
+        k = self._keys
+        stream = k.lane(lane)
+        length, first, alive, pending = await self._client.pipeline(
+            ("XLEN", stream),
+            ("XRANGE", stream, "-", "+", "COUNT", 1),
+            ("EXISTS", k.lease(inc)),
+            ("XPENDING", stream, group or "none"),
+        )
+        oldest = time.time() - int(first[0][0].split(b"-")[0]) / 1000 if first else 0.0
+        held = pending[0] if isinstance(pending, list) else 0
+        return Queue(lane, inc, bool(inc) and bool(alive), length, held, max(0.0, oldest))
+
+
+def _text(flat: list[bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode(errors="replace") for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def _letter(entry_id: str, fields: list[Any]) -> DeadLetter:
+    known = dict(zip(fields[::2], fields[1::2], strict=False))
+    since = int(entry_id.split("-")[0]) / 1000
+    reason, lane = known.get(b"reason", b"").decode(), known.get(b"lane", b"").decode()
+    return DeadLetter(entry_id, reason, lane, since, known.get(b"payload", b""))

@@ -1,0 +1,43 @@
+"""The Lua scripts of the spine (DELIVERY: each moves an entry and everything that depends on it in one step).
+
+They run by EVALSHA on Redis 6.2 and Valkey 7.2 alike; their texts and arguments are documented in the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """A Lua text and its SHA-1, which is its name in Redis."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _load(name: str) -> Script:
+    text = resources.files("botmatrix.bus").joinpath("lua", f"{name}.lua").read_text("utf-8")
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+INGEST = _load("ingest")
+JOIN = _load("join")
+RENEW = _load("renew")
+SETTLE = _load("settle")
+RELEASE = _load("release")
+RETIRE = _load("retire")
+ROSTER = _load("roster")
+UNPARK = _load("unpark")
+REPLAY = _load("replay")
+ACT = _load("act")
+CLAIM = _load("claim")
+FINISH = _load("finish")
+FORWARD = _load("forward")
+RESCUE = _load("rescue")
+ALL = (
+    *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
+    *(UNPARK, REPLAY, ACT, CLAIM, FINISH, FORWARD, RESCUE),
+)
