@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
     async def close(self) -> None:
         """End the link; calls under way fail."""
         self._end("closed")
+        await asyncio.sleep(0)  # the transport closes its socket in the loop's next turn
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
