@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from botmatrix.config import Home, Secret, Settings
 from botmatrix.embedded.lock import is_held
@@ -56,7 +57,7 @@ def connected(settings: Settings, *, database: bool = False) -> Settings:
         engine, key = ("PostgreSQL", "database_url") if settings.redis_url else ("Redis", "redis_url")
         cure = f"Start `botmatrix up` (it brings its own engines), or set {key}"
         raise EngineUnavailable(engine, f"{key} is not set and nothing runs on {settings.home.root}", cure)
-    ports = {"ws_port": running.ws_port, "webui_port": running.webui_port}
+    ports: dict[str, Any] = {"ws_port": running.ws_port, "webui_port": running.webui_port}
     return dataclasses.replace(
         settings,
         redis_url=settings.redis_url or running.redis_url,

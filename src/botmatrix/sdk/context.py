@@ -10,7 +10,7 @@ import msgspec
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.errors import ActionFailed, ActionUnknown
-from botmatrix.onebot.message import Message, Segment, Sendable
+from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
 from botmatrix.sdk.outbox import Outbox
@@ -126,7 +126,7 @@ class Context:
     @property
     def args(self) -> Message:
         """What follows the word of a command, segments and all; empty for other handlers."""
-        return Message(self._rest, *(self._said.tail if self._said else ()))
+        return Message.beginning(self._rest, self._said.tail if self._said else ())
 
     @property
     def to_me(self) -> bool:
@@ -252,15 +252,11 @@ def answer(result: ActionResult, action: str) -> Any:
 
 def _array(message: Sendable) -> list[dict[str, Any]]:
     """Always an array: a string could be read as CQ codes by the bot."""
-    if type(message) is str:
-        array = [{"type": "text", "data": {"text": message}}] if message else []
-    elif isinstance(message, Segment):
-        array = [message.to_dict()]
-    else:
-        array = Message(message).to_array()
-    if not array:
+    if not message:
         raise ValueError("an empty message can't be sent")
-    return array
+    if type(message) is str:
+        return [{"type": "text", "data": {"text": message}}]
+    return (message if type(message) is Message else Message(message)).to_array()
 
 
 def _text(value: object) -> str:
