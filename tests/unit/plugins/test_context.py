@@ -96,11 +96,15 @@ async def test_failed_expired_and_unknown_calls_raise_what_they_are(open_room: O
                 return f"unknown {unknown.action}"
     """)
     platform.answers["expired"] = Result("EXPIRED")
+    platform.answers["offline"] = Result("OFFLINE")
+    platform.answers["stranger"] = Result("NOBOT")
     platform.answers["unknown"] = ActionUnknown()
     platform.answers["waiting"] = Result("SENT")
     for action, expected in {
         "refused": "failed 1404 no such action refused",
         "expired": "failed 1400 not sent in time expired",
+        "offline": "failed 1400 the bot is offline offline",
+        "stranger": "failed 1404 there is no such bot stranger",
         "unknown": "unknown unknown",
         "waiting": "unknown waiting",
     }.items():
