@@ -62,6 +62,8 @@ class Oracle:
     cuts: int = 0  # links that broke without a Close
     closes: int = 0  # links that were closed in order
     in_the_air: int = 0  # how many events were unanswered when their link broke
+    doomed: set[int] = field(default_factory=set)  # their handlers fail: they must become dead letters
+    taken: set[int] = field(default_factory=set)  # another hand settled them: they must not be answered any more
 
     def say(self, bot: int, conversation: str) -> int:
         """A bot is about to send its next event: gives its number."""
@@ -86,7 +88,8 @@ class Oracle:
 
     def waiting(self) -> int:
         """How many replies are owed for certain."""
-        return self.fates()[Fate.WAITING]
+        excused = self.doomed | self.taken
+        return sum(said.fate is Fate.WAITING and said.number not in excused for said in self.said.values())
 
     def fates(self) -> Counter[Fate]:
         return Counter(said.fate for said in self.said.values())

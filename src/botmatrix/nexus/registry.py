@@ -8,7 +8,6 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -20,6 +19,7 @@ from botmatrix.bus.scripts import CLAIM
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.hub import Bot, BotState, Hub
 from botmatrix.nexus.pins import Pins
+from botmatrix.version import VERSION
 
 log = structlog.get_logger("registry")
 PUBLISH_SECONDS = 1.0
@@ -87,7 +87,7 @@ class Registry:
         """What this nexus says of itself."""
         online = sum(bot.state is not BotState.OFFLINE for bot in self._hub.bots.values())
         fields = {
-            **{"boot": boot_id(), "pid": str(os.getpid()), "version": metadata.version("botmatrix")},
+            **{"boot": boot_id(), "pid": str(os.getpid()), "version": VERSION},
             **{"host": socket.gethostname(), "bots": str(online), "seen": f"{time.time():.0f}"},
             **self.facts,
             **{f"count_{name}": str(value) for name, value in self.counters().items()},

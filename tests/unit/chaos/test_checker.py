@@ -111,6 +111,25 @@ def test_a_dead_letter_is_loss() -> None:
     assert history.judge(dead=frozenset({number})).lost == 1
 
 
+def test_a_failing_event_must_become_a_dead_letter() -> None:
+    history = History()
+    number = history.say()
+    history.start(number)
+    history.oracle.doomed.add(number)
+    assert history.judge().lost == 1
+    assert not history.judge(dead=frozenset({number})).problems
+
+
+def test_an_event_that_another_hand_settled_may_be_silent_but_not_answered() -> None:
+    history = History()
+    number = history.say()
+    history.oracle.taken.add(number)
+    assert not history.judge(done=5).problems
+    history.start(number)
+    history.reply(number)
+    assert history.judge(done=5).twice == 1
+
+
 def test_a_second_reply_is_seen() -> None:
     history = History()
     history.reply(2)
