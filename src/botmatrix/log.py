@@ -17,7 +17,7 @@ MASK = "***"
 _TOKEN = re.compile(
     r"((?:access_token|token|password|pwd)(?:=|%3[dD]|[\"']?\s*:\s*[\"']))[^\s&\"'#,;]+"
     r"|((?:bearer|token)\s+)[A-Za-z0-9._~+/=\-]{8,}"
-    r"|([a-z][a-z0-9+.\-]*://[^\s/?#@:]*:)[^\s/?#@]+(?=@)",
+    r"|(\b[a-z][a-z0-9+.\-]{0,20}://[^\s/?#@:]{0,200}:)[^\s/?#@]+(?=@)",
     re.IGNORECASE,
 )
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
