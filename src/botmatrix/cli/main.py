@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import typer
 from botmatrix.cli import bot, config, doctor, parts, queue, sim, up, user, worker
 from botmatrix.cli.common import Globals, say
 from botmatrix.errors import BotMatrixError
+from botmatrix.version import VERSION
 
 app = typer.Typer(
     name="botmatrix",
@@ -48,10 +48,7 @@ def root(context: typer.Context, home: Home = None) -> None:
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    try:
-        say(version("botmatrix"))
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        say("unknown")
+    say(VERSION)
 
 
 def run(arguments: Sequence[str]) -> int:

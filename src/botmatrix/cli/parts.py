@@ -26,7 +26,7 @@ def control(context: typer.Context, host: Host = None, port: Port = None) -> Non
     """Run the REST interface and the console alone."""
     from botmatrix.control import app
 
-    run_part("control", app.run, connected_settings(context, control_host=host, webui_port=port))
+    run_part("control", app.run, connected_settings(context, database=True, control_host=host, webui_port=port))
 
 
 def run_part(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:

@@ -28,7 +28,7 @@ def add(context: typer.Context, name: Name, role: RoleName = "viewer") -> None:
 
     if role not in tuple(Role):
         raise typer.BadParameter(f"a role is one of {', '.join(Role)}", param_hint="--role")
-    settings, password = connected_settings(context), new_password()
+    settings, password = connected_settings(context, database=True), new_password()
 
     async def create() -> None:
         async with users_of(settings) as users:
@@ -41,7 +41,7 @@ def add(context: typer.Context, name: Name, role: RoleName = "viewer") -> None:
 @app.command()
 def passwd(context: typer.Context, name: Name) -> None:
     """Set a new password; whoever is logged in under that name is logged out."""
-    settings, password = connected_settings(context), new_password()
+    settings, password = connected_settings(context, database=True), new_password()
 
     async def change() -> None:
         async with users_of(settings) as users:
@@ -54,7 +54,7 @@ def passwd(context: typer.Context, name: Name) -> None:
 @app.command("list")
 def list_users(context: typer.Context, json: Json = False) -> None:
     """People who may log in."""
-    settings = connected_settings(context)
+    settings = connected_settings(context, database=True)
 
     async def look() -> list[dict[str, Any]]:
         async with users_of(settings) as users:
@@ -71,7 +71,7 @@ def disable(
     undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False,
 ) -> None:
     """Bar a person; their sessions end at once."""
-    settings = connected_settings(context)
+    settings = connected_settings(context, database=True)
 
     async def change() -> None:
         async with users_of(settings) as users:

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The control plane: the REST interface and the status page. Reads and writes the engines only."""

@@ -44,22 +44,22 @@ def find(home: Home) -> Running | None:
     return None
 
 
-def connected(settings: Settings) -> Settings:
-    """Settings whose engine URLs are set: their own, else those of a running `up`.
+def connected(settings: Settings, *, database: bool = False) -> Settings:
+    """Settings whose engine URLs are set: their own, else those of a running `up`. PostgreSQL only where `database`.
 
     Raises `EngineUnavailable` that says what to do.
     """
-    if settings.redis_url and settings.database_url:
+    if settings.redis_url and (settings.database_url or not database):
         return settings
     running = find(settings.home)
     if running is None:
         engine, key = ("PostgreSQL", "database_url") if settings.redis_url else ("Redis", "redis_url")
         cure = f"Start `botmatrix up` (it brings its own engines), or set {key}"
         raise EngineUnavailable(engine, f"{key} is not set and nothing runs on {settings.home.root}", cure)
+    ports = {"ws_port": running.ws_port, "webui_port": running.webui_port}
     return dataclasses.replace(
         settings,
         redis_url=settings.redis_url or running.redis_url,
         database_url=settings.database_url or running.database_url,
-        ws_port=running.ws_port,
-        webui_port=running.webui_port,
+        **{key: port for key, port in ports.items() if settings.source(key) == "default"},
     )

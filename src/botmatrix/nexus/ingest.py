@@ -28,6 +28,7 @@ BATCH = 64
 WINDOW = 8
 HIGH_WATER = 100_000
 HOLD_SECONDS = 0.1
+MAX_HELD = 4096
 
 
 class Batch:
@@ -84,7 +85,7 @@ class Ingest:
     @property
     def connected(self) -> bool:
         """Whether Redis takes events just now."""
-        return self._connection is not None and not self._connection.closed and self._away is None
+        return self._connection is not None and not self._connection.closed
 
     @property
     def waiting(self) -> int:
@@ -100,13 +101,13 @@ class Ingest:
         """Take over one event; nothing is lost from here on but by the end of the process."""
         parcel.pin.waiting += 1
         self._spool.put(parcel)
-        if not self._scheduled and self._away is None and (not self._flying or len(self._spool) >= BATCH):
+        if self._connection is None:
+            self._press()
+        elif not self._scheduled and (not self._flying or len(self._spool) >= BATCH):
             self._scheduled = True
             self._loop.call_soon(self._flush)
-        elif self._away is not None:
-            self._press()
 
-    def adopt(self, inc: str, batches: list[Batch], parcels: list[Parcel]) -> None:
+    def adopt(self, batches: list[Batch], parcels: list[Parcel]) -> None:
         """Take over what a predecessor saved; to be called before `start`."""
         for batch in batches:
             for parcel in batch.parcels:
@@ -127,6 +128,7 @@ class Ingest:
         if self._away is not None:
             self._away.cancel()
             await asyncio.gather(self._away, return_exceptions=True)
+        await self._client.close()
         batches = list(self._flying)
         self._flying.clear()
         held = [parcel for parcels in self._held.values() for parcel in parcels]
@@ -136,7 +138,7 @@ class Ingest:
 
     def _flush(self) -> None:
         self._scheduled = False
-        while self._away is None and not self._returned and len(self._flying) < WINDOW and len(self._spool):
+        while self._connection is not None and not self._returned and len(self._flying) < WINDOW and len(self._spool):
             if self._flying and len(self._spool) < BATCH:
                 return
             parcels = self._take()
@@ -178,7 +180,7 @@ class Ingest:
 
     def _send(self, batch: Batch) -> None:
         connection = self._connection
-        assert connection is not None  # noqa: S101  _away is None
+        assert connection is not None  # noqa: S101  only sent when there is one
         future = connection.call("EVALSHA", INGEST.sha, 1, self._keys.nexus(batch.inc), *batch.args)
         future.add_done_callback(lambda done: self._answered(connection, batch, done))
 
@@ -201,9 +203,7 @@ class Ingest:
             self.counters["resent_known"] += 1
             self._confirm(batch, answer[1], [None] * len(batch.lanes))
         elif kind == b"L":
-            self.counters["redis_lost_state"] += 1
-            log.error("Redis has lost its data: batches are numbered anew, lanes and bots are registered again")
-            self._recover("Redis lost its data", lost=True)
+            self._recover("Redis has lost its data")
         elif kind == b"O":
             self.counters["redis_refused"] += 1
             self._recover(f"Redis refuses writes: {answer[1].decode(errors='replace')}")
@@ -269,32 +269,35 @@ class Ingest:
         if not self._held:
             self._loop.call_later(HOLD_SECONDS, self._release_held)
         self._held.setdefault(parcel.pin.lane, deque()).append(parcel)
+        self._press()
 
     def _release_held(self) -> None:
         held, self._held = self._held, {}
         self._spool.put_back([parcel for parcels in held.values() for parcel in parcels])
+        self._press()
         self._flush()
 
     # ---------------------------------------------------------------- trouble
 
-    def _recover(self, reason: str, *, lost: bool = False, quiet: bool = False) -> None:
+    def _recover(self, reason: str, *, quiet: bool = False) -> None:
         if self._away is not None:
             return
         if not quiet:
             log.warning("events wait: Redis does not take them", reason=reason)
         connection, self._connection = self._connection, None
-        self._away = self._loop.create_task(self._come_back(connection, lost), name="ingest-recover")
+        self._away = self._loop.create_task(self._come_back(connection), name="ingest-recover")
 
-    async def _come_back(self, connection: Connection | None, lost: bool) -> None:
+    async def _come_back(self, connection: Connection | None) -> None:
         if connection is not None:
             await connection.close()
         delay = 0.05
         while True:
             try:
                 fresh = await self._client.connect()
-                await self._register(fresh, lost=lost)
+                await self._register(fresh)
                 break
             except (EngineUnavailable, ReplyError) as error:
+                self.counters["redis_refused"] += isinstance(error, ReplyError)
                 log.debug("still away", error=str(error))
                 await self._client.close()
                 await asyncio.sleep(delay)
@@ -307,26 +310,34 @@ class Ingest:
         if not self.waiting:
             self._idle.set()
 
-    async def _register(self, connection: Connection, *, lost: bool) -> None:
-        """This incarnation's number exists, and so does the parking place."""
+    async def _register(self, connection: Connection) -> None:
+        """The numbers go on where Redis has them, and the parking place exists."""
         k = self._keys
-        first = next((batch.seq for batch in self._flying if batch.inc == self.inc), self._seq + 1)
-        if lost:
-            for batch in self._flying:
-                if batch.inc != self.inc:
-                    await connection.call("HSETNX", k.nexus(batch.inc), "seq", batch.seq - 1)
-            await connection.call("HSET", k.nexus(self.inc), "seq", first - 1)
-        else:
-            await connection.call("HSETNX", k.nexus(self.inc), "seq", first - 1)
-        await connection.call("EXPIRE", k.nexus(self.inc), 86_400)
+        expected = {self.inc: self._seq + 1}
+        for batch in reversed(self._flying):
+            expected[batch.inc] = batch.seq
+        for inc, first in expected.items():
+            stored = await connection.call("HGET", k.nexus(inc), "seq")
+            if stored is None or int(stored) < first - 1:
+                if first > 1:
+                    self.counters["redis_lost_state"] += 1
+                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - int(stored or 0))
+                await connection.call("HSET", k.nexus(inc), "seq", first - 1)
+            await connection.call("EXPIRE", k.nexus(inc), 86_400)
         try:
             await connection.call("XGROUP", "CREATE", k.lane(PARKING), "park", "0", "MKSTREAM")
         except ReplyError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that what matters least should be left out."""
+        return self._connection is None and self._spool.crowded
+
     def _press(self) -> None:
-        full = self._spool.full
+        held = sum(len(parcels) for parcels in self._held.values())
+        full = self._spool.full or held + len(self._returned) > MAX_HELD
         if full != self._pressed:
             self._pressed = full
             self.on_pressure(full)

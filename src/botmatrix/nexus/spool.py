@@ -21,7 +21,7 @@ _decoder = msgspec.msgpack.Decoder()
 class Parcel:
     """One event on its way to a lane: its conversation's pin says which."""
 
-    __slots__ = ("mark", "payload", "pin", "replayed")
+    __slots__ = ("mark", "payload", "pin")
 
     def __init__(self, pin: Pin, mark: str, payload: bytes) -> None:
         self.pin, self.mark, self.payload = pin, mark, payload
@@ -47,6 +47,11 @@ class Spool:
     def full(self) -> bool:
         """Whether nothing more should be read from the bots."""
         return self._file_bytes >= self._disk
+
+    @property
+    def crowded(self) -> bool:
+        """Whether half the room is gone."""
+        return self._file_bytes * 2 >= self._disk
 
     @property
     def size(self) -> int:

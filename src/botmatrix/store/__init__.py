@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""PostgreSQL: what must outlive every process. `engine.Database` is the way in."""

@@ -1,0 +1,1 @@
+"""The REST interface: one resource, one file."""

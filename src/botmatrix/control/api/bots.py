@@ -1,0 +1,84 @@
+"""The bots: who is online, since when, through which nexus."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from botmatrix.bus.presence import Presence
+from botmatrix.control.auth import VIEWER
+from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.fields import Count, Names, Number
+from botmatrix.control.paging import Listing, Page, listing
+from botmatrix.control.parts import UsedParts
+
+router = APIRouter(prefix="/api/bots", tags=["bots"], dependencies=[VIEWER])
+
+
+class Bot(BaseModel):
+    """One bot. Moments are unix seconds, 0 when unknown; `bot` is `platform:self_id`."""
+
+    bot: str
+    platform: str
+    self_id: str
+    state: str = "offline"
+    since: Number = 0.0
+    nickname: str = ""
+    nexus: str = ""
+    epoch: Count = 0
+    remote: str = ""
+    user_agent: str = ""
+    groups: Names = {}
+    received: Count = 0
+    sent: Count = 0
+    failed: Count = 0
+    last_event_at: Number = 0.0
+
+
+class Bots(Page):
+    """A page of bots."""
+
+    bots: list[Bot]
+
+
+class OneBot(BaseModel):
+    """One bot."""
+
+    success: Literal[True] = True
+    bot: Bot
+
+
+_listing = listing("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at")
+
+
+@router.get("", responses=protected())
+async def list_bots(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Bots:
+    """Every bot that was ever here."""
+    alive = await living_nexuses(parts.presence)
+    return Bots(**wanted.cut([view(one, alive) for one in await parts.presence.bots()], "bots"))
+
+
+@router.get("/{bot}", responses=protected(404))
+async def get_bot(bot: str, parts: UsedParts) -> OneBot:
+    """One bot by `platform:self_id`."""
+    platform, _, self_id = bot.partition(":")
+    fields = await parts.presence.bot(f"{platform.lower()}:{self_id}")
+    if fields is None:
+        raise ApiError(404, "unknown_bot", "no bot with this id was ever here")
+    return OneBot(bot=view(fields, await living_nexuses(parts.presence)))
+
+
+async def living_nexuses(presence: Presence) -> set[str]:
+    """Incarnations of the nexuses that live."""
+    return {one["inc"] for one in await presence.nexuses() if one["alive"] == "1"}
+
+
+def view(fields: dict[str, str], alive: set[str]) -> Bot:
+    """A bot as its nexus last wrote it; offline when that nexus is gone."""
+    platform, _, self_id = fields["bot"].partition(":")
+    known: dict[str, Any] = {"platform": platform, "self_id": self_id, **fields}
+    if fields.get("nexus", "") not in alive:
+        known["state"] = "offline"
+    return Bot.model_validate(known)

@@ -1,0 +1,125 @@
+"""Logging in and out, oneself, one's password."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from botmatrix.control.auth import Asker, client_address, drop_cookie, set_cookie
+from botmatrix.control.bootstrap import forget_first_password
+from botmatrix.control.errors import ApiError, documented, protected
+from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.store.tables import Role, User
+
+router = APIRouter(prefix="/api", tags=["login"])
+
+
+class Credentials(BaseModel):
+    """Who one is, and the proof."""
+
+    username: Annotated[str, Field(max_length=256)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class PasswordChange(BaseModel):
+    """The password so far, and the one to be."""
+
+    old_password: Annotated[str, Field(max_length=1024)]
+    new_password: Annotated[str, Field(min_length=8, max_length=1024, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
+class UserView(BaseModel):
+    """A user, without secrets."""
+
+    id: int
+    username: str
+    role: Role
+    created_at: datetime
+    last_login_at: datetime | None
+
+    @classmethod
+    def of(cls, user: User) -> UserView:
+        """The public side of a row."""
+        return cls.model_validate(user, from_attributes=True)
+
+
+class Me(BaseModel):
+    """Who one is."""
+
+    success: Literal[True] = True
+    user: UserView
+
+
+class LoggedIn(Me):
+    """A new login. `token` goes into `Authorization: Bearer`; a browser has it in its cookie too."""
+
+    token: str
+    expires_at: datetime
+
+
+class Ok(BaseModel):
+    """It is done."""
+
+    success: Literal[True] = True
+
+
+@router.post("/login", responses=documented(401, 403, 429))
+async def login(body: Credentials, request: Request, response: Response, parts: UsedParts) -> LoggedIn:
+    """Log in with name and password."""
+    parts.require_schema()
+    user = await _proven(parts, body.username, body.password, client_address(request))
+    return await _start(parts, user, request, response)
+
+
+@router.post("/logout", responses=protected())
+async def logout(asker: Asker, request: Request, response: Response, parts: UsedParts) -> Ok:
+    """End this login; its token is void at once."""
+    await parts.logins.end(asker.token)
+    drop_cookie(request, response)
+    return Ok()
+
+
+@router.get("/me", responses=protected())
+async def me(asker: Asker) -> Me:
+    """Who one is."""
+    return Me(user=UserView.of(asker.user))
+
+
+@router.post("/user/password", responses=protected(429))
+async def change_password(
+    body: PasswordChange, asker: Asker, request: Request, response: Response, parts: UsedParts
+) -> LoggedIn:
+    """Change one's own password. Every login of the user ends; this answer carries a new one."""
+    try:
+        await _proven(parts, asker.user.username, body.old_password, client_address(request))
+    except ApiError as error:
+        if error.status_code != 401:
+            raise
+        raise ApiError(403, "wrong_password", "the old password is wrong") from error
+    user = await parts.users.set_password(asker.user.username, body.new_password)
+    forget_first_password(parts.settings.home, user.username)
+    return await _start(parts, user, request, response)
+
+
+async def _proven(parts: Parts, username: str, password: str, address: str) -> User:
+    """The user with this name and password. Raises 429 and 401, in the same time for unknown names."""
+    wait = await parts.throttle.wait(username, address)
+    if wait:
+        raise ApiError(429, "too_many_attempts", "too many attempts: wait a little", retry_after=wait)
+    user = await parts.users.find(username)
+    usable = user if user is not None and not user.disabled else None
+    fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
+    if usable is None or not fits:
+        raise ApiError(401, "bad_credentials", "name or password is wrong")
+    await parts.throttle.succeeded(username, address)
+    return usable
+
+
+async def _start(parts: Parts, user: User, request: Request, response: Response) -> LoggedIn:
+    agent = request.headers.get("user-agent", "")
+    token, expires_at = await parts.logins.start(user, address=client_address(request), user_agent=agent)
+    set_cookie(request, response, token)
+    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at)

@@ -1,0 +1,150 @@
+"""The queues: what waits, for how long, and what could not be handled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, model_validator
+
+from botmatrix.bus.presence import DeadLetter, Presence
+from botmatrix.bus.presence import Queue as Lane
+from botmatrix.control.auth import OPERATOR, VIEWER
+from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.paging import Listing, Page, listing
+from botmatrix.control.parts import UsedParts
+
+WINDOW = 1000
+"""Dead letters that one request looks at."""
+_SHOWN = 64 * 1024
+
+router = APIRouter(prefix="/api/queues", tags=["queues"])
+LetterId = Annotated[str, Field(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", max_length=39)]
+
+
+class Queue(BaseModel):
+    """One lane. `backlog`: entries that are not settled; `pending` of them are with the owner."""
+
+    lane: str
+    owner: str
+    alive: bool
+    backlog: int
+    pending: int
+    oldest_seconds: float
+
+
+class Queues(Page):
+    """A page of queues, and how many dead letters there are."""
+
+    queues: list[Queue]
+    dead: int
+
+
+class Letter(BaseModel):
+    """An event that could not be handled. `payload` is the entry as it was, cut at 64 KiB."""
+
+    id: str
+    reason: str
+    lane: str
+    since: float
+    payload: str
+
+
+class Letters(Page):
+    """A page of dead letters, of the oldest thousand; `total` counts all that fit `q` among them."""
+
+    dead: list[Letter]
+
+
+class Choice(BaseModel):
+    """Which dead letters: one, some, or (only when said so) all."""
+
+    id: LetterId | None = None
+    ids: Annotated[list[LetterId], Field(max_length=WINDOW)] = []
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.id or self.ids or self.all):
+            raise ValueError("say id, ids, or all: true")
+        return self
+
+
+class Replayed(BaseModel):
+    """How many were put back, and how many dead letters are left."""
+
+    success: Literal[True] = True
+    replayed: int
+    left: int
+
+
+class Purged(BaseModel):
+    """How many were discarded, and how many dead letters are left."""
+
+    success: Literal[True] = True
+    purged: int
+    left: int
+
+
+_queues = listing("lane", "owner", "backlog", "pending", "oldest_seconds")
+_letters = listing("id", "reason", "lane", "since")
+
+
+@router.get("", responses=protected(), dependencies=[VIEWER])
+async def list_queues(parts: UsedParts, wanted: Annotated[Listing, Depends(_queues)]) -> Queues:
+    """Every lane and the parking place."""
+    page = wanted.cut([_queue(one) for one in await parts.presence.queues()], "queues")
+    return Queues(**page, dead=await parts.presence.dead_count())
+
+
+@router.get("/dead", responses=protected(), dependencies=[OPERATOR])
+async def list_dead(parts: UsedParts, wanted: Annotated[Listing, Depends(_letters)]) -> Letters:
+    """Dead letters. They carry what people wrote, so this needs an operator."""
+    return Letters(**wanted.cut([_letter(one) for one in await parts.presence.dead(count=WINDOW)], "dead"))
+
+
+@router.post("/dead/replay", responses=protected(404), dependencies=[OPERATOR])
+async def replay(choice: Choice, parts: UsedParts) -> Replayed:
+    """Put dead letters back to be handled again, under their own event ids; of `all`, the oldest thousand."""
+    chosen = await _chosen(choice, parts.presence)
+    replayed = sum([await parts.presence.replay(letter) for letter in chosen])
+    _require_one(choice, replayed)
+    return Replayed(replayed=replayed, left=await parts.presence.dead_count())
+
+
+@router.post("/dead/purge", responses=protected(404), dependencies=[OPERATOR])
+async def purge(choice: Choice, parts: UsedParts) -> Purged:
+    """Discard dead letters for good."""
+    if choice.all:
+        purged = await parts.presence.purge()
+    else:
+        purged = sum([await parts.presence.purge(letter) for letter in await _chosen(choice, parts.presence)])
+    _require_one(choice, purged)
+    return Purged(purged=purged, left=await parts.presence.dead_count())
+
+
+async def _chosen(choice: Choice, presence: Presence) -> list[str]:
+    if choice.all:
+        return [letter.id for letter in await presence.dead(count=WINDOW)]
+    return list(dict.fromkeys([*([choice.id] if choice.id else []), *choice.ids]))
+
+
+def _require_one(choice: Choice, found: int) -> None:
+    if not found and not choice.all:
+        raise ApiError(404, "unknown_letter", "there is no dead letter with this id")
+
+
+def _queue(lane: Lane) -> Queue:
+    return Queue(
+        lane=lane.lane,
+        owner=lane.owner,
+        alive=lane.alive,
+        backlog=lane.length,
+        pending=lane.pending,
+        oldest_seconds=round(lane.oldest, 3),
+    )
+
+
+def _letter(letter: DeadLetter) -> Letter:
+    payload = letter.payload[:_SHOWN].decode(errors="replace")
+    return Letter(id=letter.id, reason=letter.reason, lane=letter.lane, since=letter.since, payload=payload)

@@ -1,0 +1,89 @@
+"""The workers: who is alive, how busy, how quick; asking one to take nothing new."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AliasChoices, BaseModel, Field
+
+from botmatrix.bus.keys import plain_id
+from botmatrix.bus.presence import Presence
+from botmatrix.control.auth import OPERATOR, VIEWER
+from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.fields import Count, Flag, Number, Words
+from botmatrix.control.paging import Listing, Page, listing
+from botmatrix.control.parts import UsedParts
+
+router = APIRouter(prefix="/api/workers", tags=["workers"])
+
+
+class Worker(BaseModel):
+    """One worker, as it last said. Times are milliseconds, `started` unix seconds."""
+
+    id: str
+    pool: str = "default"
+    transport: str = "stream"
+    alive: bool = True
+    draining: bool = False
+    version: str = ""
+    incarnation: str = Field("", validation_alias=AliasChoices("incarnation", "inc"))
+    started: Number = 0.0
+    in_flight: Count = 0
+    concurrency: Count = 0
+    handled: Count = 0
+    failed: Count = 0
+    average_ms: Number = 0.0
+    p95_ms: Number = 0.0
+    queue_wait_ms: Number = 0.0
+    skills: Words = []
+    enable_skill: Flag = False
+
+
+class Workers(Page):
+    """A page of workers."""
+
+    workers: list[Worker]
+
+
+class Drained(BaseModel):
+    """What a worker was asked."""
+
+    success: Literal[True] = True
+    id: str
+    draining: bool
+
+
+_listing = listing("id", "pool", "transport", "in_flight", "handled", "failed", "average_ms", "p95_ms", "started")
+
+
+@router.get("", responses=protected(), dependencies=[VIEWER])
+async def list_workers(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Workers:
+    """Every worker whose presence is fresh (30 s)."""
+    found = await parts.presence.workers()
+    draining = await asyncio.gather(*(parts.presence.draining(one["id"]) for one in found))
+    views = [_view(one, asked) for one, asked in zip(found, draining, strict=True)]
+    return Workers(**wanted.cut(views, "workers"))
+
+
+@router.post("/{worker}/drain", responses=protected(404), dependencies=[OPERATOR])
+async def drain(
+    worker: str,
+    parts: UsedParts,
+    on: Annotated[bool, Query(description="false: let it take events again")] = True,
+) -> Drained:
+    """Ask a worker to finish what it has and take nothing new."""
+    if not plain_id(worker) or not await _is_known(parts.presence, worker):
+        raise ApiError(404, "unknown_worker", "there is no worker with this id")
+    await parts.presence.drain(worker, on=on)
+    return Drained(id=worker, draining=on)
+
+
+async def _is_known(presence: Presence, worker: str) -> bool:
+    return any(one["id"] == worker for one in await presence.workers())
+
+
+def _view(fields: dict[str, str], draining: bool) -> Worker:
+    known: dict[str, Any] = {**fields, "alive": True, "draining": draining}
+    return Worker.model_validate(known)

@@ -1,0 +1,129 @@
+"""The control process: serves at once, becomes ready when its engines are there, stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+import uvicorn
+
+from botmatrix.control.asgi import make_app
+from botmatrix.control.bootstrap import ensure_administrator
+from botmatrix.control.parts import PART, Parts, build
+from botmatrix.control.settings import ControlSettings
+from botmatrix.errors import ConfigError, EngineUnavailable
+from botmatrix.store.migrate import upgrade
+
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two tries to prepare the database; the first pauses are shorter."""
+GRACE: Final = 5
+"""Seconds that open requests have at the end."""
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: ControlSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `SchemaTooNew` and `ConfigError` (exit 78)."""
+    listener = _listen(settings)
+    parts = build(settings)
+    try:
+        await serve(parts, listener)
+    finally:
+        listener.close()
+        await parts.close()
+
+
+async def serve(parts: Parts, listener: socket.socket) -> None:
+    """Serve on an open socket until a signal; meanwhile prepare the database."""
+    server = Server(_configuration(parts))
+    preparing = asyncio.create_task(prepare(parts), name="prepare")
+    preparing.add_done_callback(server.stop_if_failed)
+    host, port = listener.getsockname()[:2]
+    log.info("serving", host=host, port=port)
+    try:
+        await server.serve([listener])
+    finally:
+        preparing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await preparing
+
+
+async def prepare(parts: Parts) -> None:
+    """Bring the schema up to date and make the first administrator; as often as it takes.
+
+    Raises `SchemaTooNew`: then this version must not run at all.
+    """
+    pause = 0.25
+    while True:
+        try:
+            await _prepare_once(parts)
+            return
+        except EngineUnavailable as error:
+            log.warning("not ready yet", reason=str(error))
+        # Spread, so that many processes do not come back at the same moment.
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _prepare_once(parts: Parts) -> None:
+    settings = parts.settings
+    steps = await upgrade(str(settings.database_url), part=PART)
+    if steps:
+        log.info("schema brought up to date", steps=steps)
+    await ensure_administrator(parts.users, settings.home, str(settings.default_admin_password))
+    parts.schema_ready.set()
+
+
+class Server(uvicorn.Server):
+    """uvicorn that ends on a signal without raising it again: the caller says how the process ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End serving when a task without which it makes no sense has failed."""
+        if not task.cancelled() and task.exception() is not None:
+            self.should_exit = True
+
+
+def _configuration(parts: Parts) -> uvicorn.Config:
+    proxies = list(parts.settings.trusted_proxies)
+    return uvicorn.Config(
+        make_app(parts),
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        server_header=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+    )
+
+
+def _listen(settings: ControlSettings) -> socket.socket:
+    """The listening socket. Raises `ConfigError` when the address can't be had."""
+    host, port = settings.control_host, settings.webui_port
+    try:
+        return socket.create_server((host, port), family=_family(host), backlog=512)
+    except OSError as error:
+        raise ConfigError("webui_port", f"{host}:{port}", f"an address to listen on ({error.strerror})") from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

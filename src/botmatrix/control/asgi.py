@@ -1,0 +1,31 @@
+"""The application: routes, errors, pages, and the shield around them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from botmatrix.control import errors, health, metrics, pages
+from botmatrix.control.api import action, bots, connect, login, queues, workers
+from botmatrix.control.parts import Parts
+from botmatrix.control.shield import Shield
+from botmatrix.version import VERSION
+
+
+def make_app(parts: Parts) -> ASGIApp:
+    """The whole control plane as one ASGI application."""
+    app = FastAPI(
+        title="BotMatrix",
+        version=VERSION,
+        description="The control plane of BotMatrix. Log in with `POST /api/login`.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=errors.documented(),
+    )
+    app.state.parts = parts
+    errors.install(app)
+    for module in (health, metrics, login, bots, workers, queues, action, connect, pages):
+        app.include_router(module.router)
+    app.mount("/static", pages.static)
+    return Shield(app, root_path=parts.settings.root_path)

@@ -1,0 +1,111 @@
+"""Every error leaves in one shape: `{"success": false, "error": CODE, "message": TEXT}`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from botmatrix.errors import EngineUnavailable
+from botmatrix.store.text import BadValue
+from botmatrix.store.users import LastAdministrator, UnknownUser, UserExists
+
+
+class ErrorBody(BaseModel):
+    """What went wrong: a code for programs, a text for people."""
+
+    success: Literal[False] = False
+    error: str
+    message: str
+
+
+class ApiError(HTTPException):
+    """A refusal with its code and words. `retry_after`: seconds, for 429 and 503."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: float = 0.0) -> None:
+        headers = {"Retry-After": str(math.ceil(retry_after))} if retry_after else None
+        super().__init__(status, message, headers)
+        self.code = code
+
+
+_CODES: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("bad_request", "the request can't be understood"),
+    401: ("unauthorized", "log in first"),
+    403: ("forbidden", "your role does not allow this"),
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this address does not take this method"),
+    409: ("conflict", "this does not fit the present state"),
+    413: ("too_large", "the body is larger than 1 MiB"),
+    422: ("invalid", "a value does not fit"),
+    429: ("too_many_attempts", "too many attempts; Retry-After says when to come back"),
+    503: ("engine_unavailable", "an engine can't be reached now; try again"),
+    504: ("no_answer", "no answer came in time"),
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may end in these errors; what every route may end in is included."""
+    return {
+        status: {"model": ErrorBody, "description": _CODES[status][1].capitalize()}
+        for status in sorted({400, 413, 422, 503, *statuses})
+    }
+
+
+def protected(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that needs a login."""
+    return documented(401, 403, *statuses)
+
+
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error in its shape. Text that UTF-8 can't carry is escaped."""
+    body = {"success": False, "error": code, "message": message.encode(errors="backslashreplace").decode()}
+    return JSONResponse(body, status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Give every error of `app` its shape."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(EngineUnavailable, _engine)
+    app.add_exception_handler(BadValue, _refusal(422, "invalid"))
+    app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
+    app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
+    app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    code, words = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
+    if isinstance(error, ApiError):
+        code, words = error.code, error.detail
+    return error_response(error.status_code, code, words, error.headers)
+
+
+async def _validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    # The input itself is not repeated: it may be a password.
+    problems = [f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in error.errors()[:5]]
+    return error_response(422, "invalid", "; ".join(problems))
+
+
+async def _engine(_: Request, error: Exception) -> JSONResponse:
+    return error_response(503, "engine_unavailable", str(error), {"Retry-After": "2"})
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    return error_response(500, "internal", "something went wrong here; the log of control has the details")
+
+
+def _refusal(status: int, code: str) -> Any:
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return error_response(status, code, str(error))
+
+    return answer

@@ -1,0 +1,68 @@
+"""Lists: `?page=&size=&sort=&q=` -> `{success, <plural>: [...], total, page, size}`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel
+
+from botmatrix.control.errors import ApiError
+
+
+class Page(BaseModel):
+    """What every list answers beside its items."""
+
+    success: Literal[True] = True
+    total: int
+    page: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What part of a list is wanted."""
+
+    page: int
+    size: int
+    sort: str
+    q: str
+
+    def cut(self, items: Iterable[BaseModel], plural: str) -> dict[str, Any]:
+        """Filter by `q` in any text of an item, sort, and cut the page out."""
+        rows = [item for item in items if self._matches(item)]
+        field = self.sort.removeprefix("-")
+        rows.sort(key=lambda row: _order(getattr(row, field)), reverse=self.sort.startswith("-"))
+        start = (self.page - 1) * self.size
+        window = rows[start : start + self.size]
+        return {plural: window, "total": len(rows), "page": self.page, "size": self.size}
+
+    def _matches(self, item: BaseModel) -> bool:
+        wanted = self.q.casefold()
+        if not wanted:
+            return True
+        return any(wanted in value.casefold() for _, value in item if isinstance(value, str))
+
+
+def listing(*fields: str) -> Callable[..., Listing]:
+    """A dependency for a list that can be sorted by these fields; the first is the default."""
+    allowed = [mark + field for field in fields for mark in ("", "-")]
+
+    def read(
+        page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+        size: Annotated[int, Query(ge=1, le=500)] = 50,
+        q: Annotated[str, Query(max_length=200)] = "",
+        sort: str = Query(fields[0], json_schema_extra={"enum": allowed}),
+    ) -> Listing:
+        if sort not in allowed:
+            raise ApiError(422, "invalid", f"sort: one of {', '.join(fields)}, with a leading - for descending")
+        return Listing(page, size, sort, q)
+
+    return read
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """Numbers before texts, so that a mixed column can be sorted."""
+    return (1, value.casefold()) if isinstance(value, str) else (0, value or 0)

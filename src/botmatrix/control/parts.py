@@ -1,0 +1,85 @@
+"""What the routes work with, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.client import Client
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.presence import Presence
+from botmatrix.clock import SystemClock
+from botmatrix.control.settings import ControlSettings
+from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
+from botmatrix.errors import EngineUnavailable
+from botmatrix.store.engine import Database
+from botmatrix.store.logins import Logins
+from botmatrix.store.passwords import Passwords
+from botmatrix.store.users import Users
+
+PART: Final = "control"
+
+
+@dataclass(slots=True)
+class Parts:
+    """One control process. `schema_ready` is set when the database has been brought up to date."""
+
+    settings: ControlSettings = field(repr=False)
+    database: Database
+    users: Users
+    logins: Logins
+    passwords: Passwords
+    throttle: Throttle
+    presence: Presence
+    actions: ActionBox
+    redis: Client
+    schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    started_at: float = field(default_factory=time.time)
+
+    def require_schema(self) -> None:
+        """Raises `EngineUnavailable` until the database has been brought up to date."""
+        if not self.schema_ready.is_set():
+            raise EngineUnavailable("PostgreSQL", "its tables are not ready yet", "See /readyz for the reason")
+
+    async def close(self) -> None:
+        """End every connection."""
+        for ending in (self.actions.close, self.presence.close, self.redis.close, self.database.close):
+            with contextlib.suppress(EngineUnavailable, OSError):
+                await ending()
+
+
+def build(settings: ControlSettings) -> Parts:
+    """Put the parts together; nothing is connected yet."""
+    keys = Keys()
+    database = Database(str(settings.database_url), part=PART)
+    passwords = Passwords()
+    redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
+    incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
+    return Parts(
+        settings=settings,
+        database=database,
+        users=Users(database, passwords),
+        logins=Logins(database),
+        passwords=passwords,
+        throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
+        presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
+        actions=ActionBox(settings.redis_url, keys, incarnation),
+        redis=redis,
+    )
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves this request."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+UsedParts = Annotated[Parts, Depends(parts_of)]

@@ -1,0 +1,126 @@
+"""What surrounds every request: security headers, the size limit, the sub-path, foreign origins."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from botmatrix.control.errors import ApiError, error_response
+
+BODY_LIMIT: Final = 1024 * 1024
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Shield:
+    """The outermost layer of the application; what it refuses reaches nothing inside."""
+
+    def __init__(self, app: ASGIApp, *, root_path: str = "") -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = self._below_root(scope)
+        headers = Headers(scope=scope)
+        guarded = _with_headers(send)
+        refusal = _refusal(scope, headers)
+        if refusal is not None:
+            response = error_response(refusal.status_code, refusal.code, refusal.detail)
+            await response(scope, receive, guarded)
+            return
+        await self._app(scope, _limited(receive), guarded)
+
+    def _below_root(self, scope: Scope) -> Scope:
+        """The same request, whether the proxy in front cut the sub-path off or left it."""
+        root, path = self._root_path, scope["path"]
+        if not root:
+            return scope
+        whole = path if path == root or path.startswith(root + "/") else root + path
+        return {**scope, "root_path": root, "path": whole, "raw_path": whole.encode()}
+
+
+def same_origin(scope: Scope, headers: Headers) -> bool:
+    """Whether the request comes from our own pages, or from no page at all."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    try:
+        found = urlsplit(origin)
+        return (found.scheme, _host(found.netloc, found.scheme)) == (
+            scope["scheme"],
+            _host(headers.get("host", ""), scope["scheme"]),
+        )
+    except ValueError:
+        return False
+
+
+def _host(netloc: str, scheme: str) -> str:
+    return netloc.lower().removesuffix(":443" if scheme == "https" else ":80")
+
+
+def _refusal(scope: Scope, headers: Headers) -> ApiError | None:
+    if _declared_length(headers) > BODY_LIMIT:
+        return ApiError(413, "too_large", "the body is larger than 1 MiB")
+    if scope["method"] in SAFE_METHODS or "authorization" in headers:
+        return None
+    # Without a token in the header the browser's cookie may be what authenticates: then only our own pages count.
+    if not same_origin(scope, headers):
+        return ApiError(403, "foreign_origin", "this request comes from another site's page")
+    if _has_body(headers) and not _is_json(headers):
+        return ApiError(422, "not_json", "send the body as application/json")
+    return None
+
+
+def _declared_length(headers: Headers) -> int:
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or _declared_length(headers) > 0
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _limited(receive: Receive) -> Receive:
+    received = 0
+
+    async def limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > BODY_LIMIT:
+            raise ApiError(413, "too_large", "the body is larger than 1 MiB")
+        return message
+
+    return limited
+
+
+def _with_headers(send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return with_headers

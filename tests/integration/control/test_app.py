@@ -1,0 +1,175 @@
+"""The control process as a whole: starts before its engines, becomes ready, ends on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from tests.integration.control.conftest import PASSWORD, ControlOptions, cheapen
+from tests.postgres import PostgresProcess
+
+from botmatrix.control.app import prepare, run, serve
+from botmatrix.control.bootstrap import ensure_administrator
+from botmatrix.control.parts import Parts, build
+from botmatrix.errors import ConfigError
+from botmatrix.store.migrate import SchemaTooNew, upgrade
+from botmatrix.store.tables import Role
+
+
+@asynccontextmanager
+async def serving(options: ControlOptions) -> AsyncIterator[tuple[httpx.AsyncClient, Parts]]:
+    """A control process in this loop, on a port of its own."""
+    parts = build(options)
+    cheapen(parts)
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(serve(parts, listener))
+    port = listener.getsockname()[1]
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client, parts
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(task, 10)
+        listener.close()
+        await parts.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that other processes bring about."""
+    async with asyncio.timeout(15):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_it_makes_schema_and_owner_and_lets_the_owner_in(options: ControlOptions, empty_database: str) -> None:
+    options.database_url = empty_database
+    async with serving(options) as (client, parts):
+        assert (await client.get("/healthz")).status_code == 200
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        body = {"username": "admin", "password": PASSWORD}
+        entered = await client.post("/api/login", json=body)
+        assert entered.json()["user"]["role"] == "owner"
+        assert (await client.get("/api/bots")).json()["bots"] == []
+
+
+async def test_it_waits_for_an_engine_that_comes_late(options: ControlOptions, own_postgres: PostgresProcess) -> None:
+    options.database_url = own_postgres.url()
+    own_postgres.stop()
+    async with serving(options) as (client, parts):
+        assert (await client.get("/healthz")).status_code == 200
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert "Connection refused" in ready.json()["checks"]["postgresql"]["reason"]
+        body = {"username": "admin", "password": PASSWORD}
+        assert (await client.post("/api/login", json=body)).status_code == 503
+        await asyncio.to_thread(own_postgres.start)
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        assert (await client.post("/api/login", json=body)).status_code == 200
+
+
+async def test_a_newer_schema_ends_it_with_78(options: ControlOptions, database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    with pytest.raises(SchemaTooNew) as raised:
+        await asyncio.wait_for(run(options), 15)
+    assert raised.value.exit_code == 78
+    assert "9999" in str(raised.value)
+
+
+async def test_a_taken_port_is_a_wrong_setting(options: ControlOptions) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        options.webui_port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match="webui_port"):
+            await run(options)
+
+
+async def test_a_request_behind_a_trusted_proxy_counts_for_its_sender(
+    options: ControlOptions,
+) -> None:
+    options.trusted_proxies = ("127.0.0.1",)
+    async with serving(options) as (client, parts):
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        forwarded = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+        body = {"username": "admin", "password": "wrong"}
+        for _ in range(7):
+            refused = await client.post("/api/login", json=body, headers=forwarded)
+        assert refused.status_code == 429
+        right = {"username": "admin", "password": PASSWORD}
+        assert (await client.post("/api/login", json=right, headers=forwarded)).status_code == 429
+        elsewhere = {**forwarded, "X-Forwarded-For": "198.51.100.9"}
+        entered = await client.post("/api/login", json=right, headers=elsewhere)
+        assert "__Host-botmatrix_session" in entered.headers["set-cookie"]
+
+
+async def test_an_untrusted_sender_does_not_choose_its_address(options: ControlOptions) -> None:
+    async with serving(options) as (client, parts):
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        body = {"username": "admin", "password": "wrong"}
+        for number in range(7):
+            headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+            refused = await client.post("/api/login", json=body, headers=headers)
+        assert refused.status_code == 429
+
+
+async def test_a_generated_password_is_private_and_never_reset(parts: Parts, options: ControlOptions) -> None:
+    folder = options.home
+    for _ in range(3):
+        await ensure_administrator(parts.users, folder, "")
+    password = folder.admin_password.read_text().strip()
+    assert len(password) == 24
+    assert stat.S_IMODE(folder.admin_password.stat().st_mode) == 0o600
+    user = await parts.users.get("admin")
+    assert user.role is Role.OWNER
+    assert await parts.passwords.matches(user.password_hash, password)
+
+
+async def test_many_first_starts_make_one_administrator(parts: Parts, options: ControlOptions) -> None:
+    await asyncio.gather(*(ensure_administrator(parts.users, options.home, "") for _ in range(4)))
+    password = options.home.admin_password.read_text().strip()
+    user = await parts.users.get("admin")
+    assert await parts.passwords.matches(user.password_hash, password)
+    assert (await parts.users.list())[1] == 1
+
+
+async def test_a_name_that_is_taken_by_somebody_else_is_not_touched(parts: Parts, options: ControlOptions) -> None:
+    await parts.users.create("Admin", PASSWORD, Role.VIEWER)
+    await ensure_administrator(parts.users, options.home, "")
+    assert (await parts.users.get("admin")).role is Role.VIEWER
+    assert not options.home.admin_password.exists()
+
+
+async def test_preparing_twice_changes_nothing(parts: Parts) -> None:
+    await prepare(parts)
+    await prepare(parts)
+    assert (await parts.users.list())[1] == 1
+
+
+async def test_the_interface_keeps_its_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:
+    """schemathesis sends what the description allows and what it forbids, and compares the answers."""
+    await upgrade(database_url, part="tests")
+    async with serving(options) as (client, parts):
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        owner = await parts.users.get("admin")
+        token, _ = await parts.logins.start(owner, address="", user_agent="")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{client.base_url}/openapi.json"),
+            *("--header", f"Authorization: Bearer {token}", "--max-examples", "15", "--seed", "1"),
+            *("--exclude-path", "/api/logout", "--exclude-path", "/api/user/password"),
+            *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 180)
+    assert process.returncode == 0, said.decode()
