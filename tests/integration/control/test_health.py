@@ -6,14 +6,14 @@ import time
 
 import httpx
 import pytest
-
-from botmatrix.control.parts import Parts, build
-from botmatrix.store.migrate import upgrade
-from botmatrix.store.tables import Role
 from tests.conftest import ValkeyProcess
 from tests.integration.control.conftest import ControlOptions, LogIn, Visit, cheapen
 from tests.integration.control.test_resources import put_bot, put_nexus
 from tests.postgres import PostgresProcess
+
+from botmatrix.control.parts import Parts, build
+from botmatrix.store.migrate import upgrade
+from botmatrix.store.tables import Role
 
 
 async def test_ready_names_every_part_and_its_start(client: httpx.AsyncClient, parts: Parts) -> None:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from tests.integration.control.conftest import PASSWORD, ControlOptions
 
 from botmatrix.control.asgi import make_app
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import BODY_LIMIT
-from tests.integration.control.conftest import PASSWORD, ControlOptions
 
 PLACES = [
     "/",
