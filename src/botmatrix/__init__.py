@@ -1,1 +1,90 @@
-"""BotMatrix: a matrix of chat bots behind one hub."""
+"""BotMatrix: a matrix of chat bots behind one hub.
+
+The names of the plugin SDK are here too, loaded when first asked for, so that a nexus never loads them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botmatrix.errors import ActionError, ActionFailed, ActionUnknown
+    from botmatrix.onebot.message import (
+        At,
+        Face,
+        File,
+        Forward,
+        Image,
+        Json,
+        Message,
+        Node,
+        Raw,
+        Record,
+        Reply,
+        Segment,
+        Sendable,
+        Text,
+        Video,
+    )
+    from botmatrix.sdk.app import App
+    from botmatrix.sdk.context import Context
+    from botmatrix.sdk.perm import Permission
+    from botmatrix.sdk.perm import Permission as perm
+    from botmatrix.sdk.plugin import Plugin
+    from botmatrix.sdk.retry import Retry
+
+__all__ = [
+    "ActionError",
+    "ActionFailed",
+    "ActionUnknown",
+    "App",
+    "At",
+    "Context",
+    "Face",
+    "File",
+    "Forward",
+    "Image",
+    "Json",
+    "Message",
+    "Node",
+    "Permission",
+    "Plugin",
+    "Raw",
+    "Record",
+    "Reply",
+    "Retry",
+    "Segment",
+    "Sendable",
+    "Text",
+    "Video",
+    "perm",
+]
+
+_HOMES = {
+    "botmatrix.errors": ("ActionError", "ActionFailed", "ActionUnknown"),
+    "botmatrix.onebot.message": (
+        *("At", "Face", "File", "Forward", "Image", "Json", "Message", "Node", "Raw", "Record", "Reply"),
+        *("Segment", "Sendable", "Text", "Video"),
+    ),
+    "botmatrix.sdk.app": ("App",),
+    "botmatrix.sdk.context": ("Context",),
+    "botmatrix.sdk.perm": ("Permission",),
+    "botmatrix.sdk.plugin": ("Plugin",),
+    "botmatrix.sdk.retry": ("Retry",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "perm":
+        return __getattr__("Permission")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import parse_url
@@ -67,10 +67,10 @@ class Connection(asyncio.Protocol):
     async def close(self) -> None:
         """End the link; calls under way fail."""
         self._end("closed")
+        await asyncio.sleep(0)  # the transport closes its socket in the loop's next turn
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_connection makes
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
         self._check = self._loop.call_later(self.timeout / 2, self._check_age)
 
     def data_received(self, data: bytes) -> None:

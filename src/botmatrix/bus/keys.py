@@ -32,6 +32,7 @@ class Keys:
         self.dead = p + "dead"  # stream: dead letters
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address

@@ -96,6 +96,16 @@ class Lanes:
 
     async def read(self, lane: Lane, count: int, block_ms: int) -> list[Delivery]:
         """Next entries, oldest first; an empty list after `block_ms`. Raises `Fenced`, `EngineUnavailable`."""
+        return await self._read(lane, ">", count, block_ms)
+
+    async def unsettled(self, lane: Lane, after: bytes, count: int) -> list[Delivery]:
+        """Entries delivered to this owner and not settled, above `after`: for a read whose answer got lost.
+
+        Raises `Fenced`, `EngineUnavailable`.
+        """
+        return await self._read(lane, after, count, 0)
+
+    async def _read(self, lane: Lane, start: Argument, count: int, block_ms: int) -> list[Delivery]:
         connection = self._readers.get(lane.name)
         if connection is None or connection.closed:
             connection = await open_connection(
@@ -106,7 +116,7 @@ class Lanes:
         try:
             reply = await connection.call(
                 *("XREADGROUP", "GROUP", lane.group, "owner", "COUNT", count, "BLOCK", block_ms),
-                *("STREAMS", stream, ">"),
+                *("STREAMS", stream, start),
             )
         except ReplyError as error:
             # UNBLOCKED and NOGROUP both end a blocked read when the group is destroyed under it.

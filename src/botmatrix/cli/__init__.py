@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The command `botmatrix`: one file per group of commands, each thin."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -11,13 +9,14 @@ from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import action, bots, connect, login, queues, workers
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
+from botmatrix.version import VERSION
 
 
 def make_app(parts: Parts) -> ASGIApp:
     """The whole control plane as one ASGI application."""
     app = FastAPI(
         title="BotMatrix",
-        version=_version(),
+        version=VERSION,
         description="The control plane of BotMatrix. Log in with `POST /api/login`.",
         docs_url=None,
         redoc_url=None,
@@ -30,10 +29,3 @@ def make_app(parts: Parts) -> ASGIApp:
         app.include_router(module.router)
     app.mount("/static", pages.static)
     return Shield(app, root_path=parts.settings.root_path)
-
-
-def _version() -> str:
-    try:
-        return version("botmatrix")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""Engines and parts as child processes of `botmatrix up`."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""What plugin authors import; `from botmatrix import Plugin, Context, Message, ...` gives the same names."""

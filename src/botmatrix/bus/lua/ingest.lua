@@ -2,7 +2,8 @@
 -- KEYS[1] nexus hash (its `seq` exists from the nexus's start on)
 -- ARGV: seq, acked (the last batch whose answer the nexus has seen), mark ttl ms, high water, stats key,
 --       lanes n, n stream names, events m, m * (lane index, mark or '', payload), then (affinity hash, conversation, lane)*
--- Answer: {'A', letters, last id per lane ('' when none)}   a added, d duplicate, r no such lane any more, f lane full, e refused
+-- Answer: {'A', letters, last id per lane ('' when none)}   a added, d duplicate, r no such lane any more, f lane full,
+--         e refused, s a batch before this one met trouble: nothing was done
 --         {'D', letters}  this batch was answered before    {'G'} a batch before this one is missing
 --         {'L'} Redis has lost this nexus                   {'O', reason} nothing was done: Redis refuses writes
 local nexus = KEYS[1]
@@ -30,7 +31,7 @@ for i = 1, m do
   local lane, mark = tonumber(ARGV[base + 1]), ARGV[base + 2]
   local key = ARGV[6 + lane]
   if stale then
-    letters[i] = 'r'
+    letters[i] = 's'
   else
     if not room[lane] then
       local length = redis.pcall('XLEN', key)

@@ -1,16 +1,23 @@
--- What a nexus needs to know of all lanes, in one call.
--- KEYS: own, workers set    ARGV: prefix, lease prefix
--- Answer: per lane {lane, owner inc, lease alive 0|1, oldest id or '', newest id or '', length, presence of its namesake as a flat list}
+-- What a nexus needs to know of all lanes and of the parking place, in one call.
+-- KEYS: own    ARGV: prefix, lease prefix, name of the parking place
+-- Answer: per lane {lane, owner inc, lease alive 0|1, oldest id or '', newest id or '', length,
+--         presence of its namesake as a flat list}
 local lanes = {}
-local own = redis.call('HGETALL', KEYS[1])
-for i = 1, #own, 2 do
-  local lane, inc = own[i], string.match(own[i + 1], '|(.*)$')
-  local stream = ARGV[1] .. 'queue:worker:' .. lane
+
+local function describe(lane, inc, stream, presence)
   local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   lanes[#lanes + 1] = {
     lane, inc, redis.call('EXISTS', ARGV[2] .. inc), first[1] and first[1][1] or '', last[1] and last[1][1] or '',
-    redis.call('XLEN', stream), redis.call('HGETALL', ARGV[1] .. 'worker:' .. lane)
+    redis.call('XLEN', stream), presence
   }
+end
+
+describe(ARGV[3], '', ARGV[1] .. 'queue:' .. ARGV[3], {})
+local own = redis.call('HGETALL', KEYS[1])
+for i = 1, #own, 2 do
+  local lane = own[i]
+  describe(lane, string.match(own[i + 1], '|(.*)$'), ARGV[1] .. 'queue:worker:' .. lane,
+    redis.call('HGETALL', ARGV[1] .. 'worker:' .. lane))
 end
 return lanes

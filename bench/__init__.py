@@ -1,0 +1,1 @@
+"""Measurements of BotMatrix beside a bare floor and other frameworks: `python -m bench`."""

@@ -1,0 +1,1 @@
+"""The same echo on other frameworks. These files run in environments of their own."""

@@ -1,0 +1,85 @@
+"""The settings, typed. Their meaning is in docs/configuration.md, their table in `options.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from botmatrix.config.home import Home
+from botmatrix.config.secret import Secret
+
+NO_TOKEN = Secret("")
+
+Source = Literal["default", "file", "environment", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class BotServer:
+    """A bot's own WebSocket server, which the nexus dials."""
+
+    url: str
+    token: Secret = NO_TOKEN
+    platform: str = "qq"
+
+
+@dataclass(frozen=True, slots=True)
+class OneBotApp:
+    """An OneBot application that the nexus dials, once per bot. `bots`: bot keys, empty means every bot."""
+
+    name: str
+    url: str
+    token: Secret = NO_TOKEN
+    bots: tuple[str, ...] = ()
+    deliver: str = "one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One process's settings, checked. `source(key)` says where a value came from."""
+
+    home: Home
+    gateway_host: str
+    ws_port: int
+    control_host: str
+    webui_port: int
+    root_path: str
+    trusted_proxies: tuple[str, ...]
+    redis_url: Secret
+    """Empty: `botmatrix up` runs a Valkey of its own."""
+    database_url: Secret
+    """`postgresql://...`; empty: `botmatrix up` runs a PostgreSQL of its own."""
+    bot_token: Secret
+    """Empty only when it was set so on purpose, which a loopback gateway allows."""
+    worker_token: Secret
+    enable_skill: bool
+    default_admin_password: Secret
+    """Empty: one is generated at the first start."""
+    worker_id: str
+    worker_pool: str
+    worker_concurrency: int
+    plugin_dirs: tuple[Path, ...]
+    disabled_plugins: tuple[str, ...]
+    nexus_id: str
+    command_prefixes: tuple[str, ...]
+    chat_admins: tuple[str, ...]
+    onebot_apps: tuple[OneBotApp, ...]
+    bots: tuple[BotServer, ...]
+    max_frame: int
+    """Bytes."""
+    log_level: str
+    log_format: str
+    warnings: tuple[str, ...] = ()
+    """What was odd but not wrong, in words, for the log."""
+    sources: Mapping[str, Source] = field(default_factory=dict, repr=False)
+
+    def source(self, key: str) -> Source:
+        """Where the value of `key` came from."""
+        return self.sources.get(key, "default")
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for masking in logs."""
+        values = [self.bot_token, self.worker_token, self.default_admin_password]
+        values += [app.token for app in self.onebot_apps] + [bot.token for bot in self.bots]
+        return tuple(str(value) for value in values if value)

@@ -1,0 +1,249 @@
+"""Actions on their way to the bots of this nexus.
+
+Reading an entry is the SENT mark: what was read and not finished when the process dies was perhaps sent, and is never
+sent again. Ended actions are taken off the stream in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import Any
+
+import msgspec
+import structlog
+
+from botmatrix.bus.actions import KEEP_SECONDS
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.connection import Connection, open_connection
+from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.scripts import FINISH, FORWARD
+from botmatrix.clock import Clock
+from botmatrix.errors import BadEnvelope, EngineUnavailable
+from botmatrix.nexus.hub import Hub
+from botmatrix.onebot.action import ActionResponse
+
+log = structlog.get_logger("actions")
+COUNT = 64
+BLOCK_MS = 1000
+MAX_OPEN = 4096
+ACTION_TIMEOUT = 30.0
+RETRY_SECONDS = 0.05
+AMBIGUOUS = frozenset({1200, 1401})
+"""Retcodes that mean "no answer in time": the platform may have done it all the same."""
+
+
+class Sent:
+    """An entry that was read: its id and what it asks for."""
+
+    __slots__ = ("action", "entry_id")
+
+    def __init__(self, entry_id: bytes, action: ActionEntry) -> None:
+        self.entry_id, self.action = entry_id, action
+
+
+class Actions:
+    """Reads this incarnation's action stream and writes to the links."""
+
+    def __init__(self, url: str, client: Client, keys: Keys, inc: str, hub: Hub, clock: Clock) -> None:
+        self._url, self._client, self._keys, self._inc = url, client, keys, inc
+        self._hub, self._clock = hub, clock
+        self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
+        self._ended: list[Any] = []  # 7 fields an action, see finish.lua
+        self._ended_now = asyncio.Event()
+        self._room = asyncio.Event()
+        self._open = 0
+        self._read_ids: set[bytes] = set()  # read, and not yet taken off the stream
+        self._stopping = False
+        self.counters: Counter[str] = Counter()
+
+    # ---------------------------------------------------------------- reading
+
+    async def run_read(self) -> None:
+        """Read and send, for ever; survives the loss of Redis and of the group."""
+        connection: Connection | None = None
+        while not self._stopping:
+            try:
+                if connection is None or connection.closed:
+                    connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
+                    await self._read_lost(connection)
+                for entry_id, fields in await self._read(connection, ">"):
+                    self._begin(entry_id, fields)
+                while self._open >= MAX_OPEN:
+                    self._room.clear()
+                    await self._room.wait()
+            except EngineUnavailable as error:
+                log.debug("no actions are read", error=str(error))
+                await asyncio.sleep(0.1)
+            except ReplyError as error:
+                await self._make_group(error)
+
+    async def _read_lost(self, connection: Connection) -> None:
+        """Entries whose delivery got lost with the last connection: pending, but never seen here, so never sent."""
+        after = b"0"
+        while entries := await self._read(connection, after):
+            for entry_id, fields in entries:
+                if entry_id not in self._read_ids:
+                    self._begin(entry_id, fields)
+            after = entries[-1][0]
+
+    async def _read(self, connection: Connection, after: bytes | str) -> list[Any]:
+        reply = await connection.call(
+            *("XREADGROUP", "GROUP", "g", self._inc, "COUNT", COUNT, "BLOCK", BLOCK_MS),
+            *("STREAMS", self._keys.actions(self._inc), after),
+        )
+        return reply[0][1] if reply else []
+
+    async def _make_group(self, error: ReplyError) -> None:
+        if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            log.error("actions can't be read", error=str(error))
+            await asyncio.sleep(1.0)
+            return
+        try:
+            await self._client.call("XGROUP", "CREATE", self._keys.actions(self._inc), "g", "0", "MKSTREAM")
+        except (EngineUnavailable, ReplyError) as again:
+            log.debug("the group of actions can't be made", error=str(again))
+            await asyncio.sleep(0.2)
+
+    def stop_reading(self) -> None:
+        """At an orderly stop: what is not read yet stays for whoever gets the bots."""
+        self._stopping = True
+
+    # ---------------------------------------------------------------- sending
+
+    def _begin(self, entry_id: bytes, fields: list[Any] | None) -> None:
+        self._open += 1
+        self._read_ids.add(entry_id)
+        payload = dict(zip(fields[::2], fields[1::2], strict=False)).get(FIELD, b"") if fields else b""
+        try:
+            action = decode_action(payload)
+        except BadEnvelope:
+            self.counters["action_undecodable"] += 1
+            nothing = ActionEntry(bot="", aid="undecodable", action="", params=msgspec.Raw(b"{}"), exp=0)
+            self._end(Sent(entry_id, nothing), "FAILED", 1400, "undecodable")
+            return
+        sent = Sent(entry_id, action)
+        queue = self._waiting.get(action.bot)
+        if queue is not None:
+            queue.append(sent)
+        elif not self._write(sent):
+            self._wait(sent)
+
+    def _write(self, sent: Sent) -> bool:
+        """To the bot's link, now. False: it can't take it."""
+        action = sent.action
+        bot = self._hub.bots.get(action.bot)
+        if action.exp < self._clock.now() * 1000:
+            self._end(sent, "EXPIRED", 1400, "its time passed before the bot could take it")
+            return True
+        if bot is None:
+            return False
+        return bot.call(
+            action.action,
+            bytes(action.params),
+            lambda response: self._answered(sent, response),
+            timeout=ACTION_TIMEOUT,
+        )
+
+    def _wait(self, sent: Sent) -> None:
+        self._waiting.setdefault(sent.action.bot, deque()).append(sent)
+
+    async def run_waiting(self) -> None:
+        """What could not be written: again, or to the nexus that has the bot, until it expires."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            for key in list(self._waiting):
+                try:
+                    await self._retry(key)
+                except (EngineUnavailable, ReplyError) as error:
+                    log.debug("actions wait", error=str(error))
+
+    async def _retry(self, key: str) -> None:
+        queue = self._waiting[key]
+        bot = self._hub.bots.get(key)
+        if bot is None or bot.api_link is None:
+            await self._forward(key, queue)
+        while queue and self._write(queue[0]):
+            queue.popleft()
+        if not queue:
+            del self._waiting[key]
+
+    async def _forward(self, key: str, queue: deque[Sent]) -> None:
+        """Not our bot (any more): hand the actions on, unsent."""
+        k = self._keys
+        owner = await self._client.call("HGET", k.bot(key), "nexus")
+        if owner is None or owner == self._inc.encode():
+            return
+        while queue:
+            sent = queue[0]
+            payload = msgspec.json.encode(sent.action)
+            args = (sent.entry_id, payload, self._inc, k.prefix)
+            if not await self._client.run(FORWARD, [k.actions(self._inc), k.bot(key)], *args):
+                return
+            queue.popleft()
+            self.counters["action_forwarded"] += 1
+            self._read_ids.discard(sent.entry_id)
+            self._close_one()
+
+    # ---------------------------------------------------------------- ending
+
+    def _answered(self, sent: Sent, response: ActionResponse | None) -> None:
+        if response is None:
+            self._end(sent, "UNKNOWN", 1401, "no answer from the bot")
+        elif response.ok:
+            self._end(sent, "DONE", response.retcode, response.message, bytes(response.data))
+        elif response.retcode in AMBIGUOUS:
+            self._end(sent, "UNKNOWN", response.retcode, response.message or response.wording)
+        else:
+            log.info("a bot refused an action", bot=sent.action.bot, action=sent.action.action, code=response.retcode)
+            self._end(sent, "FAILED", response.retcode, response.message or response.wording, bytes(response.data))
+
+    def _end(self, sent: Sent, state: str, retcode: int, message: str, data: bytes = b"null") -> None:
+        self.counters[f"action_{state.lower()}"] += 1
+        action = sent.action
+        waits = action.reply_to
+        self._ended += (sent.entry_id, action.aid, waits, state, retcode, message, data if waits else b"null")
+        self._ended_now.set()
+        self._close_one()
+
+    def _close_one(self) -> None:
+        self._open -= 1
+        self._room.set()
+
+    async def run_finish(self) -> None:
+        """Take ended actions off the stream: all that ended while the last call was under way go in the next."""
+        while True:
+            await self._ended_now.wait()
+            self._ended_now.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Finish everything that has ended."""
+        k = self._keys
+        while self._ended:
+            part, self._ended = self._ended[: 7 * 256], self._ended[7 * 256 :]
+            try:
+                await self._client.run(FINISH, [k.actions(self._inc), k.stats], k.prefix, KEEP_SECONDS, *part)
+                self._read_ids.difference_update(part[::7])
+            except EngineUnavailable:
+                self._ended = part + self._ended
+                await asyncio.sleep(0.1)
+            except ReplyError as error:
+                log.error("ended actions can't be taken off", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def answered(self) -> None:
+        """Wait until nothing that was written is without an answer."""
+        while self._open > sum(len(queue) for queue in self._waiting.values()):
+            self._room.clear()
+            await self._room.wait()
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._client.close()
+
+    @property
+    def open(self) -> int:
+        """Actions that were read and have not ended."""
+        return self._open

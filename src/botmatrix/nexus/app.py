@@ -1,0 +1,223 @@
+"""One nexus: what it is made of, how it starts, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import time
+from collections import Counter
+
+import structlog
+
+from botmatrix.bus.client import Client
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.signals import Signals
+from botmatrix.clock import SystemClock
+from botmatrix.config import Settings
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus import handover
+from botmatrix.nexus.actions import Actions
+from botmatrix.nexus.dispatcher import Dispatcher
+from botmatrix.nexus.gateway import Gateway
+from botmatrix.nexus.hub import Bot, Hub
+from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.parking import Parking
+from botmatrix.nexus.pins import Pins
+from botmatrix.nexus.reaper import Reaper
+from botmatrix.nexus.registry import Registry
+from botmatrix.nexus.router import Router
+from botmatrix.nexus.spool import Spool
+from botmatrix.nexus.workers import Workers
+from botmatrix.onebot.event import Event
+
+log = structlog.get_logger("nexus")
+ANSWER_GRACE = 2.0
+FLUSH_GRACE = 3.0
+
+
+class Nexus:
+    """The parts of a nexus, wired. Implements `HubObserver`."""
+
+    def __init__(self, settings: Settings, *, lease_ttl: float = 10.0) -> None:
+        self.settings = settings
+        self.inc = f"{settings.nexus_id}.{secrets.token_hex(4)}"
+        self._keys = keys = Keys()
+        url, clock = str(settings.redis_url), SystemClock()
+        self._state = Client(url, name=f"botmatrix-nexus-{self.inc}")
+        self._signals = Signals(url, name=f"botmatrix-signals-{self.inc}")
+        self.lease = LeaseThread(url, keys, self.inc, ttl=lease_ttl, every=lease_ttl / 5)
+        self.pins = Pins()
+        self.hub = Hub(self, clock)
+        self.workers = Workers(Client(url, name=f"botmatrix-roster-{self.inc}"), keys, self.pins, clock)
+        ingest = Client(url, name=f"botmatrix-ingest-{self.inc}")
+        spool = Spool(settings.home.spool / f"{self.inc}.spool")
+        self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
+        self.ingest.on_pressure = self._press
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest)
+        self.router = Router(dispatcher, self.ingest, clock)
+        self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
+        self.registry = Registry(
+            Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
+        )
+        self.registry.on_claimed = self._claimed
+        self.registry.counters = self.counters
+        self.reaper = Reaper(self._state, keys, self.inc)
+        self.parking = Parking(self._state, keys, self.inc, self.workers)
+        self.gateway = Gateway(
+            self.hub,
+            host=settings.gateway_host,
+            port=settings.ws_port,
+            tokens=lambda _bot: (str(settings.bot_token),),
+            max_frame=settings.max_frame,
+            clock=clock,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---------------------------------------------------------------- the hub's observer
+
+    def on_event(self, bot: Bot, event: Event) -> None:
+        """Every event of a bot but meta events."""
+        self.router.handle(bot, event)
+        self.registry.changed(bot)
+
+    def on_online(self, bot: Bot, link_id: str) -> None:
+        """A bot's newest link is here."""
+        self.registry.online(bot, link_id)
+
+    def on_offline(self, bot: Bot) -> None:
+        """Its last link ended."""
+        self.registry.changed(bot)
+
+    def on_change(self, bot: Bot) -> None:
+        """State, nickname or groups."""
+        self.registry.changed(bot)
+
+    # ---------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Bring the parts up; returns with the gateway open. Redis may be away: then events wait in the spool.
+
+        Raises `EngineUnavailable` when the port can't be had.
+        """
+        self._adopt()
+        await self._begin_lease()
+        self.ingest.start()
+        self._subscribe()
+        for name, work in {
+            **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
+            **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
+            **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
+            **{"finish": self.actions.run_finish()},
+        }.items():
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(_must_not_end)
+            self._tasks.append(task)
+        with contextlib.suppress(EngineUnavailable):
+            await self.workers.look()
+        await self.gateway.start()
+        self.registry.facts |= {
+            **{"started": f"{time.time():.3f}", "port": str(self.gateway.port), "nexus_id": self.settings.nexus_id},
+            "enable_skill": str(self.settings.enable_skill).lower(),
+        }
+        with contextlib.suppress(EngineUnavailable):
+            await self.registry.announce()
+        log.info("the gateway is open", host=self.settings.gateway_host, port=self.gateway.port, nexus=self.inc)
+
+    async def stop(self) -> None:
+        """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
+        self.actions.stop_reading()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
+        await self.gateway.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ingest.drained(), FLUSH_GRACE)
+        with contextlib.suppress(EngineUnavailable, TimeoutError):
+            await asyncio.wait_for(self.registry.farewell(), FLUSH_GRACE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.actions.flush(), FLUSH_GRACE)
+        for task in self._tasks:
+            task.remove_done_callback(_must_not_end)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        batches, parcels = await self.ingest.stop()
+        if batches or parcels:
+            handover.leave(self.settings.home.spool, self.inc, batches, parcels)
+        await asyncio.to_thread(self.lease.stop)
+        await self._signals.close()
+        for part in (self._state, self.workers, self.registry, self.actions):
+            await part.close()
+
+    def counters(self) -> Counter[str]:
+        """Everything that this nexus counted since it started."""
+        total = Counter(self.hub.counters)
+        for part in (self.router.counters, self.ingest.counters, self.actions.counters, self.reaper.counters):
+            total.update(part)
+        total["waiting"] = self.ingest.waiting + self.router.unclaimed
+        total["conversations"] = len(self.pins)
+        return total
+
+    # ---------------------------------------------------------------- inside
+
+    def _adopt(self) -> None:
+        folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
+        batches, parcels = handover.take(folder, nexus_id, self.pins)
+        if batches or parcels:
+            self.ingest.adopt(batches, parcels)
+            self._handed_over = handover.left(folder, nexus_id)
+            self._tasks.append(asyncio.create_task(self._forget_handover(), name="handover"))
+
+    async def _forget_handover(self) -> None:
+        await self.ingest.drained()
+        for path in self._handed_over:
+            path.unlink(missing_ok=True)
+
+    async def _begin_lease(self) -> None:
+        try:
+            await self.registry.register()
+        except EngineUnavailable as error:
+            log.warning("Redis is away: events wait in the spool until it is there", error=str(error))
+        self.lease.start_later()
+
+    def _subscribe(self) -> None:
+        k = self._keys
+        self._signals.subscribe(k.settled(self.inc), self.workers.on_settled)
+        self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
+        self._signals.subscribe(k.presence_changed, self.workers.on_presence)
+
+    def _claimed(self, bot: Bot) -> None:
+        self.router.claimed(bot)
+        self.reaper.soon()
+
+    def _press(self, full: bool) -> None:
+        if full:
+            log.warning("bots are not read any more: Redis is away and the spool is full")
+            self.hub.pause_reading("spool")
+        else:
+            self.hub.resume_reading("spool")
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    """A part of the nexus that ends by itself is a defect: end the process, the supervisor starts it again."""
+    if task.cancelled():
+        return
+    log.critical("a part of the nexus has ended", part=task.get_name(), exc_info=task.exception())
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def run(settings: Settings) -> None:
+    """Run a nexus until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    nexus = Nexus(settings)
+    await nexus.start()
+    await stop.wait()
+    log.info("stopping")
+    await nexus.stop()
+
+
+__all__ = ["Nexus", "run"]

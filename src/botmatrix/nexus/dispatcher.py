@@ -1,0 +1,68 @@
+"""From a judged event to its worker: gives it an id, a duplicate mark and an envelope, and puts it on its lane."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from hashlib import blake2b
+
+import msgspec
+
+from botmatrix.bus.envelope import Envelope, encode
+from botmatrix.bus.keys import Keys
+from botmatrix.nexus.hub import Bot
+from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.pins import Pins
+from botmatrix.nexus.spool import Parcel
+from botmatrix.nexus.workers import Workers
+from botmatrix.onebot.event import Event
+
+
+class EventIds:
+    """Event ids: 24 hexadecimal digits, unique among all processes that ever ran, ascending in one of them."""
+
+    def __init__(self) -> None:
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+
+    def next(self) -> str:
+        """A new id."""
+        return f"{self._prefix}{next(self._numbers):012x}"
+
+
+class Dispatcher:
+    """Sends events of this nexus's bots to stream workers."""
+
+    def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest) -> None:
+        self._keys, self._inc = keys, inc
+        self._pins, self._workers, self._ingest = pins, workers, ingest
+        self._ids = EventIds()
+
+    def dispatch(self, bot: Bot, event: Event, received_ms: int) -> str:
+        """Put the event on the lane of its conversation, chosen now if it has none; returns the event id.
+
+        The event is on the way when this returns: it is sent until Redis confirms it.
+        """
+        conv = event.conv
+        pin = self._pins.get(f"{bot.key}|{conv}")
+        if pin is None:
+            pin = self._pins.pin(bot.key, conv, self._workers.choose())
+        pin.touched = self._pins.round
+        event_id = self._ids.next()
+        envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
+        self._ingest.put(Parcel(pin, self._keys.mark(duplicate_mark(bot.key, event)), encode(envelope)))
+        return event_id
+
+
+def duplicate_mark(bot: str, event: Event) -> str:
+    """16 hexadecimal digits that are the same when the platform sends the same event again.
+
+    A message is known by its conversation, message_id and second (ids are 32 bits wide and come again); anything else
+    by its whole body, whatever the order of its keys.
+    """
+    if event.message_id and event.time:
+        where = event.group_id or event.user_id
+        text = f"{bot}|{event.post_type}|{event.detail_type}|{where}|{event.message_id}|{event.time}"
+        return blake2b(text.encode(), digest_size=8).hexdigest()
+    body = msgspec.json.encode(msgspec.json.decode(event.raw), order="sorted")
+    return blake2b(b"%b|%b" % (bot.encode(), body), digest_size=8).hexdigest()

@@ -1,0 +1,107 @@
+"""Which lane each conversation is on, for as long as any of its events there is unsettled.
+
+A conversation is pinned to a lane by its first event and stays until the lane's oldest entry is younger than the
+conversation's last one: only then can a balanced choice not overtake. The map lives in the memory of the bot's nexus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from botmatrix.bus.keys import PARKING
+
+
+class LaneState(NamedTuple):
+    """A lane as Redis described it: ids of its oldest and newest entry (empty when it has none)."""
+
+    oldest: bytes
+    newest: bytes
+
+
+class Pin:
+    """One conversation on one lane.
+
+    `waiting`: events on their way to the lane. `last`: id of its newest entry there, None when that is not known
+    (then the lane's newest stands for it). `touched`: the round in which it last changed.
+    """
+
+    __slots__ = ("bot", "conv", "fresh", "lane", "last", "touched", "waiting")
+
+    def __init__(self, bot: str, conv: str, lane: str, round_: int) -> None:
+        self.bot, self.conv, self.lane = bot, conv, lane
+        self.waiting = 0
+        self.last: bytes | None = b""
+        self.touched = round_
+        self.fresh = True  # its lane is still to be written to the bot's affinity hash
+
+
+class Pins:
+    """All conversations with unsettled events."""
+
+    def __init__(self) -> None:
+        self.round = 0
+        self._pins: dict[str, Pin] = {}
+
+    def __len__(self) -> int:
+        return len(self._pins)
+
+    def get(self, conversation: str) -> Pin | None:
+        """The pin of `bot|conv`, if it has one."""
+        return self._pins.get(conversation)
+
+    def pin(self, bot: str, conv: str, lane: str) -> Pin:
+        """Put a conversation that has no pin on a lane."""
+        pin = self._pins[f"{bot}|{conv}"] = Pin(bot, conv, lane, self.round)
+        return pin
+
+    def restore(self, bot: str, conv: str, lane: str) -> None:
+        """Another nexus put it there: stay until everything now on that lane is settled."""
+        if f"{bot}|{conv}" not in self._pins:
+            pin = self.pin(bot, conv, lane)
+            pin.last, pin.fresh = None, False
+
+    def begin_round(self) -> int:
+        """To be called before asking Redis for the lanes: pins that change from now on are left alone."""
+        self.round += 1
+        return self.round
+
+    def end_round(self, lanes: dict[str, LaneState]) -> list[Pin]:
+        """Free what is settled. Returns pins whose entries left the parking place: their lane must be looked up."""
+        moved = []
+        for conversation, pin in list(self._pins.items()):
+            if pin.waiting or pin.touched >= self.round:
+                continue
+            state = lanes.get(pin.lane)
+            if state is not None and state.oldest and not self._settled(pin, state):
+                continue
+            if pin.lane == PARKING:
+                moved.append(pin)
+            else:
+                del self._pins[conversation]
+        return moved
+
+    def follow(self, pin: Pin, lane: str | None) -> None:
+        """The parked events of a conversation went to `lane`, or are gone (None)."""
+        if pin.waiting or pin.touched >= self.round:
+            return
+        if lane is None or lane == PARKING:
+            self._pins.pop(f"{pin.bot}|{pin.conv}", None)
+        else:
+            pin.lane, pin.last, pin.touched = lane, None, self.round
+
+    def on_lane(self, lane: str) -> Iterable[Pin]:
+        """Pins of one lane."""
+        return [pin for pin in self._pins.values() if pin.lane == lane]
+
+    @staticmethod
+    def _settled(pin: Pin, state: LaneState) -> bool:
+        if pin.last is None:
+            pin.last = state.newest
+            return False
+        return _key(pin.last) < _key(state.oldest)
+
+
+def _key(entry_id: bytes) -> tuple[int, int]:
+    ms, _, number = entry_id.partition(b"-")
+    return int(ms or 0), int(number or 0)

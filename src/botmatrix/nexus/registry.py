@@ -1,0 +1,189 @@
+"""Which bots are this nexus's, as everybody else knows it: claims, the address book, the nexus's own presence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import structlog
+
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.scripts import CLAIM
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.hub import Bot, BotState, Hub
+from botmatrix.nexus.pins import Pins
+from botmatrix.version import VERSION
+
+log = structlog.get_logger("registry")
+PUBLISH_SECONDS = 1.0
+POLL_SECONDS = 5.0
+SUPERSEDED = 4001
+PAGE = 500
+
+
+def boot_id() -> str:
+    """Something that is the same until the machine starts again."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else f"{socket.gethostname()}-{int(psutil.boot_time())}"
+
+
+class Registry:
+    """Claims bots whose link came, and tells what they are doing, in pipelined rounds off the message path."""
+
+    def __init__(self, client: Client, keys: Keys, inc: str, hub: Hub, pins: Pins) -> None:
+        self._client, self._keys, self.inc, self._hub, self._pins = client, keys, inc, hub, pins
+        self._to_claim: dict[str, str] = {}  # bot -> link
+        self._changed: set[str] = set()
+        self._wake = asyncio.Event()
+        self.on_claimed: Callable[[Bot], None] = lambda _bot: None
+        self.facts: dict[str, str] = {}
+        self.counters: Callable[[], Counter[str]] = Counter
+
+    # ---------------------------------------------------------------- the hub tells
+
+    def online(self, bot: Bot, link: str) -> None:
+        """The bot's newest link is here."""
+        self._to_claim[bot.key] = link
+        self._wake.set()
+
+    def changed(self, bot: Bot) -> None:
+        """State, name, groups or counters of a bot are different now."""
+        self._changed.add(bot.key)
+
+    def on_superseded(self, body: bytes) -> None:
+        """`bot epoch`: another nexus has a newer link of the bot."""
+        key, _, epoch = body.decode(errors="replace").rpartition(" ")
+        bot = self._hub.bots.get(key)
+        if bot is not None and epoch.isdigit() and int(epoch) > bot.epoch and key not in self._to_claim:
+            self._hub.drop(key, SUPERSEDED, "this bot has a newer link at another nexus")
+
+    # ---------------------------------------------------------------- tasks
+
+    async def register(self) -> None:
+        """Make this incarnation known. An earlier one of the same id whose process is gone ends at once."""
+        k = self._keys
+        own_id = self.inc.rpartition(".")[0]
+        for member in await self._client.call("SMEMBERS", k.nexuses):
+            inc = member.decode()
+            if inc != self.inc and inc.rpartition(".")[0] == own_id:
+                boot, pid = await self._client.call("HMGET", k.nexus(inc), "boot", "pid")
+                if boot and boot.decode() == boot_id() and pid and not psutil.pid_exists(int(pid)):
+                    await self._client.call("DEL", k.lease(inc))
+        try:
+            await self._client.call("XGROUP", "CREATE", k.actions(self.inc), "g", "0", "MKSTREAM")
+        except ReplyError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        await self.announce()
+
+    async def announce(self) -> None:
+        """What this nexus says of itself."""
+        online = sum(bot.state is not BotState.OFFLINE for bot in self._hub.bots.values())
+        fields = {
+            **{"boot": boot_id(), "pid": str(os.getpid()), "version": VERSION},
+            **{"host": socket.gethostname(), "bots": str(online), "seen": f"{time.time():.0f}"},
+            **self.facts,
+            **{f"count_{name}": str(value) for name, value in self.counters().items()},
+        }
+        flat = [part for pair in fields.items() for part in pair]
+        k = self._keys
+        key = k.nexus(self.inc)
+        await self._client.pipeline(("HSET", key, *flat), ("EXPIRE", key, 86_400), ("SADD", k.nexuses, self.inc))
+
+    async def run_claims(self) -> None:
+        """Claim what waits, for as long as it takes."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while self._to_claim:
+                    await self._claim_page()
+            except (EngineUnavailable, ReplyError) as error:
+                log.debug("bots wait to be registered", error=str(error))
+                await asyncio.sleep(0.2)
+                self._wake.set()
+
+    async def run_publish(self) -> None:
+        """Write changed bots once a second, the nexus itself each five; look for newer links elsewhere."""
+        next_poll = 0.0
+        while True:
+            await asyncio.sleep(PUBLISH_SECONDS)
+            try:
+                await self._publish_changed()
+                if time.monotonic() >= next_poll:
+                    next_poll = time.monotonic() + POLL_SECONDS
+                    await self.announce()
+                    await self._poll_epochs()
+            except (EngineUnavailable, ReplyError) as error:
+                log.debug("presence is not written", error=str(error))
+
+    async def farewell(self) -> None:
+        """At an orderly stop: our bots are offline now."""
+        for bot in self._hub.bots.values():
+            self._changed.add(bot.key)
+        await self._publish_changed()
+        await self.announce()
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._client.close()
+
+    # ---------------------------------------------------------------- inside
+
+    async def _claim_page(self) -> None:
+        page = list(self._to_claim.items())[:PAGE]
+        await asyncio.gather(*(self._claim(self._hub.bots[key], link) for key, link in page if key in self._hub.bots))
+        for key, link in page:
+            if self._to_claim.get(key) == link:
+                del self._to_claim[key]
+
+    async def _claim(self, bot: Bot, link: str) -> None:
+        k = self._keys
+        fields = [part for pair in {**_describe(bot), "link": link}.items() for part in pair]
+        epoch = await self._client.run(CLAIM, [k.bot(bot.key), k.epoch, k.bots], bot.key, self.inc, k.prefix, *fields)
+        if bot.epoch == 0:
+            flat = await self._client.call("HGETALL", k.affinity(bot.key))
+            for conv, lane in zip(flat[::2], flat[1::2], strict=True):
+                self._pins.restore(bot.key, conv.decode(), lane.decode())
+        bot.epoch = int(epoch)
+        self.on_claimed(bot)
+
+    async def _publish_changed(self) -> None:
+        changed, self._changed = self._changed, set()
+        keys = [key for key in changed if key in self._hub.bots and self._hub.bots[key].epoch]
+        for start in range(0, len(keys), PAGE):
+            page = [self._hub.bots[key] for key in keys[start : start + PAGE]]
+            commands = []
+            for bot in page:
+                flat = [part for pair in _describe(bot).items() for part in pair]
+                commands.append(("HSET", self._keys.bot(bot.key), *flat))
+            await self._client.pipeline(*commands)
+
+    async def _poll_epochs(self) -> None:
+        """A lost superseding signal heals here, and so does a Redis that lost its data."""
+        mine = [bot for bot in self._hub.bots.values() if bot.epoch and bot.state is not BotState.OFFLINE]
+        for start in range(0, len(mine), PAGE):
+            page = mine[start : start + PAGE]
+            answers = await self._client.pipeline(*(("HGET", self._keys.bot(bot.key), "epoch") for bot in page))
+            for bot, epoch in zip(page, answers, strict=True):
+                if epoch is None:
+                    self.online(bot, "again")
+                elif isinstance(epoch, bytes) and int(epoch) > bot.epoch and bot.key not in self._to_claim:
+                    self._hub.drop(bot.key, SUPERSEDED, "this bot has a newer link at another nexus")
+
+
+def _describe(bot: Bot) -> dict[str, str]:
+    """The fields of a bot's hash that its nexus writes."""
+    return {
+        **{"platform": bot.platform, "self_id": bot.self_id, "state": bot.state.value, "since": f"{bot.since:.3f}"},
+        **{"nickname": bot.nickname, "remote": bot.remote, "user_agent": bot.user_agent},
+        **{"groups": str(len(bot.groups)), "received": str(bot.received), "sent": str(bot.sent)},
+        **{"failed": str(bot.failed), "last_event_at": f"{bot.last_event_at:.3f}"},
+    }

@@ -1,0 +1,105 @@
+"""What a worker gives to its plugins, as small protocols; the worker implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from botmatrix.bus.envelope import ActionEntry
+from botmatrix.clock import Clock
+from botmatrix.sdk.perm import Permission
+
+
+class ActionResult(Protocol):
+    """How an action ended, as far as is known."""
+
+    @property
+    def state(self) -> str:
+        """QUEUED, SENT, DONE, FAILED, UNKNOWN or EXPIRED."""
+        ...
+
+    @property
+    def retcode(self) -> int: ...
+
+    @property
+    def data(self) -> bytes:
+        """The answer's `data`, JSON; may be empty."""
+        ...
+
+    @property
+    def message(self) -> str: ...
+
+
+class PluginSettings(Protocol):
+    """The settings that plugins depend on; those that are hot are read anew for each event."""
+
+    @property
+    def command_prefixes(self) -> Sequence[str]: ...
+
+    @property
+    def chat_admins(self) -> Sequence[str]:
+        """`platform:user_id` of each person who may command the hub from chat."""
+        ...
+
+    @property
+    def disabled_plugins(self) -> Sequence[str]: ...
+
+    @property
+    def plugin_dirs(self) -> Sequence[Path]: ...
+
+
+class Services(Protocol):
+    """The worker, as its plugins' host sees it."""
+
+    @property
+    def worker_id(self) -> str: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def settings(self) -> PluginSettings: ...
+
+    async def call(self, entry: ActionEntry) -> ActionResult:
+        """Enqueue the action once for its id, wait for the result; a second time gives the first result."""
+        ...
+
+    async def post(self, entry: ActionEntry) -> object:
+        """Enqueue the action once for its id; do not wait."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """What the worker says of itself: names and values, for people."""
+        ...
+
+
+class CommandInfo(NamedTuple):
+    """One installed command, for listings."""
+
+    plugin: str
+    name: str
+    aliases: tuple[str, ...]
+    usage: str
+    description: str
+    permission: Permission
+
+
+class Worker(Protocol):
+    """What a plugin may see of the worker it runs in (`ctx.worker`)."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def prefix(self) -> str:
+        """What to write before a command."""
+        ...
+
+    def commands(self) -> list[CommandInfo]:
+        """The commands of the plugins that are loaded, by name."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
+        ...

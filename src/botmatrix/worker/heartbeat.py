@@ -1,0 +1,56 @@
+"""The worker's presence: what it says of itself, every ten seconds and whenever it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from botmatrix.bus.client import ReplyError
+from botmatrix.bus.presence import Presence
+from botmatrix.errors import EngineUnavailable
+from botmatrix.worker.drain import Drain
+
+log = structlog.get_logger("worker.heartbeat")
+
+ANNOUNCE, LOOK = 10.0, 2.0
+
+
+class Heartbeat:
+    """Announces `fields()` and looks for a request to drain.
+
+    Presence is no guarantee: a beat that fails is left out.
+    """
+
+    def __init__(
+        self,
+        worker_id: str,
+        presence: Presence,
+        drain: Drain,
+        fields: Callable[[], Mapping[str, str]],
+        *,
+        every: float = ANNOUNCE,
+    ) -> None:
+        self._id, self._presence, self._drain, self._fields = worker_id, presence, drain, fields
+        self._every = every
+        self._due = 0.0
+
+    async def run(self, joined: asyncio.Event) -> None:
+        """Until cancelled, from the moment the worker's lane is joined: before, the presence is its predecessor's."""
+        await joined.wait()
+        while True:
+            try:
+                await self._beat()
+            except (EngineUnavailable, ReplyError) as error:
+                log.debug("heartbeat_failed", error=str(error))
+            await asyncio.sleep(min(LOOK, self._every))
+
+    async def _beat(self) -> None:
+        now = asyncio.get_running_loop().time()
+        changed = self._drain.set(await self._presence.draining(self._id))
+        if changed:
+            log.warning("draining" if self._drain.asked() else "taking_events_again")
+        if changed or now >= self._due:
+            await self._presence.announce(self._id, dict(self._fields()))
+            self._due = now + self._every

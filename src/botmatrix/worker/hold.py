@@ -1,0 +1,87 @@
+"""A lane in this worker's hands: what of it is in memory, and whether it still belongs to us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+from botmatrix.bus.lanes import Lane, Settlement
+
+
+class Hold:
+    """The entries of one lane that were read and are not settled yet.
+
+    `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in
+    memory is blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and
+    `8 * concurrency` in all (the rest waits behind somebody's slow handler, or for Redis). `unanswered`: the answer
+    to a read got lost, so entries may be delivered to us that we don't know of.
+    """
+
+    def __init__(self, lane: Lane, deaths: dict[bytes, int], concurrency: int) -> None:
+        self.lane, self.deaths = lane, deaths
+        self.entries: set[bytes] = set()
+        self.startable = 0
+        self.lost = False
+        self.closing = False
+        self.unanswered = False
+        self.ended: deque[Settlement] = deque()
+        self.wake = asyncio.Event()
+        self._clean = asyncio.Event()
+        self._limit, self._most = 2 * concurrency, 8 * concurrency
+        self._step = max(1, concurrency // 2)
+        self._waiter: asyncio.Future[None] | None = None
+
+    def room(self) -> int:
+        """How many entries may be read now."""
+        return min(self._limit - self.startable, self._most - len(self.entries))
+
+    async def wait_for_room(self) -> None:
+        """Until reading is worth a round trip, or the lane is lost."""
+        while not self.lost and self.room() < self._step:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def started(self) -> None:
+        """An entry became startable."""
+        self.startable += 1
+
+    def stopped(self) -> None:
+        """A startable entry no longer is: it ended, sleeps, or was dropped."""
+        self.startable -= 1
+        self._notify()
+
+    def settle(self, item: Settlement) -> None:
+        """Hand an ended entry to the lane's settler."""
+        self.ended.append(item)
+        self.wake.set()
+
+    def forget(self, entries: Iterable[bytes]) -> None:
+        """Entries left memory: settled, or dropped."""
+        self.entries.difference_update(entries)
+        if not self.ended:
+            self._clean.set()
+        if self.closing:
+            self.wake.set()
+        self._notify()
+
+    async def clean(self) -> None:
+        """Until everything that has ended is settled."""
+        self._clean.clear()
+        if self.ended:
+            await self._clean.wait()
+
+    def close(self) -> None:
+        """Nothing more will be read: the settler ends when everything in memory has been settled."""
+        self.closing = True
+        self.wake.set()
+
+    def lose(self) -> None:
+        """Somebody else owns the lane now."""
+        self.lost = True
+        self._notify()
+
+    def _notify(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and (self.lost or self.room() >= self._step):
+            waiter.set_result(None)

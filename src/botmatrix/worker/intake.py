@@ -1,0 +1,66 @@
+"""From a delivery to a job: what it says, what it must wait for, and whether it may run at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import structlog
+
+from botmatrix.bus.envelope import decode_envelope
+from botmatrix.bus.lanes import Delivery, Settlement
+from botmatrix.errors import BadEnvelope
+from botmatrix.worker.handler import Handler
+from botmatrix.worker.hold import Hold
+from botmatrix.worker.job import Job
+from botmatrix.worker.queues import SerialQueues
+from botmatrix.worker.slots import Slots
+from botmatrix.worker.tally import Tally
+
+log = structlog.get_logger("worker.intake")
+
+SUSPECT, POISON = 2, 3
+"""Worker deaths with an entry in memory from which on it runs alone, and is not run at all."""
+
+_event = msgspec.json.Decoder(dict[str, Any])
+
+
+class Intake:
+    """Turns deliveries into jobs; one that can't become a job is a dead letter with its reason."""
+
+    def __init__(self, handler: Handler, queues: SerialQueues, slots: Slots, tally: Tally) -> None:
+        self._handler, self._queues, self._slots, self._tally = handler, queues, slots, tally
+
+    def accept(self, hold: Hold, deliveries: Iterable[Delivery]) -> None:
+        """Queue what was read, in its order."""
+        for delivery in deliveries:
+            hold.entries.add(delivery.entry_id)
+            deaths = hold.deaths.get(delivery.entry_id, 0) if hold.deaths else 0
+            try:
+                job = self._job(hold, delivery, deaths)
+            except BadEnvelope as error:
+                self._bury(hold, delivery, error.reason)
+            else:
+                self._queues.add(job)
+        self._slots.kick()
+
+    def drop(self, hold: Hold) -> None:
+        """Forget what of a lane has not started."""
+        hold.forget([job.delivery.entry_id for job in self._queues.drop(hold)])
+
+    def _job(self, hold: Hold, delivery: Delivery, deaths: int) -> Job:
+        if deaths >= POISON:
+            raise BadEnvelope("worker_died")
+        envelope = decode_envelope(delivery.payload)
+        try:
+            event = _event.decode(envelope.event)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadEnvelope("undecodable") from error
+        key = self._handler.serial_key(envelope, event)
+        return Job(hold, delivery, envelope, event, key, alone=deaths >= SUSPECT)
+
+    def _bury(self, hold: Hold, delivery: Delivery, reason: str) -> None:
+        log.error("dead_on_arrival", lane=hold.lane.name, entry=delivery.entry_id.decode(), reason=reason)
+        self._tally.dead += 1
+        hold.settle(Settlement(delivery.entry_id, "", 0, dead=reason, payload=delivery.payload))

@@ -1,0 +1,30 @@
+"""One delivery on its way through the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botmatrix.bus.envelope import Envelope
+from botmatrix.bus.lanes import Delivery
+from botmatrix.worker.hold import Hold
+
+
+class Job:
+    """A readable delivery: what it says, what it must wait for, and whose lane it came from.
+
+    `key`: jobs of one serial key run strictly one after another. `alone`: workers died with this entry, so nothing else
+    runs while it does. `give_up_at`: when it stops being tried again (monotonic s), None before its first retry.
+    """
+
+    __slots__ = ("alone", "delivery", "envelope", "event", "give_up_at", "hold", "key")
+
+    def __init__(
+        self, hold: Hold, delivery: Delivery, envelope: Envelope, event: dict[str, Any], key: str, *, alone: bool
+    ) -> None:
+        self.hold, self.delivery, self.envelope, self.event = hold, delivery, envelope, event
+        self.key, self.alone = key, alone
+        self.give_up_at: float | None = None
+
+    def leave(self) -> None:
+        """Leave memory without being settled: the entry will be delivered again."""
+        self.hold.forget((self.delivery.entry_id,))

@@ -1,0 +1,35 @@
+"""How the handling of one event ended: a value, settled in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from botmatrix.bus.envelope import ActionEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Handled. The actions leave with the acknowledgement, in their order, at most once."""
+
+    actions: list[ActionEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """To be handled again after a while, on purpose; until then its serial key waits (at most 30 s in all)."""
+
+    after: timedelta
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up: the event becomes a dead letter with this reason. Its actions still leave, at most once."""
+
+    reason: str
+    actions: list[ActionEntry] = field(default_factory=list)
+
+
+Outcome: TypeAlias = Done | Retry | Dead

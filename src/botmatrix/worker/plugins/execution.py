@@ -1,0 +1,120 @@
+"""One handler, one event: run it, again once when it raises, and say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.errors import EngineUnavailable
+from botmatrix.sdk.arguments import UsageError, words
+from botmatrix.sdk.context import Context
+from botmatrix.sdk.handler import Handler, Trigger
+from botmatrix.sdk.outbox import Outbox
+from botmatrix.sdk.retry import Retry as RetryRequest
+from botmatrix.sdk.services import Services, Worker
+from botmatrix.worker.outcome import Retry
+from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
+from botmatrix.worker.plugins.table import Match
+from botmatrix.worker.plugins.threads import Threads
+
+_ENGINE_AWAY = timedelta(seconds=2)
+
+
+class Failure(NamedTuple):
+    """A handler did not get through; `reason` names it and what happened. `again`: a second try may help."""
+
+    reason: str
+    again: bool = False
+
+
+Ended: TypeAlias = list[ActionEntry] | Retry | Failure
+Arguments: TypeAlias = tuple[list[Any], dict[str, Any]]
+
+
+class Executor:
+    """Runs handlers. Everything a plugin can raise ends here."""
+
+    def __init__(self, services: Services, worker: Worker, runs: Runs, threads: Threads) -> None:
+        self._services = services
+        self._worker = worker
+        self._runs = runs
+        self._threads = threads
+
+    async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
+        """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
+        context = self._context(match, envelope, event)
+        try:
+            arguments = _arguments(match)
+        except UsageError as error:
+            return self._usage(match.bound.handler, error, context)
+        if arguments is None:
+            return []
+        ended = await self._attempt(match, context, arguments)
+        if type(ended) is Failure and ended.again:
+            ended = await self._attempt(match, self._context(match, envelope, event), arguments)
+        return ended
+
+    async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
+        bound, handler = match.bound, match.bound.handler
+        where = f"{bound.app.id}.{handler.name}"
+        try:
+            work = self._start(handler, context, arguments)
+            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
+            if reply:
+                context.reply(reply)
+            return context.outbox.buffered
+        except RetryRequest as request:
+            return Retry(request.after, request.reason or where)
+        except EngineUnavailable as error:
+            return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
+        except HandlerTimeout as error:
+            bound.app.log.error("%s: %s", where, error)
+            return Failure(f"handler_timeout: {where}")
+        except PluginBlocked as error:
+            bound.app.log.error("%s blocked the event loop and was interrupted", where, exc_info=error)
+            return Failure(f"handler_blocked: {where}")
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+                raise
+            bound.app.log.error("%s raised %s", where, type(error).__name__, exc_info=error)
+            return Failure(f"handler_error: {where} {type(error).__name__}", again=True)
+
+    def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
+        positional, options = arguments
+        if handler.is_async:
+            work: Awaitable[Any] = handler.function(context, *positional, **options)
+            return work
+        return self._threads.run(partial(handler.function, context, *positional, **options))
+
+    def _context(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Context:
+        app = match.bound.app
+        outbox = Outbox(envelope.id, app.id, match.bound.handler.name, self._services)
+        return Context(envelope, event, app, outbox, self._services, self._worker, match.said, match.rest)
+
+    def _usage(self, handler: Handler, error: UsageError, context: Context) -> list[ActionEntry]:
+        context.reply(f"{error.chinese}\n{error.english}\n用法 Usage: {self._worker.prefix}{handler.usage}")
+        return context.outbox.buffered
+
+
+def _arguments(match: Match) -> Arguments | None:
+    """What the handler is called with. None: a regex found something that does not fit its types."""
+    handler = match.bound.handler
+    if handler.arguments.none:
+        return [], {}
+    if handler.trigger is Trigger.COMMAND:
+        return handler.arguments.bind(words(match.args))
+    try:
+        return [], handler.arguments.groups(match.groups or {})
+    except UsageError:
+        return None
+
+
+def _cancelled_from_outside() -> bool:
+    """Whether this task was asked to end; if not, the plugin awaited something that was cancelled."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

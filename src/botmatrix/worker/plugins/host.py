@@ -1,0 +1,186 @@
+"""`Host`: the plugins of one worker, and the way of an event through them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.sdk.context import answer
+from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
+from botmatrix.sdk.said import Said, hear
+from botmatrix.sdk.services import CommandInfo, Services
+from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
+from botmatrix.worker.plugins import info
+from botmatrix.worker.plugins.execution import Executor, Failure
+from botmatrix.worker.plugins.info import PluginInfo
+from botmatrix.worker.plugins.registry import Registry
+from botmatrix.worker.plugins.runs import Run, Runs
+from botmatrix.worker.plugins.source import Source, discover
+from botmatrix.worker.plugins.table import Match, Table
+from botmatrix.worker.plugins.threads import Threads
+
+log = logging.getLogger(__name__)
+
+THREADS = 16
+"""Handlers written with `def` that may run at once."""
+
+
+class Host:
+    """Runs the plugins whose triggers match an event; what they do wrong stays with them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._started = services.clock.monotonic()
+        self._handled = 0
+        self._table = Table()
+        self._threads = Threads(THREADS)
+        self._runs = Runs(services.clock)
+        self._registry = Registry(services.settings, self._table, self._threads)
+        self._executor = Executor(services, self, self._runs, self._threads)
+
+    # -- plugins ------------------------------------------------------------------------------------------
+
+    @property
+    def plugins(self) -> list[PluginInfo]:
+        """Every plugin that was found, with its state and, if it failed, the error."""
+        return self._registry.infos
+
+    async def load_all(self, sources: Iterable[Source] | None = None) -> None:
+        """Load these plugins; by default all that are found in folders, packages and BotMatrix itself."""
+        found = discover(self._services.settings.plugin_dirs) if sources is None else sources
+        for source in found:
+            await self._registry.load(source)
+
+    async def load(self, source: Source) -> PluginInfo:
+        """Load one plugin. Never raises for what the plugin does: the result says how it went."""
+        return await self._registry.load(source)
+
+    async def unload(self, plugin: str) -> None:
+        """Undo everything that a plugin registered. Raises `KeyError` for one that is not loaded."""
+        await self._registry.unload(plugin)
+
+    async def close(self) -> None:
+        """Unload all plugins, last loaded first."""
+        await self._registry.close()
+        self._threads.close()
+
+    # -- running handlers ---------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> set[Run]:
+        """The handlers that run now."""
+        return self._runs.running
+
+    def expire(self, now: float) -> int:
+        """Cancel the handlers past their deadline at `now` (monotonic seconds); says how many there were."""
+        return self._runs.expire(now)
+
+    # -- what plugins see of the worker -------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The worker's id."""
+        return self._services.worker_id
+
+    @property
+    def prefix(self) -> str:
+        """What to write before a command."""
+        return next(iter(self._services.settings.command_prefixes), "")
+
+    def commands(self) -> list[CommandInfo]:
+        """The commands of the plugins that are loaded, by name."""
+        found = (info.command(bound) for bound in self._table.bound())
+        return sorted(command for command in found if command is not None)
+
+    def status(self) -> Mapping[str, Any]:
+        """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
+        uptime = self._services.clock.monotonic() - self._started
+        own = {"uptime": uptime, "handled": self._handled, "plugins": self._registry.ids}
+        return {**own, **self._services.status()}
+
+    # -- events -------------------------------------------------------------------------------------------
+
+    def serial_key(self, envelope: Envelope, event: Mapping[str, Any]) -> str:
+        """What must run strictly one after another: one person's events in one conversation."""
+        return f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
+
+    async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
+        """Run the handlers that take this event, in order. Raises `CancelledError` only.
+
+        When a handler fails, its plugin's buffered actions are dropped and the outcome is `Dead`, with the
+        actions of the other plugins.
+        """
+        self._handled += 1
+        matches = self._matches(envelope, event)
+        if matches is None:
+            matches = await self._quoting(envelope, event)
+        kept: list[tuple[str, list[ActionEntry]]] = []
+        failures: dict[str, str] = {}
+        for match in matches:
+            ended = await self._executor.run(match, envelope, event)
+            if isinstance(ended, Retry):
+                return ended
+            if isinstance(ended, Failure):
+                failures.setdefault(match.bound.app.id, ended.reason)
+            else:
+                kept.append((match.bound.app.id, ended))
+        actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
+        return Dead("; ".join(failures.values()), actions) if failures else Done(actions)
+
+    def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
+        if actions:
+            exp = int(self._services.clock.now() * 1000) + LIFETIME_MS
+            for entry in actions:
+                entry.exp = exp
+        return actions
+
+    def _matches(self, envelope: Envelope, event: dict[str, Any]) -> list[Match] | None:
+        """The handlers that take an event. None: that depends on whose words it quotes."""
+        post_type = event.get("post_type")
+        if post_type == "message":
+            self_id = envelope.bot.partition(":")[2]
+            if str(event.get("user_id")) == self_id:
+                return []
+            said = hear(event, self_id)
+            if said.quoted and not said.addressed and self._table.knows(said.head):
+                return None
+            return self._hearing(said, envelope, event)
+        if post_type in ("notice", "request"):
+            return self._table.other(post_type, event)
+        return []
+
+    def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
+        settings = self._services.settings
+
+        def chat_admin() -> bool:
+            return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins
+
+        return self._table.message(said, event, settings.command_prefixes, chat_admin)
+
+    async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
+        """A quote does not tell whose words it quotes; asked only where it decides about a command."""
+        self_id = envelope.bot.partition(":")[2]
+        said = hear(event, self_id)
+        said.addressed = await self._author(said.quoted, envelope) == self_id
+        said.to_me = said.to_me or said.addressed
+        return self._hearing(said, envelope, event)
+
+    async def _author(self, message_id: str, envelope: Envelope) -> str:
+        """Who said a message; empty when that can't be found out."""
+        outbox = Outbox(envelope.id, "", "quoted", self._services)
+        params = msgspec.json.encode({"message_id": _number(message_id)})
+        try:
+            entry = outbox.expiring(outbox.entry(envelope.bot, "get_msg", params))
+            found = answer(await self._services.call(entry), "get_msg")
+            return str(found["sender"]["user_id"])
+        except Exception as error:
+            log.info("quoted message of event %s not found: %s", envelope.id, type(error).__name__)
+            return ""
+
+
+def _number(id: str) -> int | str:
+    return int(id) if id.isascii() and id.removeprefix("-").isdecimal() and len(id) < 20 else id

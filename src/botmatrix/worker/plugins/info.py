@@ -1,0 +1,60 @@
+"""What is told of plugins: to the console, to `/help`, to `/status`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from botmatrix.sdk.handler import Trigger
+from botmatrix.sdk.plugin import Plugin
+from botmatrix.sdk.services import CommandInfo
+from botmatrix.worker.plugins.source import Source
+from botmatrix.worker.plugins.table import Bound
+
+
+class PluginState(StrEnum):
+    """Where a plugin stands."""
+
+    LOADED = "loaded"
+    DISABLED = "disabled"
+    FAILED = "failed"
+
+
+class PluginInfo(NamedTuple):
+    """One plugin. `id` is the name of its source as long as it is not loaded; `error`: why it is not."""
+
+    id: str
+    name: str
+    version: str
+    source: str
+    state: PluginState
+    error: str = ""
+    description: str = ""
+    permissions: tuple[str, ...] = ()
+
+
+def loaded(plugin: Plugin, source: Source) -> PluginInfo:
+    """Of a plugin that serves."""
+    return PluginInfo(
+        plugin.id,
+        plugin.name,
+        plugin.version,
+        str(source),
+        PluginState.LOADED,
+        description=plugin.description,
+        permissions=tuple(sorted(plugin.permissions)),
+    )
+
+
+def absent(source: Source, state: PluginState, error: str = "") -> PluginInfo:
+    """Of a plugin that does not serve."""
+    return PluginInfo(source.name, source.name, "", str(source), state, error)
+
+
+def command(bound: Bound) -> CommandInfo | None:
+    """Of a handler, if it is a command."""
+    handler = bound.handler
+    if handler.trigger is not Trigger.COMMAND:
+        return None
+    name, *aliases = handler.words
+    return CommandInfo(bound.app.id, name, tuple(aliases), handler.usage, handler.description, handler.permission)

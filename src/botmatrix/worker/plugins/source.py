@@ -1,0 +1,55 @@
+"""Where plugins come from: folders of the administrator, installed packages, and BotMatrix itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import NamedTuple
+
+import botmatrix.plugins
+
+GROUP = "botmatrix.plugins"
+
+
+class Source(NamedTuple):
+    """One plugin that could be loaded. `name`: of its file, folder or entry point; mostly its id."""
+
+    kind: str
+    name: str
+    path: Path | None = None
+    entry_point: EntryPoint | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.kind == "file" else f"{self.kind} {self.name}"
+
+
+def discover(folders: Iterable[Path]) -> list[Source]:
+    """Every plugin there is. Those of the administrator come first: they may take the place of a built-in."""
+    return [*_in_folders(folders), *_in_packages(), *_built_in()]
+
+
+def _in_folders(folders: Iterable[Path]) -> Iterator[Source]:
+    for folder in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if _is_plugin(path):
+                yield Source("file", path.stem if path.is_file() else path.name, path)
+
+
+def _is_plugin(path: Path) -> bool:
+    if path.name.startswith((".", "_")):
+        return False
+    if path.is_dir():
+        return (path / "plugin.json").is_file() or (path / "__init__.py").is_file()
+    return path.suffix == ".py"
+
+
+def _in_packages() -> Iterator[Source]:
+    for entry_point in sorted(entry_points(group=GROUP)):
+        yield Source("package", entry_point.name, entry_point=entry_point)
+
+
+def _built_in() -> Iterator[Source]:
+    for folder in botmatrix.plugins.__path__:
+        for path in sorted(Path(folder).glob("[!_]*.py")):
+            yield Source("built-in", path.stem, path)

@@ -1,0 +1,65 @@
+"""What a worker says of itself: to the presence hash, to `/status`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from botmatrix.worker.drain import Drain
+from botmatrix.worker.incarnation import machine
+from botmatrix.worker.options import Options
+from botmatrix.worker.tally import Tally
+
+
+@cache
+def version() -> str:
+    """The installed version of BotMatrix; `0` in a plain checkout."""
+    try:
+        return metadata.version("botmatrix")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+class Report:
+    """The state of one worker in words. `plugins` gives the ids of those that are loaded."""
+
+    def __init__(self, inc: str, options: Options, tally: Tally, drain: Drain) -> None:
+        self._inc, self._options, self.tally, self.drain = inc, options, tally, drain
+        self._started = time.time()
+        self.plugins: Callable[[], Sequence[str]] = tuple
+
+    def presence(self) -> dict[str, str]:
+        """The presence hash (docs/wire.md): all values text, times in ms, `started` in unix seconds."""
+        return {
+            "transport": "stream",
+            "pool": self._options.pool,
+            "version": version(),
+            "incarnation": self._inc,
+            "machine": machine(),
+            "pid": str(os.getpid()),
+            "started": f"{self._started:.3f}",
+            "concurrency": str(self._options.concurrency),
+            "plugins": str(len(self.plugins())),
+            "draining": "1" if self.drain.asked() else "0",
+            **self.tally.as_fields(),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """For people: `worker`, `version`, `uptime` (s), `plugins` (ids), and the counters."""
+        return {
+            "worker": self._options.worker_id,
+            "version": version(),
+            "uptime": time.time() - self._started,
+            "plugins": list(self.plugins()),
+            "in_flight": self.tally.in_flight,
+            "handled": self.tally.handled,
+            "dead": self.tally.dead,
+            "retried": self.tally.retried,
+            "fenced": self.tally.fenced,
+            "handling_ms": round(self.tally.handling * 1000, 3),
+            "waiting_ms": round(self.tally.waiting * 1000, 3),
+        }

@@ -1,0 +1,102 @@
+"""One delivery -> one outcome -> settled, or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from botmatrix.bus.lanes import Lanes, Settlement
+from botmatrix.worker.handler import Handler
+from botmatrix.worker.job import Job
+from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
+from botmatrix.worker.patience import patiently
+from botmatrix.worker.tally import Tally
+
+log = structlog.get_logger("worker.runner")
+
+RETRY_LIMIT = 30.0
+"""For how long (s) an event may hold up its serial key by asking to be tried again."""
+SHORTEST_RETRY = 0.05
+LONG = 0.1
+
+
+class Runner:
+    """Runs one job and sees to it that every road ends in a settlement or in another try."""
+
+    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally) -> None:
+        self._handler, self._lanes, self._tally = handler, lanes, tally
+
+    async def run(self, job: Job) -> float | None:
+        """Handle a job. None: it ended and will be settled; else the seconds after which to run it again.
+
+        A job that runs alone is marked before it starts, so that only it is blamed if the worker dies, and has been
+        settled when this returns, so that it isn't blamed for what comes after it.
+        """
+        if job.alone:
+            await patiently(lambda: self._lanes.suspect(job.hold.lane, job.delivery.entry_id), "suspect")
+        outcome = await self._outcome(job)
+        if isinstance(outcome, Retry):
+            delay = await self._delay(job, outcome)
+            if delay is not None:
+                return delay
+            outcome = Dead(f"retried for {RETRY_LIMIT:.0f} s: {outcome.reason}")
+        self._settle(job, outcome)
+        if job.alone:
+            await self._acquit(job)
+        return None
+
+    async def _acquit(self, job: Job) -> None:
+        """It ran alone and we live: settled first, then cleared of suspicion, before anything else runs."""
+        await job.hold.clean()
+        await patiently(lambda: self._lanes.acquit(job.hold.lane, job.delivery.entry_id), "acquit")
+
+    async def _outcome(self, job: Job) -> Outcome:
+        envelope, started, tally = job.envelope, time.time(), self._tally
+        tally.in_flight += 1
+        try:
+            outcome = await self._handler.handle(envelope, job.event)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            outcome = Dead("cancelled")
+        except Exception as error:
+            log.exception("handler_failed", event_id=envelope.id, bot=envelope.bot)
+            outcome = Dead(f"{type(error).__name__}: {error}"[:200])
+        finally:
+            tally.in_flight -= 1
+        taken = time.time() - started
+        tally.time(taken, max(0.0, started - envelope.t / 1000))
+        if taken > LONG:
+            await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
+        return outcome
+
+    async def _delay(self, job: Job, retry: Retry) -> float | None:
+        """Seconds until the next try, the last of which comes at the limit; None when that was it.
+
+        Time without Redis does not count: what a handler waits for then is not its own.
+        """
+        asked = time.monotonic()
+        await patiently(lambda: self._lanes.alive(self._lanes.inc), "retry")
+        now = time.monotonic()
+        if job.give_up_at is None:
+            job.give_up_at = now + RETRY_LIMIT
+        elif asked >= job.give_up_at:
+            return None
+        else:
+            job.give_up_at += now - asked
+        self._tally.retried += 1
+        return max(SHORTEST_RETRY, min(retry.after.total_seconds(), job.give_up_at - now))
+
+    def _settle(self, job: Job, outcome: Done | Dead) -> None:
+        envelope, delivery = job.envelope, job.delivery
+        reason = outcome.reason if isinstance(outcome, Dead) else ""
+        self._tally.handled += 1
+        self._tally.dead += bool(reason)
+        job.hold.settle(
+            Settlement(
+                *(delivery.entry_id, envelope.nexus, envelope.t, outcome.actions), dead=reason, payload=delivery.payload
+            )
+        )

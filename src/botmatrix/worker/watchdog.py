@@ -1,0 +1,92 @@
+"""What happens when something blocks the event loop: the plugin is interrupted, or the worker ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+log = structlog.get_logger("worker.watchdog")
+
+INTERRUPT_AFTER, EXIT_AFTER, CHECK_EVERY = 5.0, 10.0, 0.25
+EXIT_BLOCKED = 70
+INTERRUPTIONS = 2
+"""In a row without a beat: a handler is tried twice. A plugin that swallows them ends the worker."""
+SIGNAL = signal.SIGUSR2
+
+Blame = Callable[[FrameType | None], BaseException | None]
+"""The exception to raise in a plugin whose frame is on the stack; None when it is no plugin that blocks."""
+
+
+class Watchdog:
+    """A thread that watches the beats of the event loop on the main thread.
+
+    After `interrupt_after` s without a beat a signal interrupts the main thread, whose handler raises what `blame`
+    gives for the frame it finds there: Python code of a plugin, also one that sleeps. After `exit_after` s without a
+    beat or a (heeded) interruption the stack goes to the log and the process ends with 70; its lanes are read on by
+    the next start or by other workers.
+
+    Time is counted in checks, not by the clock: a process that was stopped is not taken for one that blocks.
+    """
+
+    def __init__(
+        self,
+        blame: Blame,
+        *,
+        interrupt_after: float = INTERRUPT_AFTER,
+        exit_after: float = EXIT_AFTER,
+        every: float = CHECK_EVERY,
+    ) -> None:
+        self._blame, self._every = blame, every
+        self._interrupt_at, self._exit_at = round(interrupt_after / every), round(exit_after / every)
+        self._missed = 0
+        self._interrupted = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; called on the main thread, by the loop that will beat."""
+        signal.signal(SIGNAL, self._interrupt)
+        self._thread.start()
+
+    def beat(self) -> None:
+        """The loop lives."""
+        self._missed = self._interrupted = 0
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+        self._thread.join()
+        signal.signal(SIGNAL, signal.SIG_DFL)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._every):
+            self._missed += 1
+            if self._missed >= self._exit_at:
+                self._exit()
+            if self._missed >= self._interrupt_at and self._interrupted < INTERRUPTIONS:
+                signal.pthread_kill(_main_thread(), SIGNAL)
+
+    def _interrupt(self, _signal: int, frame: FrameType | None) -> None:
+        if self._missed >= self._interrupt_at and (error := self._blame(frame)) is not None:
+            self._missed = 0
+            self._interrupted += 1
+            log.error("plugin_interrupted", error=str(error), seconds=self._interrupt_at * self._every)
+            raise error
+
+    def _exit(self) -> None:
+        frame = sys._current_frames().get(_main_thread())
+        stack = "".join(traceback.format_stack(frame)) if frame else ""
+        log.critical("blocked", seconds=self._missed * self._every, stack=stack, exit_code=EXIT_BLOCKED)
+        sys.stderr.flush()
+        os._exit(EXIT_BLOCKED)
+
+
+def _main_thread() -> int:
+    return threading.main_thread().ident or 0

@@ -1,0 +1,200 @@
+"""Fake OneBot v11 bots that say numbered events, as many as are allowed to be without a reply, for as long as wanted.
+
+A bot keeps at most `LINK_WINDOW` events unanswered on one link and a few per conversation, so one conversation that
+waits for a dead worker's lane does not silence the others. It never says an event again: OneBot has no resend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import picows
+from bench.frames import Action, answer, decode_action, lifecycle
+from tests.chaos.oracle import Oracle, Reply
+
+LINK_WINDOW = 64
+CONVERSATION_WINDOW = 6
+FIRST_BOT = 5_000_000_001
+FIRST_GROUP = 900_000_000
+
+DOOMED = ("raise", "poison")
+"""Styles of handling after which an event must be a dead letter."""
+
+_TEXT = re.compile(r"re (\d+) (\S+)")
+
+Style = Callable[[int], str]
+"""Gives the kind of handling an event asks for: see plugins/chaos_plugin.py."""
+
+
+class Bot(picows.WSListener):
+    """One bot; dials again by itself with a small back-off until `close`."""
+
+    def __init__(self, index: int, conversations: int, oracle: Oracle, style: Style, rng: random.Random) -> None:
+        self.self_id = FIRST_BOT + index
+        self.groups = [FIRST_GROUP + index * 1000 + n for n in range(conversations)]
+        self._oracle, self.style, self._rng = oracle, style, rng
+        self._transport: picows.WSTransport | None = None
+        self._open: dict[int, int] = {}  # unanswered and said on this link: number -> group
+        self._crowded: Counter[int] = Counter()  # how many of them, by group
+        self._orderly = False
+        self._ended = asyncio.Event()
+        self.speaking = False
+        self.redials = True
+
+    @property
+    def online(self) -> bool:
+        return self._transport is not None
+
+    async def live(self, url: str, token: str) -> None:
+        """Dial, and dial again whenever the link ends, until cancelled."""
+        headers = {"Authorization": f"Bearer {token}", "X-Self-ID": str(self.self_id), "X-Client-Role": "Universal"}
+        while self.redials:
+            self._ended.clear()
+            try:
+                await picows.ws_connect(lambda: self, url, extra_headers=headers, websocket_handshake_timeout=5)
+                await self._ended.wait()
+            except (OSError, picows.WSError):
+                pass
+            await asyncio.sleep(self._rng.uniform(0.05, 0.25))
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        self._transport, self._orderly = transport, False
+        transport.send(picows.WSMsgType.TEXT, lifecycle(self.self_id))
+        self.speak()
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type == picows.WSMsgType.TEXT:
+            self._act(transport, decode_action(frame.get_payload_as_bytes()))
+        elif frame.msg_type == picows.WSMsgType.CLOSE:
+            self._orderly = True
+            self._transport = None  # nothing may follow our Close
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._transport = None
+        if self._orderly:
+            self._oracle.closes += 1
+        else:
+            self._oracle.cut(set(self._open))
+        self._open.clear()
+        self._crowded.clear()
+        self._ended.set()
+
+    def speak(self) -> None:
+        """Say as many events as the windows allow."""
+        if not self.speaking:
+            return
+        for group in self.groups:
+            while self.online and len(self._open) < LINK_WINDOW and self._crowded[group] < CONVERSATION_WINDOW:
+                self.say(group)
+
+    def say(self, group: int) -> int:
+        """Say one event now; gives its number. The link must be up."""
+        assert self._transport is not None
+        number = self._oracle.say(self.self_id, f"{self.self_id}:{group}")
+        self._open[number] = group
+        self._crowded[group] += 1
+        self._transport.send(picows.WSMsgType.TEXT, self.event(group, number))
+        return number
+
+    def event(self, group: int, number: int) -> bytes:
+        """A group message. Every conversation has one user: then conversation and serial key are the same."""
+        style = self.style(number)
+        if style.startswith(DOOMED):
+            self._oracle.doomed.add(number)
+        text = f"chaos {number} {style}"
+        return json.dumps(
+            {
+                "post_type": "message", "message_type": "group", "sub_type": "normal", "time": int(time.time()),
+                "self_id": self.self_id, "group_id": group, "user_id": group + 1, "message_id": number,
+                "message": [{"type": "text", "data": {"text": text}}], "raw_message": text, "font": 0,
+                "sender": {"user_id": group + 1, "nickname": "chaos", "role": "member"},
+            }
+        ).encode()  # fmt: skip
+
+    def give_up(self, number: int) -> None:
+        """An event takes no room any more."""
+        group = self._open.pop(number, None)
+        if group is not None:
+            self._crowded[group] -= 1
+
+    def hang_up(self) -> None:
+        """End the link; what is unanswered then is no concern of the oracle."""
+        self._open.clear()
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    def _act(self, transport: picows.WSTransport, action: Action) -> None:
+        transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
+        found = _TEXT.search(bytes(action.params).decode())
+        if found is None:
+            return
+        group = int(json.loads(action.params).get("group_id", 0))
+        number = int(found[1])
+        self._oracle.hear(Reply(number, self.self_id, f"{self.self_id}:{group}", found[2]))
+        self.give_up(number)
+        self.speak()
+
+
+class Crowd:
+    """All bots of a phase."""
+
+    def __init__(self, oracle: Oracle, rng: random.Random, style: Style, bots: int, conversations: int) -> None:
+        self.oracle = oracle
+        self.bots = [Bot(index, conversations, oracle, style, rng) for index in range(bots)]
+        self._lives: list[asyncio.Task[None]] = []
+        self._token = ""
+
+    def dial(self, url: str, token: str) -> None:
+        """Every bot dials, and goes on dialling whenever its link ends."""
+        self._token = token
+        self._lives = [asyncio.create_task(bot.live(url, token)) for bot in self.bots]
+
+    def add(self, bot: Bot, url: str) -> None:
+        """One more bot, which dials at once."""
+        self.bots.append(bot)
+        self._lives.append(asyncio.create_task(bot.live(url, self._token)))
+
+    async def all_online(self, seconds: float = 30) -> None:
+        """Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            while not all(bot.online for bot in self.bots):
+                await asyncio.sleep(0.01)
+
+    def speak(self) -> None:
+        for bot in self.bots:
+            bot.speaking = True
+            bot.speak()
+
+    def hush(self) -> None:
+        for bot in self.bots:
+            bot.speaking = False
+
+    async def answered(self, number: int, seconds: float) -> bool:
+        """Whether an event is answered within `seconds`."""
+        return await self.quiet_until(lambda: self.oracle.said[number].answered_at > 0, seconds)
+
+    async def quiet_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait for `done`; False when `seconds` pass without any new reply and without it."""
+        heard, since = len(self.oracle.replies), time.monotonic()
+        while not done():
+            if len(self.oracle.replies) > heard:
+                heard, since = len(self.oracle.replies), time.monotonic()
+            if time.monotonic() - since > seconds:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    async def close(self) -> None:
+        for life in self._lives:
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+        for bot in self.bots:
+            bot.hang_up()

@@ -1,0 +1,134 @@
+"""The chat platform's side for tests of plugins: a worker's services that answer actions from a script."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.clock import ManualClock
+from botmatrix.errors import ActionFailed, ActionUnknown
+from botmatrix.worker.outcome import Dead, Done, Outcome
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.source import Source
+
+BOT = "qq:10001"
+
+
+class Result(NamedTuple):
+    """A finished action."""
+
+    state: str
+    retcode: int = 0
+    data: bytes = b""
+    message: str = ""
+
+
+@dataclass
+class Settings:
+    command_prefixes: list[str] = field(default_factory=lambda: ["/"])
+    chat_admins: list[str] = field(default_factory=list)
+    disabled_plugins: list[str] = field(default_factory=list)
+    plugin_dirs: list[Path] = field(default_factory=list)
+
+
+class Platform:
+    """A bot that answers actions with the data it was told, once per action id, and remembers what it did."""
+
+    def __init__(self) -> None:
+        self.worker_id = "w1"
+        self.clock = ManualClock()
+        self.settings = Settings()
+        self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
+        self.done: dict[str, tuple[ActionEntry, Result]] = {}
+
+    async def call(self, entry: ActionEntry) -> Result:
+        if entry.aid not in self.done:
+            self.done[entry.aid] = (entry, self._result(entry))
+        return self.done[entry.aid][1]
+
+    async def post(self, entry: ActionEntry) -> str:
+        return (await self.call(entry)).state
+
+    def status(self) -> Mapping[str, Any]:
+        return {"pool": "default"}
+
+    @property
+    def sent(self) -> list[tuple[str, Any]]:
+        """What it was asked to do early, in order: action and parameters."""
+        return [(entry.action, msgspec.json.decode(entry.params)) for entry, _ in self.done.values()]
+
+    def _result(self, entry: ActionEntry) -> Result:
+        answer = self.answers.get(entry.action, ActionFailed(1404, "no such action"))
+        if isinstance(answer, ActionFailed):
+            return Result("FAILED", answer.retcode, b"null", answer.message)
+        if isinstance(answer, ActionUnknown):
+            return Result("UNKNOWN")
+        return answer if isinstance(answer, Result) else Result("DONE", 0, msgspec.json.encode(answer))
+
+
+def message(text: Any, **fields: Any) -> dict[str, Any]:
+    """A group message; `text` may be a string, as text segment, or an array of segments."""
+    said = [{"type": "text", "data": {"text": text}}] if isinstance(text, str) else text
+    event = {
+        "post_type": "message",
+        "message_type": "group",
+        "self_id": 10001,
+        "user_id": 123,
+        "group_id": 456,
+        "message_id": 9,
+        "message": said,
+        "sender": {"user_id": 123, "nickname": "alice", "role": "member"},
+    }
+    return {**event, **fields}
+
+
+def private(text: Any, **fields: Any) -> dict[str, Any]:
+    event = message(text, message_type="private", **fields)
+    del event["group_id"]
+    return event
+
+
+def envelope(event: dict[str, Any], id: str = "e" * 24, bot: str = BOT) -> Envelope:
+    group = event.get("group_id")
+    conv = f"group:{group}" if group else f"private:{event.get('user_id')}"
+    return Envelope(id, bot, conv, "n.1", 1, 1_699_999_999_988, msgspec.Raw(b"{}"))
+
+
+class Room:
+    """A host with plugins, and somebody who talks to it."""
+
+    def __init__(self, platform: Platform, host: Host) -> None:
+        self.platform = platform
+        self.host = host
+
+    async def handle(self, event: dict[str, Any], id: str = "e" * 24) -> Outcome:
+        return await self.host.handle(envelope(event, id), event)
+
+    async def say(self, text: Any, **fields: Any) -> list[str]:
+        """Say something in the group; the texts of the buffered replies, as CQ."""
+        return replies(await self.handle(message(text, **fields)))
+
+
+def actions(outcome: Outcome) -> list[ActionEntry]:
+    assert isinstance(outcome, Done | Dead)
+    return outcome.actions
+
+
+def replies(outcome: Outcome) -> list[str]:
+    from botmatrix import Message
+
+    return [Message.parse(msgspec.json.decode(entry.params)["message"]).to_cq() for entry in actions(outcome)]
+
+
+def write_plugin(folder: Path, code: str, name: str = "mine") -> Source:
+    """A plugin file. Its code finds `plugin` and the SDK's names ready."""
+    path = folder / f"{name}.py"
+    head = f"from botmatrix import *\nfrom typing import Literal, Optional\nplugin = Plugin(id={name!r})\n"
+    path.write_text(head + textwrap.dedent(code))
+    return Source("file", name, path)
