@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,10 +27,10 @@ def default(context: typer.Context) -> None:
 @app.command()
 def run(context: typer.Context, id: Id = None, pool: Pool = None, concurrency: Concurrency = None) -> None:
     """Run one worker in this process."""
-    from botmatrix.worker.app import run as run_worker
+    from botmatrix.worker import app as worker
 
-    flags: dict[str, Any] = {"worker_id": id, "worker_pool": pool, "worker_concurrency": concurrency}
-    run_part("worker", run_worker, connected_settings(context, **flags))
+    settings = connected_settings(context, worker_id=id, worker_pool=pool, worker_concurrency=concurrency)
+    run_part("worker", worker.run, settings)
 
 
 @app.command("list")
