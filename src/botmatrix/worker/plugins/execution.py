@@ -72,16 +72,18 @@ class Executor:
         except EngineUnavailable as error:
             return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
         except HandlerTimeout as error:
-            bound.app.log.error("%s: %s", bound.name, error)
+            bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_timeout: {bound.name}")
         except PluginBlocked as error:
-            bound.app.log.error("%s blocked the event loop and was interrupted", bound.name, exc_info=error)
+            said = "%s blocked the event loop and was interrupted (event %s)"
+            bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
             return Failure(f"handler_blocked: {bound.name}")
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
                 raise
-            bound.app.log.error("%s raised %s", bound.name, type(error).__name__, exc_info=error)
-            return Failure(f"handler_error: {bound.name} {type(error).__name__}", again=True)
+            kind = type(error).__name__
+            bound.app.log.error("%s raised %s (event %s)", bound.name, kind, context.trace_id, exc_info=error)
+            return Failure(f"handler_error: {bound.name} {kind}", again=True)
 
     def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
         positional, options = arguments
