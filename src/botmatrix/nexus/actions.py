@@ -58,17 +58,19 @@ class Actions:
         self._open = 0
         self._read_ids: set[bytes] = set()  # read, and not yet taken off the stream
         self._stopping = False
+        self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
     # ---------------------------------------------------------------- reading
 
     async def run_read(self) -> None:
         """Read and send, for ever; survives the loss of Redis and of the group."""
-        connection: Connection | None = None
         while not self._stopping:
             try:
+                connection = self._reader
                 if connection is None or connection.closed:
                     connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
+                    self._reader = connection
                     await self._read_lost(connection)
                 for entry_id, fields in await self._read(connection, ">"):
                     self._begin(entry_id, fields)
@@ -264,7 +266,9 @@ class Actions:
             await self._room.wait()
 
     async def close(self) -> None:
-        """End the connection."""
+        """End the connections."""
+        if self._reader is not None:
+            await self._reader.close()
         await self._client.close()
 
     @property

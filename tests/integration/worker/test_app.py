@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.integration.worker.support import BOT, KEYS, Stage, WorkerProcess, until
 
 from botmatrix.bus.envelope import Envelope, decode_action
 from botmatrix.errors import ConfigError
 from botmatrix.worker.options import Options
-from tests.integration.worker.support import BOT, KEYS, Stage, WorkerProcess, until
 
 PLUGIN = """
 import time
