@@ -6,11 +6,12 @@ import logging
 import secrets
 from collections import Counter
 from itertools import count
-from typing import Final, Protocol
+from typing import Protocol
 
 from botmatrix.clock import Clock
 from botmatrix.nexus.admission import Admission
 from botmatrix.nexus.bot import Bot, BotState
+from botmatrix.nexus.connection import HOLD_PRESSURE
 from botmatrix.nexus.greeting import Greeter
 from botmatrix.nexus.health import Health
 from botmatrix.nexus.links import Link
@@ -22,8 +23,6 @@ from botmatrix.onebot.event import Event
 __all__ = ["Bot", "BotState", "Hub", "HubObserver", "Link", "Refusal"]
 
 log = logging.getLogger(__name__)
-
-HOLD_PRESSURE: Final = 2
 
 
 class HubObserver(Protocol):

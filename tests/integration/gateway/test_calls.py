@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from botmatrix.nexus.timing import Timing
-from botmatrix.onebot.action import ActionResponse
 from tests.integration.gateway.conftest import OpenStage
 from tests.integration.gateway.peers import Stage
+
+from botmatrix.nexus.timing import Timing
+from botmatrix.onebot.action import ActionResponse
 
 KEY = "qq:10001"
 
