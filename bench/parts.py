@@ -43,7 +43,7 @@ class Part:
 
     def __init__(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name, self.argv, self.log = name, list(argv), log
-        self._env = {**os.environ, **(env or {})}
+        self.env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,7 +65,7 @@ class Part:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.argv, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                self.argv, cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
     def signal(self, number: signal.Signals) -> None:

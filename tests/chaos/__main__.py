@@ -10,15 +10,19 @@ import json
 import os
 import secrets
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from tests.chaos.phases import PHASES, Phase, Result, run
+from tests.chaos.defects import DEFECTS, Defect
+from tests.chaos.phases import Phase, Result, run
+from tests.chaos.schedule import PHASES, SCENARIOS
 
 KEPT = Path(".chaos")
+WIDTH = 150
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -38,11 +42,33 @@ def chosen(words: list[str], names: list[str]) -> list[str]:
 
 
 async def run_phases(args: argparse.Namespace, progress: Console) -> list[Result]:
+    """The phases that were asked for (scenarios only by name), one after another."""
+    names = [phase.name for phase in (*PHASES, *SCENARIOS) if phase in PHASES or args.phase]
+    wanted = [phase for phase in (*PHASES, *SCENARIOS) if phase.name in chosen(args.phase, names)]
     results = []
-    for phase in (phase for phase in PHASES if phase.name in chosen(args.phase, [phase.name for phase in PHASES])):
+    for phase in wanted:
         results.append(await run(phase, full=args.full, seed=args.seed, keep=None if args.drop else KEPT))
         report(phase, results[-1], progress)
     return results
+
+
+async def run_defects(args: argparse.Namespace, progress: Console) -> list[tuple[Defect, Result]]:
+    """Each planted defect in its scenario, quick form."""
+    scenarios = {phase.name: phase for phase in (*PHASES, *SCENARIOS)}
+    results = []
+    for defect in (one for one in DEFECTS if one.name in chosen(args.phase, [one.name for one in DEFECTS])):
+        result = await run(scenarios[defect.scenario], full=False, seed=args.seed, defect=defect.name)
+        results.append((defect, result))
+        state = "caught" if caught(defect, result) else "NOT CAUGHT"
+        progress.print(f"{defect.name}: {state} after {result.seconds:.0f} s", highlight=False)
+        for problem in result.verdict.problems:
+            progress.print(f"  {problem}", markup=False, highlight=False)
+    return results
+
+
+def caught(defect: Defect, result: Result) -> bool:
+    """Whether the run failed, and by the sign that this defect must leave."""
+    return bool(result.verdict.problems) and any(result.verdict.count(sign) for sign in defect.signs)
 
 
 def report(phase: Phase, result: Result, progress: Console) -> None:
@@ -66,16 +92,35 @@ def show(results: list[Result], console: Console) -> None:
     console.print(table)
 
 
+def show_defects(results: list[tuple[Defect, Result]], console: Console) -> None:
+    table = Table("defect", "scenario", "signs", "s", "", title="Planted defects")
+    for defect, result in results:
+        signs = ", ".join(f"{sign} {result.verdict.count(sign)}" for sign in defect.signs)
+        state = "[green]caught[/]" if caught(defect, result) else "[bold red]NOT CAUGHT[/]"
+        table.add_row(defect.name, defect.scenario, signs, f"{result.seconds:.0f}", state)
+    console.print(table)
+
+
+def plain(value: object) -> object:
+    """What JSON has no word for."""
+    return dict(value) if isinstance(value, Counter) else str(value)
+
+
 def main() -> None:
     args = parse()
     progress = Console(stderr=True)
     progress.print(f"seed {args.seed}", highlight=False)
-    results = uvloop.run(run_phases(args, progress))
-    if args.json:
-        sys.stdout.write(json.dumps([asdict(result) for result in results]) + "\n")
+    if args.defects:
+        found = uvloop.run(run_defects(args, progress))
+        results, good = [result for _, result in found], all(caught(*one) for one in found)
+        show_defects(found, Console(stderr=args.json, width=WIDTH))
     else:
-        show(results, Console())
-    sys.exit(1 if any(result.verdict.problems for result in results) else 0)
+        results = uvloop.run(run_phases(args, progress))
+        good = not any(result.verdict.problems for result in results)
+        show(results, Console(stderr=args.json, width=WIDTH))
+    if args.json:
+        sys.stdout.write(json.dumps([asdict(result) for result in results], default=plain) + "\n")
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

@@ -16,17 +16,14 @@ from collections.abc import Callable
 
 import picows
 from bench.frames import Action, answer, decode_action, lifecycle
-from tests.chaos.oracle import Oracle, Reply
+from tests.chaos.oracle import Oracle, Reply, Style
 
 LINK_WINDOW = 64
 CONVERSATION_WINDOW = 6
 FIRST_BOT = 5_000_000_001
 FIRST_GROUP = 900_000_000
 
-_TEXT = re.compile(r"re (\d+) (\S+)")
-
-Style = Callable[[int], str]
-"""Gives the kind of handling an event asks for: see plugins/chaos_plugin.py."""
+_TEXT = re.compile(r"re (\d+) ([\w.:-]+)")
 
 
 class Bot(picows.WSListener):
@@ -35,15 +32,14 @@ class Bot(picows.WSListener):
     def __init__(self, index: int, conversations: int, oracle: Oracle, style: Style, rng: random.Random) -> None:
         self.self_id = FIRST_BOT + index
         self.groups = [FIRST_GROUP + index * 1000 + n for n in range(conversations)]
-        self._oracle, self._style, self._rng = oracle, style, rng
+        self._oracle, self.style, self._rng = oracle, style, rng
         self._transport: picows.WSTransport | None = None
         self._open: dict[int, int] = {}  # unanswered and said on this link: number -> group
         self._crowded: Counter[int] = Counter()  # how many of them, by group
         self._orderly = False
         self._ended = asyncio.Event()
-        self._sent_ids = 0
         self.speaking = False
-        self.answering = True
+        self.redials = True
 
     @property
     def online(self) -> bool:
@@ -52,7 +48,7 @@ class Bot(picows.WSListener):
     async def live(self, url: str, token: str) -> None:
         """Dial, and dial again whenever the link ends, until cancelled."""
         headers = {"Authorization": f"Bearer {token}", "X-Self-ID": str(self.self_id), "X-Client-Role": "Universal"}
-        while True:
+        while self.redials:
             self._ended.clear()
             try:
                 await picows.ws_connect(lambda: self, url, extra_headers=headers, websocket_handshake_timeout=5)
@@ -96,15 +92,15 @@ class Bot(picows.WSListener):
     def say(self, group: int) -> int:
         """Say one event now; gives its number. The link must be up."""
         assert self._transport is not None
-        number = self._oracle.say(self.self_id, f"{self.self_id}:{group}")
-        self._open[number] = group
+        said = self._oracle.say(self.self_id, f"{self.self_id}:{group}", self.style)
+        self._open[said.number] = group
         self._crowded[group] += 1
-        self._transport.send(picows.WSMsgType.TEXT, self.event(group, number))
-        return number
+        self._transport.send(picows.WSMsgType.TEXT, self.event(group, said.number, said.style))
+        return said.number
 
-    def event(self, group: int, number: int) -> bytes:
+    def event(self, group: int, number: int, style: str) -> bytes:
         """A group message. Every conversation has one user: then conversation and serial key are the same."""
-        text = f"chaos {number} {self._style(number)}"
+        text = f"chaos {number} {style}"
         return json.dumps(
             {
                 "post_type": "message", "message_type": "group", "sub_type": "normal", "time": int(time.time()),
@@ -114,6 +110,12 @@ class Bot(picows.WSListener):
             }
         ).encode()  # fmt: skip
 
+    def give_up(self, number: int) -> None:
+        """An event takes no room any more."""
+        group = self._open.pop(number, None)
+        if group is not None:
+            self._crowded[group] -= 1
+
     def hang_up(self) -> None:
         """End the link; what is unanswered then is no concern of the oracle."""
         self._open.clear()
@@ -121,16 +123,15 @@ class Bot(picows.WSListener):
             self._transport.disconnect(graceful=False)
 
     def _act(self, transport: picows.WSTransport, action: Action) -> None:
-        if self.answering:
-            transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
-        found = _TEXT.search(bytes(action.params).decode())
+        transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
+        params = bytes(action.params)
+        found = _TEXT.search(params.decode())
         if found is None:
             return
-        group = int(json.loads(action.params).get("group_id", 0))
+        group = int(json.loads(params).get("group_id", 0))
         number = int(found[1])
         self._oracle.hear(Reply(number, self.self_id, f"{self.self_id}:{group}", found[2]))
-        if self._open.pop(number, None) is not None:
-            self._crowded[group] -= 1
+        self.give_up(number)
         self.speak()
 
 
@@ -141,9 +142,17 @@ class Crowd:
         self.oracle = oracle
         self.bots = [Bot(index, conversations, oracle, style, rng) for index in range(bots)]
         self._lives: list[asyncio.Task[None]] = []
+        self._token = ""
 
     def dial(self, url: str, token: str) -> None:
+        """Every bot dials, and goes on dialling whenever its link ends."""
+        self._token = token
         self._lives = [asyncio.create_task(bot.live(url, token)) for bot in self.bots]
+
+    def add(self, bot: Bot, url: str) -> None:
+        """One more bot, which dials at once."""
+        self.bots.append(bot)
+        self._lives.append(asyncio.create_task(bot.live(url, self._token)))
 
     async def all_online(self, seconds: float = 30) -> None:
         """Raises `TimeoutError`."""

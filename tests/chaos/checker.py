@@ -3,8 +3,10 @@
 - **lost**: a reply is owed and did not come. It is owed for an event whose link lived or was closed in order; for one
   whose link was cut as soon as any handler has started with it (then it was in a lane: confirmed). An event that was
   handled but whose action ended as UNKNOWN or EXPIRED (a nexus died between reading and sending it) is no loss: those
-  are counted by the hub itself, so at most as many may be missing as the counters say.
-- **twice**: an event with more than one reply at its bot, or one whose reply came to another bot or conversation.
+  are counted by the hub itself, so at most as many may be missing as the counters say. A dead letter is a loss, but
+  for events whose handler always fails: those must become dead letters.
+- **twice**: an event with more than one reply at its bot, one whose reply came to another bot or conversation, or one
+  that was answered after another hand had settled it.
 - **disorder**: an event that a handler saw for the first time after it had seen a later one of the same conversation.
   Repetitions after a crash are no disorder. Where links never changed, first replies must be in order too.
 - **unconfirmed**: said on a link that was cut, never seen by a handler. Counted; at most what was unanswered then.
@@ -59,7 +61,12 @@ class Verdict:
     unconfirmed: int = 0
     unknown: int = 0
     dead: int = 0
+    findings: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    def count(self, sign: str) -> int:
+        """One of the counts above, or what a phase looked for by itself."""
+        return int(getattr(self, sign, 0)) or self.findings[sign]
 
     def blame(self, text: str, numbers: Iterable[int] = ()) -> None:
         some = list(numbers)[:EXAMPLES]
@@ -77,14 +84,15 @@ def check(oracle: Oracle, starts: list[Start], books: Books, allowance: Allowanc
     _check_lost(oracle, seen, books, allowance, verdict)
     _check_twice(oracle, verdict)
     _check_order(oracle, starts, allowance, verdict)
-    _check_books(seen, books, verdict)
+    _check_books(oracle, seen, books, verdict)
     if not allowance.repeats and verdict.repeated:
         verdict.blame(f"{verdict.repeated} events were handled again though nobody died")
     return verdict
 
 
 def _check_lost(oracle: Oracle, seen: Mapping[int, int], books: Books, allowance: Allowance, verdict: Verdict) -> None:
-    silent = [said for said in oracle.said.values() if said.fate is not Fate.ANSWERED]
+    spared = oracle.taken | (oracle.doomed & books.dead_numbers)
+    silent = [said for said in oracle.said.values() if said.fate is not Fate.ANSWERED and said.number not in spared]
     unconfirmed = [said.number for said in silent if said.fate is Fate.CUT and said.number not in seen]
     verdict.unconfirmed = len(unconfirmed)
     unsent = [said.number for said in silent if said.number in seen and said.number not in books.dead_numbers]
@@ -116,7 +124,10 @@ def _check_twice(oracle: Oracle, verdict: Verdict) -> None:
         if reply.number not in oracle.said
         or (oracle.said[reply.number].bot, oracle.said[reply.number].conversation) != (reply.bot, reply.conversation)
     ]
-    verdict.twice = len(twice) + len(astray)
+    after_all = [number for number in oracle.taken if number in replies]
+    verdict.twice = len(twice) + len(astray) + len(after_all)
+    if after_all:
+        verdict.blame(f"{len(after_all)} were answered though another hand had settled them", after_all)
     if twice:
         verdict.blame(f"{len(twice)} were answered more than once", twice)
     if astray:
@@ -151,12 +162,13 @@ def inversions(rows: Iterable[tuple[str, int]]) -> list[int]:
     return late
 
 
-def _check_books(seen: Mapping[int, int], books: Books, verdict: Verdict) -> None:
+def _check_books(oracle: Oracle, seen: Mapping[int, int], books: Books, verdict: Verdict) -> None:
     if books.accepted != books.done + books.dead + books.waiting:
         verdict.blame(
             f"accepted {books.accepted} is not done {books.done} + dead {books.dead} + waiting {books.waiting}"
         )
     if books.waiting:
         verdict.blame(f"{books.waiting} entries are left in the lanes")
-    if len(seen.keys() | books.dead_numbers) != books.done + books.dead:
-        verdict.blame(f"handlers saw {len(seen)} events, done {books.done} + dead {books.dead} were counted")
+    ended = len(seen.keys() | books.dead_numbers | oracle.taken)
+    if ended != books.done + books.dead:
+        verdict.blame(f"{ended} events were handled or given up, done {books.done} + dead {books.dead} were counted")

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import time
+from collections import Counter
+from typing import Any
 
-from bench.parts import Part, listening
-from tests.chaos.stack import Stack
+import redis
+from bench.parts import Part
+from tests.chaos.stack import PREFIX, Stack
 
 ADOPTED_AFTER = 15.0
 """By then a dead worker's lane has an adopter: the lease (10 s) and a look around."""
+
+
+TAKE = """
+local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
+if not found[1] or redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return false end
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('HINCRBY', KEYS[2], 'done', 1)
+return found[1][2][2]
+"""
+"""Acknowledge and delete one entry, if it was not settled yet; gives its payload."""
 
 
 class Nemesis:
@@ -21,6 +35,7 @@ class Nemesis:
         self.stack, self.rng = stack, rng
         self.strikes: dict[str, int] = {}
         self._struck: list[Part] = []
+        self.findings: Counter[str] = Counter()
         self.recoveries: list[float] = []
         self.stops: list[float] = []
 
@@ -30,28 +45,28 @@ class Nemesis:
 
     async def kill_worker(self) -> None:
         """kill -9, and a supervisor starts it again at once under its id."""
-        worker = self._some_worker("worker kill -9")
+        worker = self.pick_worker("worker kill -9")
         await asyncio.to_thread(worker.kill)
         await self.pause(0.0, 0.5)
         worker.start()
 
     async def kill_worker_for_long(self) -> None:
         """kill -9, and it stays away until its lane must have been adopted."""
-        worker = self._some_worker("worker kill -9, left to an adopter")
+        worker = self.pick_worker("worker kill -9, left to an adopter")
         await asyncio.to_thread(worker.kill)
         await asyncio.sleep(ADOPTED_AFTER)
         worker.start()
 
     async def freeze_worker(self, seconds: float) -> None:
         """SIGSTOP for longer than the lease, then SIGCONT."""
-        worker = self._some_worker("worker SIGSTOP, SIGCONT")
+        worker = self.pick_worker("worker SIGSTOP, SIGCONT")
         worker.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         worker.signal(signal.SIGCONT)
 
     async def stop_nexus(self) -> None:
         """SIGTERM, wait for its end (at most 10 s is right), start it again."""
-        self._count("nexus SIGTERM")
+        self.count("nexus SIGTERM")
         nexus, started = self.stack.nexus, time.monotonic()
         nexus.signal(signal.SIGTERM)
         ended = await asyncio.to_thread(nexus.wait, 20)
@@ -62,7 +77,7 @@ class Nemesis:
 
     async def kill_nexus(self) -> None:
         """kill -9 and start again."""
-        self._count("nexus kill -9")
+        self.count("nexus kill -9")
         await asyncio.to_thread(self.stack.nexus.kill)
         await self.pause(0.0, 0.5)
         self.stack.nexus.start()
@@ -70,7 +85,7 @@ class Nemesis:
 
     async def kill_valkey(self) -> float:
         """kill -9, then the same data again; gives the moment (monotonic) when it answered."""
-        self._count("valkey kill -9")
+        self.count("valkey kill -9")
         await asyncio.to_thread(self.stack.valkey.kill)
         await self.pause(0.0, 1.0)
         await asyncio.to_thread(self.stack.valkey.start_ready)
@@ -78,23 +93,68 @@ class Nemesis:
 
     async def freeze_valkey(self, seconds: float) -> float:
         """SIGSTOP and SIGCONT; gives the moment (monotonic) when it went on."""
-        self._count("valkey SIGSTOP, SIGCONT")
+        self.count("valkey SIGSTOP, SIGCONT")
         self.stack.valkey.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         self.stack.valkey.signal(signal.SIGCONT)
         return time.monotonic()
 
-    async def _serving(self) -> None:
-        await self.stack.until(lambda: listening(self.stack.port), 20, "the nexus did not come back")
+    async def refuse_on_a_lane(self, seconds: float) -> None:
+        """Put a string in the place of a lane's stream for a while, its worker asleep meanwhile."""
+        worker = self.pick_worker("lane that refuses")
+        lane, aside = f"{PREFIX}queue:worker:{worker.name}", f"{PREFIX}aside"
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(1.5)  # a blocked read of the worker's has ended by itself
+        await self._evaluate("redis.call('RENAME', KEYS[1], KEYS[2]); redis.call('SET', KEYS[1], 'x')", lane, aside)
+        await asyncio.sleep(seconds)
+        await self._evaluate("redis.call('RENAME', KEYS[2], KEYS[1])", lane, aside)
+        worker.signal(signal.SIGCONT)
 
-    def _some_worker(self, blow: str) -> Part:
+    async def fill_valkey(self, seconds: float) -> None:
+        """Leave no memory for new things. Finding `stuck`: what was in the lanes did not drain."""
+        self.count("valkey full")
+        await self._configure("1mb")
+        await asyncio.sleep(seconds)
+        waiting = (await asyncio.to_thread(self.stack.books)).waiting
+        await self._configure("0")
+        if waiting:
+            self.findings["stuck"] += waiting
+
+    def take_some(self) -> list[int]:
+        """Settle some delivered entries by hand, as an operator's tool might; gives their event numbers."""
+        self.count("entries settled by another hand")
+        return self.stack.redis(self._take_some)
+
+    def _take_some(self, client: redis.Redis) -> list[int]:
+        taken = []
+        owners: Any = client.hgetall(PREFIX + "own")
+        for lane, own in owners.items():
+            stream, group = f"{PREFIX}queue:worker:{lane.decode()}", "g" + own.decode().partition("|")[0]
+            pending: Any = client.xpending_range(stream, group, "-", "+", 16)
+            for entry in self.rng.sample(pending, min(2, len(pending))):
+                found: Any = client.eval(TAKE, 2, stream, PREFIX + "stats", group, entry["message_id"])
+                if found:
+                    taken.append(int(json.loads(found)["event"]["message_id"]))
+        return taken
+
+    async def _evaluate(self, script: str, *keys: str) -> None:
+        await asyncio.to_thread(self.stack.redis, lambda client: client.eval(script, len(keys), *keys))
+
+    async def _configure(self, maxmemory: str) -> None:
+        await asyncio.to_thread(self.stack.redis, lambda client: client.config_set("maxmemory", maxmemory))
+
+    async def _serving(self) -> None:
+        await self.stack.until(self.stack.serving, 20, "the nexus did not come back")
+
+    def pick_worker(self, blow: str) -> Part:
         """One that was not struck lately: an entry that meets three deaths is a dead letter, and rightly so."""
-        self._count(blow)
+        self.count(blow)
         spared = self._struck[-(len(self.stack.workers) // 2) :]
         choice = [worker for worker in self.stack.workers if worker.running and worker not in spared]
         worker = self.rng.choice(choice or [worker for worker in self.stack.workers if worker.running])
         self._struck.append(worker)
         return worker
 
-    def _count(self, blow: str) -> None:
+    def count(self, blow: str) -> None:
+        """A blow of this name has fallen."""
         self.strikes[blow] = self.strikes.get(blow, 0) + 1

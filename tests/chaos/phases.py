@@ -13,14 +13,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.bots import Crowd, Style
+import redis
+from tests.chaos.bots import Crowd
 from tests.chaos.checker import Allowance, Verdict, check
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.oracle import Oracle, read_starts
+from tests.chaos.oracle import Oracle, Style, read_starts
 from tests.chaos.stack import TOKEN, Stack
 
 MOST_RECOVERY = 5.0
@@ -28,6 +29,15 @@ MOST_STOPPING = 10.0
 DRAINED_AFTER = 35.0
 """Without any reply for so long, what is owed will not come: longer than lease, adoption and an action's expiry."""
 FREEZE = 14.0
+
+
+def busy(rng: random.Random) -> Style:
+    """Handlers that hold their slot for 20-50 ms; one in five sends before it is done."""
+
+    def style(_number: int) -> str:
+        return f"{'early' if rng.random() < 0.2 else 'buffered'} {rng.randint(20, 50)}"
+
+    return style
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +51,11 @@ class Phase:
     full: int
     allowance: Allowance = field(default_factory=Allowance)
     events: int = 0
-    early: float = 0.2
-    settings: Mapping[str, str] = field(default_factory=dict)
+    style: Callable[[random.Random], Style] = busy
+    workers: int = 4
+    concurrency: int = 8
+    nexuses: int = 1
+    proxied: bool = False
 
 
 @dataclass(slots=True)
@@ -58,21 +71,18 @@ class Result:
     kept: str = ""
 
 
-def busy(early: float, rng: random.Random) -> Style:
-    """Handlers that hold their slot for 20-50 ms; a share of them sends before it is done."""
-
-    def style(_number: int) -> str:
-        return f"{'early' if rng.random() < early else 'buffered'} {rng.randint(20, 50)}"
-
-    return style
-
-
 async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Path | None = None) -> Result:
     """One phase from an empty Valkey to its verdict. With `keep`, the logs of a failed one are left there."""
     rng = random.Random(f"{seed} {phase.name}")
-    stack = Stack(workers=4, defect=defect, settings=phase.settings)
+    stack = Stack(
+        workers=phase.workers,
+        concurrency=phase.concurrency,
+        nexuses=phase.nexuses,
+        proxied=phase.proxied,
+        defect=defect,
+    )
     oracle = Oracle()
-    crowd = Crowd(oracle, rng, busy(phase.early, rng), bots=8, conversations=12)
+    crowd = Crowd(oracle, rng, phase.style(rng), bots=8, conversations=12)
     nemesis = Nemesis(stack, rng)
     started = time.monotonic()
     verdict = Verdict()
@@ -87,7 +97,10 @@ async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Pa
             await asyncio.sleep(0.2)
         verdict = await judge(stack, crowd, phase.allowance)
         _judge_times(nemesis, verdict)
-    except (RuntimeError, TimeoutError) as error:
+        verdict.findings = nemesis.findings
+        for finding, count in nemesis.findings.items():
+            verdict.blame(f"{finding}: {count}")
+    except (RuntimeError, TimeoutError, redis.RedisError) as error:
         verdict.blame(f"{type(error).__name__}: {error}")
     finally:
         await crowd.close()
@@ -130,93 +143,3 @@ def _keep(stack: Stack, oracle: Oracle, folder: Path) -> str:
     target = folder / stack.folder.name
     target.symlink_to(stack.folder)
     return str(target)
-
-
-async def kill_workers(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """Most are back at once under their id; one in eight stays away until another worker has adopted its lane."""
-
-    async def at_once(count: int) -> None:
-        for _ in range(count):
-            await nemesis.kill_worker()
-            await nemesis.pause(1.0, 3.0)
-
-    async def for_long(count: int) -> None:
-        for _ in range(count):
-            await nemesis.kill_worker_for_long()
-            await nemesis.pause(0.5, 2.0)
-
-    long = max(1, times // 8)
-    await asyncio.gather(at_once(times - long), for_long(long))
-
-
-async def freeze_workers(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """Longer than the lease; the frozen one wakes up in the middle of its handlers, and another has its lane."""
-    for _ in range(times):
-        await nemesis.freeze_worker(FREEZE)
-        await nemesis.pause(1.0, 3.0)
-
-
-async def stop_nexus(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    for _ in range(times):
-        await nemesis.stop_nexus()
-        await nemesis.pause(1.0, 3.0)
-
-
-async def kill_nexus(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    for _ in range(times):
-        await nemesis.kill_nexus()
-        await nemesis.pause(1.0, 4.0)
-
-
-async def kill_valkey(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """No part may be restarted; an event said once the engine answers again is the probe of recovery."""
-    for _ in range(times):
-        await probe(nemesis, crowd, await nemesis.kill_valkey())
-        await nemesis.pause(1.0, 3.0)
-
-
-async def freeze_valkey(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """Longer than the time limit of a call."""
-    for _ in range(times):
-        await probe(nemesis, crowd, await nemesis.freeze_valkey(8.0))
-        await nemesis.pause(1.0, 3.0)
-
-
-async def probe(nemesis: Nemesis, crowd: Crowd, since: float) -> None:
-    """Say one event and note how long after `since` its reply came."""
-    bot = nemesis.rng.choice([bot for bot in crowd.bots if bot.online])
-    number = bot.say(nemesis.rng.choice(bot.groups))
-    await crowd.answered(number, DRAINED_AFTER)
-    answered_at = crowd.oracle.said[number].answered_at or time.monotonic()
-    nemesis.recoveries.append(answered_at - since)
-
-
-PHASES = (
-    Phase(
-        "worker kill -9",
-        "0 lost, 0 twice, 0 out of order",
-        kill_workers,
-        quick=8,
-        full=200,
-        events=30_000,
-    ),
-    Phase("worker SIGSTOP", "0 twice, the late one is fenced", freeze_workers, quick=1, full=20),
-    Phase("valkey kill -9", "0 lost, recovery within 5 s, no restarts", kill_valkey, quick=3, full=50),
-    Phase("valkey SIGSTOP", "0 lost, 0 twice", freeze_valkey, quick=1, full=5),
-    Phase(
-        "nexus SIGTERM",
-        "0 accepted lost, ends within 10 s",
-        stop_nexus,
-        quick=4,
-        full=100,
-        allowance=Allowance(may_lose_sends=True, replies_in_order=False),
-    ),
-    Phase(
-        "nexus kill -9",
-        "0 confirmed lost",
-        kill_nexus,
-        quick=3,
-        full=50,
-        allowance=Allowance(may_cut=True, may_lose_sends=True, replies_in_order=False),
-    ),
-)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import redis
 from bench.parts import ROOT, Part, Valkey, botmatrix, free_port, listening, source_path
 from tests.chaos.checker import Books
+from tests.chaos.proxy import Proxy
 
 TOKEN = "chaos-token-of-loopback"
 PREFIX = "botmatrix:"
@@ -26,20 +27,29 @@ Found = TypeVar("Found")
 
 
 class Stack:
-    """One deployment in a temporary folder. `defect` plants a fault in every part (see defects.py)."""
+    """One deployment in a temporary folder.
+
+    `defect` plants a fault in every part (see defects.py); `proxied` parts reach Valkey through `proxy`.
+    """
 
     def __init__(
-        self, *, workers: int = 3, concurrency: int = 8, defect: str = "", settings: Mapping[str, str] | None = None
+        self,
+        *,
+        workers: int = 4,
+        concurrency: int = 8,
+        nexuses: int = 1,
+        proxied: bool = False,
+        defect: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bm-chaos-"))
-        self.port = free_port()
+        self.ports = [free_port() for _ in range(nexuses)]
         self.valkey = Valkey(self.folder / "valkey")
         self.handled = self.folder / "handled.log"
+        self.proxy = Proxy(self.valkey.port) if proxied else None
         self._defect = defect
         self._env = {
             **source_path(),
             "REDIS_URL": self.valkey.url,
-            "WS_PORT": str(self.port),
             "BOT_TOKEN": TOKEN,
             "WORKER_TOKEN": TOKEN,
             "PLUGIN_DIRS": str(ROOT / "tests/chaos/plugins"),
@@ -47,23 +57,42 @@ class Stack:
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",
             "CHAOS_LOG": str(self.handled),
-            **(settings or {}),
         }
-        self.nexus = self._part("nexus", "nexus", {"NEXUS_ID": "chaos"})
+        self.nexuses = [
+            self._part(f"n{n}", "nexus", {"NEXUS_ID": f"n{n}", "WS_PORT": str(port)})
+            for n, port in enumerate(self.ports, 1)
+        ]
         self.workers = [self._part(f"w{n}", "worker", {"WORKER_ID": f"w{n}"}) for n in range(1, workers + 1)]
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/onebot/v11/ws"
+        """Where bots dial the first nexus."""
+        return self.url_of(0)
+
+    @property
+    def nexus(self) -> Part:
+        """The first nexus, and in most phases the only one."""
+        return self.nexuses[0]
 
     @property
     def parts(self) -> list[Part]:
-        return [self.nexus, *self.workers]
+        return [*self.nexuses, *self.workers]
+
+    def url_of(self, nexus: int) -> str:
+        return f"ws://127.0.0.1:{self.ports[nexus]}/onebot/v11/ws"
+
+    def serving(self) -> bool:
+        """Whether every nexus listens."""
+        return all(map(listening, self.ports))
 
     async def start(self) -> None:
         """Valkey, then the parts; returns when bots can dial and every worker is present."""
         await asyncio.to_thread(self.valkey.start_ready)
+        if self.proxy is not None:
+            await self.proxy.start()
+            self._env["REDIS_URL"] = self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
         for part in self.parts:
+            part.env.update(REDIS_URL=self._env["REDIS_URL"])
             part.start()
         await self.until(self.all_present, 30, "the parts did not start")
 
@@ -71,7 +100,9 @@ class Stack:
         """End everything; `keep` leaves the folder with all logs."""
         for part in (*self.parts, self.valkey):
             part.resume()
-        await asyncio.gather(*(asyncio.to_thread(part.stop) for part in (*self.workers, self.nexus)))
+        await asyncio.gather(*(asyncio.to_thread(part.stop) for part in self.parts))
+        if self.proxy is not None:
+            await self.proxy.close()
         await asyncio.to_thread(self.valkey.kill)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -79,7 +110,7 @@ class Stack:
     def all_present(self) -> bool:
         """Whether the gateway listens and every worker has announced itself."""
         present = self.redis(_read_present)
-        return listening(self.port) and present >= {worker.name for worker in self.workers}
+        return self.serving() and present >= {worker.name for worker in self.workers}
 
     async def until(self, true: Callable[[], bool], seconds: float, otherwise: str) -> None:
         """Poll until `true()`. Raises `RuntimeError` with the ends of the logs of parts that ended."""
@@ -131,7 +162,7 @@ def _read_present(client: redis.Redis) -> set[str]:
 def _read_books(client: redis.Redis) -> Books:
     raw: Any = client.hgetall(PREFIX + "stats")
     stats = {name.decode(): int(value) for name, value in raw.items()}
-    lanes = [*client.scan_iter(PREFIX + "queue:*")]
+    lanes = [*client.scan_iter(PREFIX + "queue:*", _type="stream")]
     lengths: list[Any] = [client.xlen(lane) for lane in lanes]
     return Books(
         accepted=stats.get("accepted", 0),

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from botmatrix.embedded.supervisor import Part
 
 Workers = Annotated[int, typer.Option(min=0, max=64, help="How many workers to run.")]
-Port = Annotated[str | None, typer.Option(show_default=False)]
+WsPort = Annotated[str | None, typer.Option(help="Port for bots; else ws_port.", show_default=False)]
+WebPort = Annotated[str | None, typer.Option(help="Port of the console; else webui_port.", show_default=False)]
 
 NEXUS, CONTROL, WORKER = 1, 2, 3
 """Stages: what stops later has the lower number, so that workers can still settle and send."""
 
 
-def up(context: typer.Context, workers: Workers = 1, ws_port: Port = None, webui_port: Port = None) -> None:
+def up(context: typer.Context, workers: Workers = 1, ws_port: WsPort = None, webui_port: WebPort = None) -> None:
     """Start everything: engines, gateway, console, workers. Ctrl-C stops it in order."""
     settings = with_ports(settings_of(context, ws_port=ws_port, webui_port=webui_port))
     raise typer.Exit(asyncio.run(_up(settings, workers)))

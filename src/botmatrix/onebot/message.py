@@ -47,6 +47,9 @@ __all__ = [
 ]
 
 
+_set = object.__setattr__
+
+
 class Message(Sequence[Segment]):
     """`Message("hi ", At(123))`: segments in order. Compare with `==`, add with `+`; `str()` is CQ."""
 
@@ -55,7 +58,7 @@ class Message(Sequence[Segment]):
 
     def __init__(self, *parts: Sendable) -> None:
         """Strings become text as they stand; messages are laid out flat; empty strings vanish."""
-        object.__setattr__(self, "_segments", tuple(_flat(parts)))
+        _set(self, "_segments", tuple(_flat(parts)))
 
     @classmethod
     def parse(cls, message: object) -> Message:
@@ -76,9 +79,14 @@ class Message(Sequence[Segment]):
         return cls._of(Segment.of(kind, data) for kind, data in cq.read(text))
 
     @classmethod
+    def beginning(cls, text: str, tail: Iterable[Segment]) -> Message:
+        """A text, if there is any, and segments after it."""
+        return cls._of((Segment.of("text", {"text": text}), *tail) if text else tail)
+
+    @classmethod
     def _of(cls, segments: Iterable[Segment]) -> Message:
         message = cls.__new__(cls)
-        object.__setattr__(message, "_segments", tuple(segments))
+        _set(message, "_segments", tuple(segments))
         return message
 
     @property
@@ -88,7 +96,7 @@ class Message(Sequence[Segment]):
 
     def to_array(self) -> list[dict[str, Any]]:
         """`[{"type": ..., "data": {...}}, ...]`, a copy."""
-        return [segment.to_dict() for segment in self._segments]
+        return [{"type": segment.type, "data": segment._data.copy()} for segment in self._segments]
 
     def to_cq(self) -> str:
         """The CQ string. What `parse` read from one is written back the same."""

@@ -19,6 +19,8 @@ from botmatrix.onebot import cq
 if TYPE_CHECKING:
     from botmatrix.onebot.message import Message, Sendable
 
+_set = object.__setattr__
+
 Source = str | bytes | Path
 """Media: a URL or file name that the bot knows (`str`), the bytes themselves, or a path the bot can read."""
 
@@ -33,8 +35,8 @@ class Segment:
     kind: ClassVar[str] = ""
 
     def __init__(self, type: str, data: Mapping[str, Any] | None = None) -> None:
-        object.__setattr__(self, "type", type)
-        object.__setattr__(self, "_data", dict(data or {}))
+        _set(self, "type", type)
+        _set(self, "_data", dict(data or {}))
 
     def __init_subclass__(cls) -> None:
         if cls.kind:
@@ -45,8 +47,8 @@ class Segment:
         """The segment of this type, in its own class; `data` is taken over, not copied."""
         cls = _CLASSES.get(type, Raw)
         segment = cls.__new__(cls)
-        object.__setattr__(segment, "type", type)
-        object.__setattr__(segment, "_data", data)
+        _set(segment, "type", type)
+        _set(segment, "_data", data)
         return segment
 
     @property

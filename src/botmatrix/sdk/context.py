@@ -10,7 +10,7 @@ import msgspec
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.errors import ActionFailed, ActionUnknown
-from botmatrix.onebot.message import Message, Segment, Sendable
+from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
 from botmatrix.sdk.outbox import Outbox
@@ -20,7 +20,11 @@ from botmatrix.sdk.services import ActionResult, Services, Worker
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ID_NAMES = ("user_id", "group_id", "message_id")
-_EXPIRED = 1400
+_NOT_SENT = {
+    "EXPIRED": (1400, "not sent in time"),
+    "OFFLINE": (1400, "the bot is offline"),
+    "NOBOT": (1404, "there is no such bot"),
+}
 
 
 class _Buffered:
@@ -126,7 +130,7 @@ class Context:
     @property
     def args(self) -> Message:
         """What follows the word of a command, segments and all; empty for other handlers."""
-        return Message(self._rest, *(self._said.tail if self._said else ()))
+        return Message.beginning(self._rest, self._said.tail if self._said else ())
 
     @property
     def to_me(self) -> bool:
@@ -245,22 +249,19 @@ def answer(result: ActionResult, action: str) -> Any:
         return msgspec.json.decode(result.data) if result.data else None
     if result.state == "FAILED":
         raise ActionFailed(result.retcode, result.message, action)
-    if result.state == "EXPIRED":
-        raise ActionFailed(result.retcode or _EXPIRED, result.message or "not sent in time", action)
+    if result.state in _NOT_SENT:
+        retcode, why = _NOT_SENT[result.state]
+        raise ActionFailed(retcode, result.message or why, action)
     raise ActionUnknown(action, result.message)
 
 
 def _array(message: Sendable) -> list[dict[str, Any]]:
     """Always an array: a string could be read as CQ codes by the bot."""
-    if type(message) is str:
-        array = [{"type": "text", "data": {"text": message}}] if message else []
-    elif isinstance(message, Segment):
-        array = [message.to_dict()]
-    else:
-        array = Message(message).to_array()
-    if not array:
+    if not message:
         raise ValueError("an empty message can't be sent")
-    return array
+    if type(message) is str:
+        return [{"type": "text", "data": {"text": message}}]
+    return (message if type(message) is Message else Message(message)).to_array()
 
 
 def _text(value: object) -> str:

@@ -19,6 +19,6 @@ class Handler(Protocol):
         """Handle one event; errors, deadlines and the one immediate retry are inside. An exception kills the event."""
         ...
 
-    def expire(self) -> None:
-        """End what is past its deadline; called several times a second on the loop."""
+    def expire(self, now: float) -> object:
+        """End what is past its deadline at `now` (monotonic s); called several times a second on the loop."""
         ...

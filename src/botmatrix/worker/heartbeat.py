@@ -14,7 +14,7 @@ from botmatrix.worker.drain import Drain
 
 log = structlog.get_logger("worker.heartbeat")
 
-ANNOUNCE_EVERY, LOOK_EVERY = 10.0, 2.0
+ANNOUNCE, LOOK = 10.0, 2.0
 
 
 class Heartbeat:
@@ -24,9 +24,16 @@ class Heartbeat:
     """
 
     def __init__(
-        self, worker_id: str, presence: Presence, drain: Drain, fields: Callable[[], Mapping[str, str]]
+        self,
+        worker_id: str,
+        presence: Presence,
+        drain: Drain,
+        fields: Callable[[], Mapping[str, str]],
+        *,
+        every: float = ANNOUNCE,
     ) -> None:
         self._id, self._presence, self._drain, self._fields = worker_id, presence, drain, fields
+        self._every = every
         self._due = 0.0
 
     async def run(self, joined: asyncio.Event) -> None:
@@ -37,7 +44,7 @@ class Heartbeat:
                 await self._beat()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("heartbeat_failed", error=str(error))
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(min(LOOK, self._every))
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -46,4 +53,4 @@ class Heartbeat:
             log.warning("draining" if self._drain.asked() else "taking_events_again")
         if changed or now >= self._due:
             await self._presence.announce(self._id, dict(self._fields()))
-            self._due = now + ANNOUNCE_EVERY
+            self._due = now + self._every

@@ -13,7 +13,7 @@ class Job:
     """A readable delivery: what it says, what it must wait for, and whose lane it came from.
 
     `key`: jobs of one serial key run strictly one after another. `alone`: workers died with this entry, so nothing else
-    runs while it does. `give_up_at`: when it stops being tried again (loop time), None before its first retry.
+    runs while it does. `give_up_at`: when it stops being tried again (monotonic s), None before its first retry.
     """
 
     __slots__ = ("alone", "delivery", "envelope", "event", "give_up_at", "hold", "key")

@@ -12,7 +12,8 @@ from botmatrix.errors import ConfigError
 class Options:
     """Identity, size and times (s) of a worker. Raises `ConfigError` when the id can't stand in a name.
 
-    `lease` is renewed every `renew`; orphans are looked for every `adopt_every`; a living namesake gets `probe` to
+    `lease` is renewed every `renew`; orphans are looked for every `adopt_every`; the presence is
+    announced every `announce`; a living namesake gets `probe` to
     end; at a stop, handlers get `grace` to end, and their settlements as much again.
     """
 
@@ -23,6 +24,7 @@ class Options:
     lease: float = 10.0
     renew: float = 2.0
     adopt_every: float = 2.0
+    announce: float = 10.0
     probe: float = 3.0
     grace: float = 5.0
 

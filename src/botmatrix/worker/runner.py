@@ -38,7 +38,7 @@ class Runner:
             await patiently(lambda: self._lanes.suspect(job.hold.lane, job.delivery.entry_id), "suspect")
         outcome = await self._outcome(job)
         if isinstance(outcome, Retry):
-            delay = self._delay(job, outcome)
+            delay = await self._delay(job, outcome)
             if delay is not None:
                 return delay
             outcome = Dead(f"retried for {RETRY_LIMIT:.0f} s: {outcome.reason}")
@@ -73,13 +73,20 @@ class Runner:
             await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
         return outcome
 
-    def _delay(self, job: Job, retry: Retry) -> float | None:
-        """Seconds until the next try, the last of which comes at the limit; None when that was it."""
-        now = asyncio.get_running_loop().time()
+    async def _delay(self, job: Job, retry: Retry) -> float | None:
+        """Seconds until the next try, the last of which comes at the limit; None when that was it.
+
+        Time without Redis does not count: what a handler waits for then is not its own.
+        """
+        asked = time.monotonic()
+        await patiently(lambda: self._lanes.alive(self._lanes.inc), "retry")
+        now = time.monotonic()
         if job.give_up_at is None:
             job.give_up_at = now + RETRY_LIMIT
-        elif now >= job.give_up_at:
+        elif asked >= job.give_up_at:
             return None
+        else:
+            job.give_up_at += now - asked
         self._tally.retried += 1
         return max(SHORTEST_RETRY, min(retry.after.total_seconds(), job.give_up_at - now))
 

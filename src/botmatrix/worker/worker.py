@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -87,7 +88,7 @@ class Worker:
         options, drain = self._options, self._report.drain
         own = OwnLane(options.worker_id, self._lanes, self._presence, drain, probe=options.probe)
         adopter = Adopter(options.worker_id, self._lanes, drain, every=options.adopt_every)
-        heartbeat = Heartbeat(options.worker_id, self._presence, drain, self._report.presence)
+        heartbeat = Heartbeat(options.worker_id, self._presence, drain, self._report.presence, every=options.announce)
         slots = group.create_task(self._slots.run(), name="slots")
         owning = group.create_task(own.run(consumer), name="own-lane")
         adopting = group.create_task(adopter.run(consumer), name="adopter")
@@ -132,7 +133,7 @@ class Worker:
     async def _pulse(self) -> None:
         while True:
             self._watchdog.beat()
-            self._handler.expire()
+            self._handler.expire(time.monotonic())
             await asyncio.sleep(PULSE)
 
     async def _finish(self, slots: asyncio.Task[None], consumer: Consumer) -> None:

@@ -70,7 +70,7 @@ class Obedient:
         await asyncio.sleep(event.get("sleep", 0))
         return Done([reply_to(envelope, event)])
 
-    def expire(self) -> None:
+    def expire(self, now: float) -> None:
         """Nothing here has a deadline."""
 
 

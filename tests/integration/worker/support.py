@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import msgspec
 from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, Envelope, decode_action, encode
 from botmatrix.bus.keys import Keys
+from botmatrix.errors import EngineUnavailable
 from botmatrix.worker.options import Options
 
 BOT = "qq:10001"
 KEYS = Keys()
-FAST = {"lease": 1.5, "renew": 0.3, "adopt_every": 0.4, "probe": 1.0, "grace": 2.0}
+FAST = {"lease": 1.5, "renew": 0.3, "adopt_every": 0.4, "announce": 0.5, "probe": 1.0, "grace": 2.0}
 """Times of a worker in these tests (s)."""
 
 
@@ -43,10 +44,29 @@ def reply_to(envelope: Envelope, event: dict[str, Any]) -> ActionEntry:
     return ActionEntry(envelope.bot, f"a-{envelope.id}", "send_msg", msgspec.Raw(params), 0, eid=envelope.id)
 
 
+PEOPLE, EACH = range(1, 11), 20
+EVENTS = len(PEOPLE) * EACH
+
+
+def slow_events() -> list[Envelope]:
+    """`EACH` events of each of `PEOPLE`, interleaved, which keep a handler for a while."""
+    return [event_of(n, user=user, sleep=0.01) for n in range(EACH) for user in PEOPLE]
+
+
+def assert_all_once_and_in_order(sent: list[tuple[int, int]]) -> None:
+    """Every one of `slow_events` was answered once, and each person's in their order."""
+    assert len(sent) == EVENTS
+    for user in PEOPLE:
+        assert [n for who, n in sent if who == user] == list(range(EACH))
+
+
 async def until(condition: Callable[[], Awaitable[bool]], *, timeout: float = 15.0) -> None:
     """Wait until a condition of the outside world holds."""
     async with asyncio.timeout(timeout):
-        while not await condition():
+        while True:
+            with suppress(EngineUnavailable):
+                if await condition():
+                    return
             await asyncio.sleep(0.02)
 
 
@@ -74,9 +94,29 @@ class Stage:
         bodies = [json.loads(bytes(decode_action(fields[1]).params)) for _, fields in entries]
         return [(body["user"], body["n"]) for body in bodies]
 
-    async def sent_count(self) -> int:
-        """How many actions left."""
-        return int(await self.redis.call("XLEN", KEYS.orphans))
+    async def until_sent(self, count: int, *, timeout: float = 15.0) -> None:
+        """Wait until so many actions left."""
+
+        async def sent() -> bool:
+            return int(await self.redis.call("XLEN", KEYS.orphans)) >= count
+
+        await until(sent, timeout=timeout)
+
+    async def until_settled(self, lane: str) -> None:
+        """Wait until a lane is empty."""
+
+        async def settled() -> bool:
+            return int(await self.redis.call("XLEN", KEYS.lane(lane))) == 0
+
+        await until(settled)
+
+    async def until_owned_by(self, lane: str, worker_id: str) -> None:
+        """Wait until a worker owns a lane; nobody does when `worker_id` is empty."""
+
+        async def owned() -> bool:
+            return (await self.owner(lane)).rpartition(".")[0] == worker_id
+
+        await until(owned)
 
     async def dead(self) -> list[str]:
         """Reasons of the dead letters."""
@@ -105,11 +145,6 @@ class WorkerProcess:
     worker_id: str
     process: asyncio.subprocess.Process
     log: Path
-    handled: list[str] = field(default_factory=list)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        self.process.send_signal(number)
 
     async def end(self, timeout: float = 10.0) -> int:
         """Its exit code, when it ends by itself."""

@@ -10,7 +10,7 @@ async def test_every_event_is_answered_once_and_in_order_for_each_person(stage: 
     people, each = range(1, 21), 25
     async with running(stage, fast_options("w1")) as handler:
         await stage.put("w1", *(event_of(n, user=user) for n in range(each) for user in people))
-        await until(lambda: _sent(stage, each * len(people)))
+        await stage.until_sent(each * len(people))
         sent = await stage.sent()
     assert len(set(sent)) == len(sent)
     for user in people:
@@ -22,7 +22,7 @@ async def test_every_event_is_answered_once_and_in_order_for_each_person(stage: 
 async def test_people_do_not_wait_for_each_other(stage: Stage, running: Running) -> None:
     async with running(stage, fast_options("w1", concurrency=8)) as handler:
         await stage.put("w1", *(event_of(0, user=user, sleep=0.3) for user in range(1, 9)))
-        await until(lambda: _sent(stage, 8), timeout=1.5)
+        await stage.until_sent(8, timeout=1.5)
     assert handler.most_at_once == 8
 
 
@@ -39,14 +39,14 @@ async def test_one_person_with_many_slow_events_does_not_hold_up_the_others(stag
 async def test_concurrency_is_bounded(stage: Stage, running: Running) -> None:
     async with running(stage, fast_options("w1", concurrency=3)) as handler:
         await stage.put("w1", *(event_of(0, user=user, sleep=0.02) for user in range(1, 31)))
-        await until(lambda: _sent(stage, 30))
+        await stage.until_sent(30)
     assert handler.most_at_once == 3
 
 
 async def test_few_entries_are_read_ahead(stage: Stage, running: Running) -> None:
     async with running(stage, fast_options("w1", concurrency=2)):
         await stage.put("w1", *(event_of(0, user=user, sleep=0.5) for user in range(1, 41)))
-        await until(lambda: _sent(stage, 2))
+        await stage.until_sent(2)
         pending = await stage.redis.call("XPENDING", KEYS.lane("w1"), await _group(stage))
         assert 0 < pending[0] <= 4
 
@@ -54,7 +54,7 @@ async def test_few_entries_are_read_ahead(stage: Stage, running: Running) -> Non
 async def test_a_retry_is_handled_again_before_what_comes_after_it(stage: Stage, running: Running) -> None:
     async with running(stage, fast_options("w1")) as handler:
         await stage.put("w1", event_of(0, retry=2), event_of(1))
-        await until(lambda: _sent(stage, 2))
+        await stage.until_sent(2)
         assert await stage.sent() == [(1, 0), (1, 1)]
     assert handler.order == [(1, 0), (1, 0), (1, 0), (1, 1)]
 
@@ -64,7 +64,7 @@ async def test_what_a_handler_raises_is_a_dead_letter_and_the_next_event_is_answ
 ) -> None:
     async with running(stage, fast_options("w1")):
         await stage.put("w1", event_of(0, **{"raise": True}), event_of(1))
-        await until(lambda: _sent(stage, 1))
+        await stage.until_sent(1)
         assert await stage.dead() == ["RuntimeError: as told"]
         assert await stage.sent() == [(1, 1)]
 
@@ -75,8 +75,8 @@ async def test_what_cannot_be_read_is_a_dead_letter(stage: Stage, running: Runni
     async with running(stage, fast_options("w1")):
         await stage.put_raw("w1", b"{", b"\xff\xfe", b"")
         await stage.put("w1", future, event_of(1))
-        await until(lambda: _sent(stage, 1))
-        await until(lambda: _is_empty(stage, "w1"))
+        await stage.until_sent(1)
+        await stage.until_settled("w1")
         assert await stage.dead() == ["undecodable", "undecodable", "undecodable", "unknown_version"]
 
 
@@ -107,24 +107,12 @@ async def test_what_the_grace_does_not_suffice_for_is_delivered_again(stage: Sta
 async def test_a_drained_worker_gives_up_its_lane_and_takes_it_again(stage: Stage, running: Running) -> None:
     async with running(stage, fast_options("w1")):
         await stage.redis.call("SET", KEYS.drain("w1"), "1")
-        await until(lambda: _owned(stage, "w1", False))
+        await stage.until_owned_by("w1", "")
         assert (await stage.presence("w1"))["draining"] == "1"
         await stage.redis.call("DEL", KEYS.drain("w1"))
-        await until(lambda: _owned(stage, "w1", True))
+        await stage.until_owned_by("w1", "w1")
         await stage.put("w1", event_of(0))
-        await until(lambda: _sent(stage, 1))
-
-
-async def _sent(stage: Stage, count: int) -> bool:
-    return await stage.sent_count() >= count
-
-
-async def _is_empty(stage: Stage, lane: str) -> bool:
-    return await stage.backlog(lane) == 0
-
-
-async def _owned(stage: Stage, lane: str, wanted: bool) -> bool:
-    return bool(await stage.owner(lane)) is wanted
+        await stage.until_sent(1)
 
 
 async def _group(stage: Stage) -> str:

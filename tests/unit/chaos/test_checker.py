@@ -18,7 +18,7 @@ class History:
         self.oracle = Oracle()
         self.starts: list[Start] = []
         for _ in range(events):
-            number = self.oracle.say(1, "a")
+            number = self.oracle.say(1, "a").number
             self.start(number)
             self.reply(number)
 
@@ -29,7 +29,7 @@ class History:
         self.oracle.hear(Reply(number, bot, "a", "w.1:1"))
 
     def say(self, fate: Fate = Fate.WAITING) -> int:
-        number = self.oracle.say(1, "a")
+        number = self.oracle.say(1, "a").number
         self.oracle.said[number].fate = fate
         return number
 
@@ -109,6 +109,25 @@ def test_a_dead_letter_is_loss() -> None:
     number = history.say()
     history.start(number)
     assert history.judge(dead=frozenset({number})).lost == 1
+
+
+def test_a_failing_event_must_become_a_dead_letter() -> None:
+    history = History()
+    number = history.say()
+    history.start(number)
+    history.oracle.doomed.add(number)
+    assert history.judge().lost == 1
+    assert not history.judge(dead=frozenset({number})).problems
+
+
+def test_an_event_that_another_hand_settled_may_be_silent_but_not_answered() -> None:
+    history = History()
+    number = history.say()
+    history.oracle.taken.add(number)
+    assert not history.judge(done=5).problems
+    history.start(number)
+    history.reply(number)
+    assert history.judge(done=5).twice == 1
 
 
 def test_a_second_reply_is_seen() -> None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
-from botmatrix.onebot.message import Segment
 from botmatrix.sdk.arguments import UsageError, words
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
@@ -48,16 +47,16 @@ class Executor:
 
     async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
         """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
-        make = partial(self._context, match, envelope, event)
+        context = self._context(match, envelope, event)
         try:
             arguments = _arguments(match)
         except UsageError as error:
-            return self._usage(match.bound.handler, error, make())
+            return self._usage(match.bound.handler, error, context)
         if arguments is None:
             return []
-        ended = await self._attempt(match, make(), arguments)
-        if isinstance(ended, Failure) and ended.again:
-            ended = await self._attempt(match, make(), arguments)
+        ended = await self._attempt(match, context, arguments)
+        if type(ended) is Failure and ended.again:
+            ended = await self._attempt(match, self._context(match, envelope, event), arguments)
         return ended
 
     async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
@@ -66,7 +65,7 @@ class Executor:
         try:
             work = self._start(handler, context, arguments)
             reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
-            if reply or isinstance(reply, Segment):
+            if reply:
                 context.reply(reply)
             return context.outbox.buffered
         except RetryRequest as request:

@@ -100,7 +100,7 @@ class Host:
         """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
         uptime = self._services.clock.monotonic() - self._started
         own = {"uptime": uptime, "handled": self._handled, "plugins": self._registry.ids}
-        return {**own, **self._services.status()}
+        return {**self._services.status(), **own}
 
     # -- events -------------------------------------------------------------------------------------------
 
@@ -115,7 +115,9 @@ class Host:
         actions of the other plugins.
         """
         self._handled += 1
-        matches = await self._matches(envelope, event)
+        matches = self._matches(envelope, event)
+        if matches is None:
+            matches = await self._quoting(envelope, event)
         kept: list[tuple[str, list[ActionEntry]]] = []
         failures: dict[str, str] = {}
         for match in matches:
@@ -136,40 +138,48 @@ class Host:
                 entry.exp = exp
         return actions
 
-    async def _matches(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
+    def _matches(self, envelope: Envelope, event: dict[str, Any]) -> list[Match] | None:
+        """The handlers that take an event. None: that depends on whose words it quotes."""
         post_type = event.get("post_type")
         if post_type == "message":
-            return await self._message(envelope, event)
+            self_id = envelope.bot.partition(":")[2]
+            if str(event.get("user_id")) == self_id:
+                return []
+            said = hear(event, self_id)
+            if said.quoted and not said.addressed and self._table.knows(said.head):
+                return None
+            return self._hearing(said, envelope, event)
         if post_type in ("notice", "request"):
             return self._table.other(post_type, event)
         return []
 
-    async def _message(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
-        platform, _, self_id = envelope.bot.partition(":")
-        user_id = str(event.get("user_id"))
-        if user_id == self_id:
-            return []
-        said = hear(event, self_id)
-        if said.quoted and not said.addressed and self._table.knows(said.head):
-            await self._look_up_quoted(envelope, said, self_id)
+    def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         settings = self._services.settings
-        return self._table.message(
-            said, event, settings.command_prefixes, lambda: f"{platform}:{user_id}" in settings.chat_admins
-        )
 
-    async def _look_up_quoted(self, envelope: Envelope, said: Said, self_id: str) -> None:
-        """A quote does not tell whose words it quotes. Asked only where it decides about a command."""
+        def chat_admin() -> bool:
+            return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins
+
+        return self._table.message(said, event, settings.command_prefixes, chat_admin)
+
+    async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
+        """A quote does not tell whose words it quotes; asked only where it decides about a command."""
+        self_id = envelope.bot.partition(":")[2]
+        said = hear(event, self_id)
+        said.addressed = await self._author(said.quoted, envelope) == self_id
+        said.to_me = said.to_me or said.addressed
+        return self._hearing(said, envelope, event)
+
+    async def _author(self, message_id: str, envelope: Envelope) -> str:
+        """Who said a message; empty when that can't be found out."""
         outbox = Outbox(envelope.id, "", "quoted", self._services)
-        params = msgspec.json.encode({"message_id": _number(said.quoted)})
+        params = msgspec.json.encode({"message_id": _number(message_id)})
         try:
             entry = outbox.expiring(outbox.entry(envelope.bot, "get_msg", params))
             found = answer(await self._services.call(entry), "get_msg")
-            author = str(found["sender"]["user_id"])
+            return str(found["sender"]["user_id"])
         except Exception as error:
             log.info("quoted message of event %s not found: %s", envelope.id, type(error).__name__)
-            return
-        said.addressed = author == self_id
-        said.to_me = said.to_me or said.addressed
+            return ""
 
 
 def _number(id: str) -> int | str:

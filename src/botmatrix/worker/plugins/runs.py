@@ -26,11 +26,13 @@ class Run:
         self.task = task
         self.cancels = 0
 
-    def end(self) -> None:
-        """Take back the cancel requests made here, so that the task goes on with its other work."""
+    def end(self) -> bool:
+        """Take back the cancel requests made here, so that the task goes on; whether there were any."""
+        expired = self.cancels > 0
         while self.cancels:
             self.cancels -= 1
             self.task.uncancel()
+        return expired
 
 
 class Runs:
@@ -57,11 +59,10 @@ class Runs:
         try:
             return await work
         except asyncio.CancelledError:
-            expired = run.cancels > 0
-            run.end()
-            if expired and not task.cancelling():
+            if run.end() and not task.cancelling():
                 raise HandlerTimeout(f"not done after {timeout:g} s") from None
             raise
         finally:
             self.running.discard(run)
-            run.end()
+            if run.cancels:  # it was told to end, and ended some other way
+                run.end()

@@ -47,7 +47,7 @@ class Match:
     @property
     def args(self) -> Message:
         """What follows the word of a command."""
-        return Message(self.rest, *(self.said.tail if self.said else ()))
+        return Message.beginning(self.rest, self.said.tail if self.said else ())
 
 
 class Table:
@@ -89,7 +89,8 @@ class Table:
                 matches.append(Match(bound, said, "", found.groupdict() if found else None))
         if not matches:
             return matches
-        matches.sort(key=_rank)
+        if len(matches) > 1:
+            matches.sort(key=_rank)
         return list(_permitted(matches, event, chat_admin))
 
     def other(self, post_type: str, event: Mapping[str, Any]) -> list[Match]:

@@ -1,0 +1,59 @@
+"""The worker as a part of BotMatrix: the plugin host on top of the lanes, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from types import FrameType
+
+import structlog
+
+from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.keys import Keys
+from botmatrix.clock import SystemClock
+from botmatrix.config import Settings
+from botmatrix.worker.drain import Drain
+from botmatrix.worker.incarnation import new_incarnation
+from botmatrix.worker.options import Options
+from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.report import Report
+from botmatrix.worker.services import WorkerServices
+from botmatrix.worker.tally import Tally
+from botmatrix.worker.watchdog import Watchdog
+from botmatrix.worker.worker import Worker
+
+log = structlog.get_logger("worker")
+
+
+async def run(settings: Settings) -> None:
+    """Run one worker until SIGTERM or SIGINT, then end in order. On the main thread.
+
+    Raises `ConfigError` (the id), `EngineUnavailable` (Redis can't be reached at the start), `Superseded` (a newer
+    worker with this id).
+    """
+    options = Options(worker_id=settings.worker_id, pool=settings.worker_pool, concurrency=settings.worker_concurrency)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    inc = new_incarnation(options.worker_id)
+    box = ActionBox(settings.redis_url, Keys(options.prefix), inc)
+    report = Report(inc, options, Tally(), Drain())
+    host = Host(WorkerServices(settings, SystemClock(), box, report.status))
+    report.plugins = lambda: [plugin.id for plugin in host.plugins]
+    worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
+    try:
+        await host.load_all()
+        log.info("worker_starting", worker=options.worker_id, plugins=len(host.plugins))
+        await worker.run(stop)
+    finally:
+        await host.close()
+        await box.close()
+    log.info("worker_ended", worker=options.worker_id)
+
+
+def blame(frame: FrameType | None) -> PluginBlocked | None:
+    """What to raise in the plugin that blocks the loop; None when no plugin does."""
+    plugin = blocking_plugin(frame)
+    return None if plugin is None else PluginBlocked(plugin)

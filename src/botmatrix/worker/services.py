@@ -1,0 +1,38 @@
+"""What the worker gives to its plugins (`sdk.services.Services`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.envelope import ActionEntry
+from botmatrix.clock import Clock
+from botmatrix.config import Settings
+
+ANSWER_LIMIT = 30.0
+"""For how long (s) a bot's answer is waited for after the last moment at which the action may leave."""
+
+
+class WorkerServices:
+    """Actions before the acknowledgement, the settings and the clock."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, box: ActionBox, status: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self.worker_id = settings.worker_id
+        self.settings, self.clock = settings, clock
+        self._box, self._status = box, status
+
+    async def call(self, entry: ActionEntry) -> ActionResult:
+        """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""
+        left = max(0.0, entry.exp / 1000 - self.clock.now())
+        return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
+
+    async def post(self, entry: ActionEntry) -> str:
+        """Enqueue once for its id; do not wait."""
+        return await self._box.post(entry)
+
+    def status(self) -> Mapping[str, Any]:
+        """What the worker says of itself, for people."""
+        return self._status()
