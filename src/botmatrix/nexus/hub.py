@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections import Counter
 from itertools import count
-from typing import Protocol
+from typing import Final, Protocol
 
 from botmatrix.clock import Clock
 from botmatrix.nexus.admission import Admission
@@ -21,6 +21,9 @@ from botmatrix.nexus.timing import Timing
 from botmatrix.onebot.event import Event
 
 __all__ = ["Bot", "BotState", "Hub", "HubObserver", "Link", "Refusal"]
+
+MAX_BOTS: Final = 50_000
+"""Of so many, those who are offline are forgotten when others come."""
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +114,8 @@ class Hub:
         key = f"{platform}:{self_id}"
         bot = self.bots.get(key)
         if bot is None:
+            if len(self.bots) >= MAX_BOTS:
+                self._forget_one()
             bot = self.bots[key] = Bot(platform, self_id, self.clock.now())
         return bot
 
@@ -160,6 +165,12 @@ class Hub:
         bot.state, bot.since = BotState.OFFLINE, self.clock.now()
         log.debug("bot %s is gone, from %s", bot.key, link.remote)
         self.observer.on_offline(bot)
+
+    def _forget_one(self) -> None:
+        """Forget the bot that is offline and known longest."""
+        gone = next((key for key, bot in self.bots.items() if bot.state is BotState.OFFLINE), None)
+        if gone is not None:
+            del self.bots[gone]
 
     def _press(self, link: Link) -> None:
         if link.accept.role.hears:

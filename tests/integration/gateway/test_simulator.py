@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.integration.gateway.conftest import OpenStage
+from tests.integration.gateway.peers import TOKEN
 
 from botmatrix.nexus.hub import Bot
 from botmatrix.onebot.action import ActionResponse
 from botmatrix.onebot.event import Event
-from tests.integration.gateway.conftest import OpenStage
-from tests.integration.gateway.peers import TOKEN
 
 SIMULATOR = next(
     (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from botmatrix.nexus.calls import MAX_UNANSWERED, Calls
+from botmatrix.nexus.calls import MAX_LATE, MAX_UNANSWERED, Calls
 from botmatrix.onebot.action import ActionResponse
 
 RESPONSE = ActionResponse("ok", 0, msgspec.Raw(b"null"), "", "", b"{}")
@@ -30,6 +30,18 @@ def test_waiters_expire_at_their_own_time() -> None:
     assert seen == ["soon", "next"]
     assert calls.end() == 1
     assert seen == ["soon", "next", "late"]
+
+
+def test_late_answer_is_handed_over_once_and_only_some_are_remembered() -> None:
+    calls, seen = Calls(), list[object]()
+    for number in range(MAX_LATE + 10):
+        calls.add(str(number), 1, seen.append)
+    calls.expire(2)
+    assert not calls.answer_late("9", RESPONSE)
+    assert calls.answer_late("10", RESPONSE)
+    assert not calls.answer_late("10", RESPONSE)
+    assert not calls.answer_late("never asked", RESPONSE)
+    assert seen[-2:] == [None, RESPONSE]
 
 
 def test_waiter_that_raises_does_not_keep_the_others_waiting() -> None:

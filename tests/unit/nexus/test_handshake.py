@@ -128,6 +128,7 @@ def test_web_pages_of_other_hosts_are_refused(origin: str, expected: int) -> Non
 def test_token_is_never_shown() -> None:
     assert "secret" not in repr(accept("/?access_token=secret", {"Authorization": "Bearer T"}))
     assert mask("/ws?access_token=secret&x=1&TOKEN=secret") == "/ws?access_token=***&x=1&TOKEN=***"
+    assert mask("/ws?access%5Ftoken=secret&to%6ben=secret") == "/ws?access%5Ftoken=***&to%6ben=***"
     assert "T-secret" not in repr(ask(headers={"Authorization": "Bearer T-secret"}))
 
 
