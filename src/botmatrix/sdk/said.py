@@ -23,7 +23,8 @@ class Said:
     __slots__ = ("addressed", "head", "quoted", "tail", "text", "to_me")
 
     def __init__(self, head: str, to_me: bool) -> None:
-        self.head = self.text = head.strip()
+        self.head = head.lstrip()
+        self.text = head.strip()
         self.tail: Sequence[Segment] = ()
         self.to_me = to_me
         self.addressed = False
