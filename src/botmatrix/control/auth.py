@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response, Security
-from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from botmatrix.control.errors import ApiError
-from botmatrix.control.parts import UsedParts
+from botmatrix.control.parts import Parts, UsedParts
 from botmatrix.store.logins import LIFETIME
 from botmatrix.store.tables import Role, User
 
@@ -62,23 +63,17 @@ def _cookie_place(request: Request) -> tuple[str, str]:
     return name, root or "/"
 
 
-def _token(request: Request, bearer: HTTPAuthorizationCredentials | None) -> str:
+def _token(request: Request) -> str:
     """The token of the header; only without that header the one of the cookie."""
-    if bearer is not None:
-        return bearer.credentials
-    if "authorization" in request.headers:
-        return ""
-    return request.cookies.get(_cookie_place(request)[0], "")
+    if "authorization" not in request.headers:
+        return request.cookies.get(_cookie_place(request)[0], "")
+    scheme, token = get_authorization_scheme_param(request.headers["authorization"])
+    return token if scheme.lower() == "bearer" else ""
 
 
-async def principal(
-    request: Request,
-    parts: UsedParts,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    _: Annotated[str | None, Security(_cookie)],
-) -> Principal:
-    """Who asks. Raises 401; 503 while the database is away."""
-    token = _token(request, bearer)
+async def identify(request: Request, parts: Parts) -> Principal:
+    """Who asks. Raises 401; `EngineUnavailable` while the database is away."""
+    token = _token(request)
     if not token:
         raise ApiError(401, "unauthorized", "log in first")
     parts.require_schema()
@@ -86,6 +81,19 @@ async def principal(
     if login is None:
         raise ApiError(401, "unauthorized", "this login has ended: log in again")
     return Principal(login.user, token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Documented:
+    """Nothing but the description of how one shows who one is."""
+
+    bearer: Annotated[object, Security(_bearer)]
+    cookie: Annotated[object, Security(_cookie)]
+
+
+async def principal(request: Request, parts: UsedParts, _: Annotated[_Documented, Depends(_Documented)]) -> Principal:
+    """Who asks, as a dependency."""
+    return await identify(request, parts)
 
 
 Asker = Annotated[Principal, Depends(principal)]

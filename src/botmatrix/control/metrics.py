@@ -8,20 +8,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Request, Response, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from botmatrix.bus.presence import Presence, Queue
 from botmatrix.control.api.bots import view
-from botmatrix.control.auth import client_address, principal
-from botmatrix.control.errors import ApiError, documented
+from botmatrix.control.auth import client_address, identify
+from botmatrix.control.errors import documented
 from botmatrix.control.fields import flag
-from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.control.parts import UsedParts
 from botmatrix.errors import EngineUnavailable
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,7 +28,6 @@ _NOT_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_]+")
 _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 router = APIRouter(tags=["health"])
-_bearer = HTTPBearer(auto_error=False)
 _process = CollectorRegistry()
 ProcessCollector(registry=_process)
 PlatformCollector(registry=_process)
@@ -90,14 +88,10 @@ class Snapshot(Collector):
         **documented(401),
     },
 )
-async def metrics(
-    request: Request,
-    parts: UsedParts,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> Response:
+async def metrics(request: Request, parts: UsedParts) -> Response:
     """For whoever asks from this machine; from elsewhere with the token of a login."""
     if not is_local(request):
-        await _require_token(request, parts, bearer)
+        await identify(request, parts)
     return Response(await _text(parts.presence), media_type=TEXT)
 
 
@@ -109,12 +103,6 @@ def is_local(request: Request) -> bool:
         return ipaddress.ip_address(client_address(request)).is_loopback
     except ValueError:
         return False
-
-
-async def _require_token(request: Request, parts: Parts, bearer: HTTPAuthorizationCredentials | None) -> None:
-    if bearer is None:
-        raise ApiError(401, "unauthorized", "ask from this machine, or send a token")
-    await principal(request, parts, bearer, None)
 
 
 async def _text(presence: Presence) -> bytes:

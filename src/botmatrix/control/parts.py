@@ -43,14 +43,22 @@ class Parts:
     redis: Client
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
+    ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     def require_schema(self) -> None:
         """Raises `EngineUnavailable` until the database has been brought up to date."""
         if not self.schema_ready.is_set():
             raise EngineUnavailable("PostgreSQL", "its tables are not ready yet", "See /readyz for the reason")
 
+    def let_end(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task that nobody waits for; `close` does."""
+        self.ending.add(task)
+        task.add_done_callback(self.ending.discard)
+        task.cancel()
+
     async def close(self) -> None:
         """End every connection."""
+        await asyncio.gather(*self.ending, return_exceptions=True)
         for ending in (self.actions.close, self.presence.close, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
                 await ending()

@@ -123,10 +123,8 @@ def _reason(error: BaseException) -> str:
 def _reason_of_driver(error: DBAPIError) -> str:
     if error.connection_invalidated:
         return "the connection was lost"
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    if not state and error.orig is not None:
-        return _reason(error.orig.__cause__) if error.orig.__cause__ else ""
-    return _reason_of_state(state, "")
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return _reason(cause) if cause is not None else ""
 
 
 def _reason_of_state(state: str, words: str) -> str:

@@ -8,7 +8,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 from tests.integration.control.conftest import PASSWORD, ControlOptions, cheapen
+from tests.integration.control.test_resources import put_nexus
 from tests.postgres import PostgresProcess
 
 from botmatrix.control.app import prepare, run, serve
@@ -42,13 +43,6 @@ async def serving(options: ControlOptions) -> AsyncIterator[tuple[httpx.AsyncCli
         await asyncio.wait_for(task, 10)
         listener.close()
         await parts.close()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that other processes bring about."""
-    async with asyncio.timeout(15):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_it_makes_schema_and_owner_and_lets_the_owner_in(options: ControlOptions, empty_database: str) -> None:
@@ -160,11 +154,13 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
     await upgrade(database_url, part="tests")
     async with serving(options) as (client, parts):
         await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        await put_nexus(parts, "n1.aa", expires_in_ms=600_000)
         owner = await parts.users.get("admin")
         token, _ = await parts.logins.start(owner, address="", user_agent="")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{client.base_url}/openapi.json"),
-            *("--header", f"Authorization: Bearer {token}", "--max-examples", "15", "--seed", "1"),
+            *("--header", f"Authorization: Bearer {token}", "--max-examples", "5", "--seed", "1"),
+            *("--workers", "1", "--checks", "all"),
             *("--exclude-path", "/api/logout", "--exclude-path", "/api/user/password"),
             *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"),
             cwd=tmp_path,

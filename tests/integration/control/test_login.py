@@ -51,7 +51,7 @@ async def test_https_at_the_root_gets_a_host_cookie(visit: Visit) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "bms_x", "bms_\u00e9".encode().decode("latin-1")])
 async def test_a_wrong_token_is_401(client: httpx.AsyncClient, token: str) -> None:
-    refused = await client.get("/api/me", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+    refused = await client.get("/api/me", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
     assert refused.status_code == 401
     assert refused.json() == {"success": False, "error": "unauthorized", "message": refused.json()["message"]}
 

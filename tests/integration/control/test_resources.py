@@ -19,11 +19,11 @@ async def put_bot(parts: Parts, bot: str, nexus: str, **fields: str) -> None:
     await parts.redis.call("SADD", KEYS.bots, bot)
 
 
-async def put_nexus(parts: Parts, inc: str, **fields: str) -> None:
+async def put_nexus(parts: Parts, inc: str, *, expires_in_ms: int = 10_000, **fields: str) -> None:
     flat = [part for pair in {"seq": "1", **fields}.items() for part in pair]
     await parts.redis.call("HSET", KEYS.nexus(inc), *flat)
     await parts.redis.call("SADD", KEYS.nexuses, inc)
-    await parts.redis.call("SET", KEYS.lease(inc), "1", "PX", 10_000)
+    await parts.redis.call("SET", KEYS.lease(inc), "1", "PX", expires_in_ms)
 
 
 async def put_letter(parts: Parts, reason: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
@@ -18,11 +18,13 @@ from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.parts import UsedParts
 
 router = APIRouter(prefix="/api", tags=["action"], dependencies=[OPERATOR])
-BotId = Annotated[StrictStr, Field(max_length=200)] | StrictInt
+BotId = Annotated[StrictStr, Field(min_length=1, max_length=200)] | Annotated[StrictInt, Field(ge=0)]
 
 
 class ActionRequest(BaseModel):
     """An action. `bot` (or `bot_id`): `platform:self_id`; `timeout`: seconds to wait for the answer."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["bot"]}, {"required": ["bot_id"]}]})
 
     bot: BotId = ""
     bot_id: BotId = ""
@@ -39,7 +41,7 @@ class ActionRequest(BaseModel):
     @property
     def key(self) -> str:
         """`platform:self_id`; a bare id is one of QQ."""
-        platform, mark, self_id = str(self.bot or self.bot_id).partition(":")
+        platform, mark, self_id = str(self.bot_id if self.bot == "" else self.bot).partition(":")
         return f"{platform.lower()}:{self_id}" if mark else f"qq:{platform}"
 
 

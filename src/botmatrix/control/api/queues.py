@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.bus.presence import DeadLetter, Presence
 from botmatrix.bus.presence import Queue as Lane
@@ -56,18 +56,31 @@ class Letters(Page):
     dead: list[Letter]
 
 
-class Choice(BaseModel):
-    """Which dead letters: one, some, or (only when said so) all."""
+class Exactly(BaseModel):
+    """A choice that says nothing else, so that a slip of the pen discards nothing."""
 
-    id: LetterId | None = None
-    ids: Annotated[list[LetterId], Field(max_length=WINDOW)] = []
-    all: bool = False
+    model_config = ConfigDict(extra="forbid")
 
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if not (self.id or self.ids or self.all):
-            raise ValueError("say id, ids, or all: true")
-        return self
+
+class One(Exactly):
+    """One dead letter."""
+
+    id: LetterId
+
+
+class Some(Exactly):
+    """Some dead letters."""
+
+    ids: Annotated[list[LetterId], Field(min_length=1, max_length=WINDOW)]
+
+
+class Everything(Exactly):
+    """All dead letters."""
+
+    all: Literal[True]
+
+
+Choice = One | Some | Everything
 
 
 class Replayed(BaseModel):
@@ -115,7 +128,7 @@ async def replay(choice: Choice, parts: UsedParts) -> Replayed:
 @router.post("/dead/purge", responses=protected(404), dependencies=[OPERATOR])
 async def purge(choice: Choice, parts: UsedParts) -> Purged:
     """Discard dead letters for good."""
-    if choice.all:
+    if isinstance(choice, Everything):
         purged = await parts.presence.purge()
     else:
         purged = sum([await parts.presence.purge(letter) for letter in await _chosen(choice, parts.presence)])
@@ -124,13 +137,17 @@ async def purge(choice: Choice, parts: UsedParts) -> Purged:
 
 
 async def _chosen(choice: Choice, presence: Presence) -> list[str]:
-    if choice.all:
-        return [letter.id for letter in await presence.dead(count=WINDOW)]
-    return list(dict.fromkeys([*([choice.id] if choice.id else []), *choice.ids]))
+    match choice:
+        case One():
+            return [choice.id]
+        case Some():
+            return list(dict.fromkeys(choice.ids))
+        case Everything():
+            return [letter.id for letter in await presence.dead(count=WINDOW)]
 
 
 def _require_one(choice: Choice, found: int) -> None:
-    if not found and not choice.all:
+    if not found and not isinstance(choice, Everything):
         raise ApiError(404, "unknown_letter", "there is no dead letter with this id")
 
 

@@ -1,0 +1,123 @@
+"""The pool: what it does while PostgreSQL is slow, full, or gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from tests.postgres import PostgresProcess
+
+from botmatrix.errors import EngineUnavailable
+from botmatrix.store.engine import POOL_OVERFLOW, POOL_SIZE, Database
+
+
+@pytest.fixture
+async def database(empty_database: str) -> AsyncIterator[Database]:
+    opened = Database(empty_database, part="tests", patience=0.5)
+    yield opened
+    await opened.close()
+
+
+async def test_the_server_knows_who_asks(database: Database) -> None:
+    async with database.connection() as connection:
+        name = (await connection.execute(text("SHOW application_name"))).scalar()
+    assert name == "botmatrix-tests"
+
+
+async def test_a_slow_statement_ends_in_words(database: Database) -> None:
+    with pytest.raises(EngineUnavailable, match="took too long"):
+        async with database.connection() as connection:
+            await connection.execute(text("SELECT pg_sleep(30)"))
+    await database.ping()
+
+
+async def test_who_finds_every_connection_busy_waits_two_seconds(empty_database: str) -> None:
+    database = Database(empty_database, part="tests")
+    release = asyncio.Event()
+    count = POOL_SIZE + POOL_OVERFLOW
+    taken = asyncio.Barrier(count + 1)
+
+    async def hold() -> None:
+        async with database.connection():
+            await taken.wait()
+            await release.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(count)]
+    await taken.wait()
+    start = time.monotonic()
+    with pytest.raises(EngineUnavailable, match="all 10 connections are busy"):
+        await database.ping()
+    assert 1.5 < time.monotonic() - start < 3
+    release.set()
+    await asyncio.gather(*holders)
+    await database.close()
+
+
+async def test_a_mistake_of_ours_is_not_called_an_outage(database: Database) -> None:
+    with pytest.raises(ProgrammingError):
+        async with database.connection() as connection:
+            await connection.execute(text("SELECT * FROM nothing"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@127.0.0.1:1/x",
+        "postgresql://postgres@/x?host=/nonexistent",
+        "postgresql://postgres:secret-word@127.0.0.1:1/x",
+    ],
+)
+async def test_an_engine_that_is_not_there_is_named_without_secrets(url: str) -> None:
+    database = Database(url, part="tests")
+    with pytest.raises(EngineUnavailable) as raised:
+        await database.ping()
+    assert "database_url" in str(raised.value)
+    assert "secret-word" not in str(raised.value) + repr(database)
+    await database.close()
+
+
+async def test_a_missing_database_is_named(postgres_server: PostgresProcess) -> None:
+    database = Database(postgres_server.url("no_such_database"), part="tests")
+    with pytest.raises(EngineUnavailable, match="no_such_database"):
+        await database.ping()
+    await database.close()
+
+
+async def test_the_socket_folder_of_a_url_is_used(postgres_server: PostgresProcess) -> None:
+    url = f"postgresql://postgres@/postgres?host={postgres_server.folder}&port={postgres_server.port}"
+    database = Database(url, part="tests")
+    await database.ping()
+    await database.close()
+
+
+async def test_connections_that_died_are_replaced(own_postgres: PostgresProcess) -> None:
+    database = Database(own_postgres.url(), part="tests")
+    await asyncio.gather(*(database.ping() for _ in range(5)))
+    own_postgres.stop(kill=True)
+    with pytest.raises(EngineUnavailable):
+        await database.ping()
+    await asyncio.to_thread(own_postgres.start)
+    await asyncio.gather(*(database.ping() for _ in range(5)))
+    await database.close()
+
+
+async def test_an_engine_killed_in_a_transaction_keeps_none_of_it(own_postgres: PostgresProcess) -> None:
+    database = Database(own_postgres.url(), part="tests")
+    async with database.connection() as connection:
+        await connection.execute(text("CREATE TABLE t (x int)"))
+
+    async def insert_while_it_dies() -> None:
+        async with database.connection() as connection:
+            await connection.execute(text("INSERT INTO t VALUES (1)"))
+            own_postgres.stop(kill=True)
+
+    with pytest.raises(EngineUnavailable):
+        await insert_while_it_dies()
+    await asyncio.to_thread(own_postgres.start)
+    async with database.connection() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM t"))).scalar() == 0
+    await database.close()

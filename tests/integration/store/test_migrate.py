@@ -1,0 +1,88 @@
+"""Migrations: whole or not at all, one at a time, never backwards."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, event
+
+from botmatrix.errors import EngineUnavailable
+from botmatrix.store.engine import Database
+from botmatrix.store.migrate import SchemaTooNew, upgrade
+from botmatrix.store.tables import Base
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_an_empty_database_gets_every_step_once(empty_database: str) -> None:
+    assert await upgrade(empty_database, part="tests") == ["0001"]
+    assert await upgrade(empty_database, part="tests") == []
+    assert await tables(empty_database) == {"alembic_version", "users", "login_sessions"}
+
+
+async def test_the_steps_lead_to_the_tables_that_the_code_uses(database_url: str) -> None:
+    def differences(connection: Connection) -> list[Any]:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+    database = Database(database_url, part="tests")
+    async with database.connection() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+async def test_many_processes_at_once_take_each_step_once(empty_database: str) -> None:
+    taken = await asyncio.gather(*(upgrade(empty_database, part="tests") for _ in range(4)))
+    assert sorted(taken) == [[], [], [], ["0001"]]
+
+
+async def test_a_newer_schema_is_refused_and_not_touched(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '0012'")
+    with pytest.raises(SchemaTooNew, match="schema 0012, this version knows up to 0001") as raised:
+        await upgrade(database_url, part="tests")
+    assert raised.value.exit_code == 78
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "0012"
+    await connection.close()
+
+
+async def test_a_migration_cut_off_at_any_statement_leaves_nothing(empty_database: str) -> None:
+    """The connection is torn down before each statement in turn, as by a killed process."""
+    cut = 0
+    while await _cut_off(empty_database, before=cut):
+        assert await tables(empty_database) == set()
+        cut += 1
+    assert cut > 5
+    assert await tables(empty_database) >= {"users", "login_sessions"}
+
+
+async def _cut_off(url: str, *, before: int) -> bool:
+    """Migrate and tear the connection down before a statement; whether that statement came."""
+    seen = 0
+
+    def count(connection: Connection, *_: Any) -> None:
+        nonlocal seen
+        if seen == before:
+            driver: Any = connection.connection.driver_connection
+            driver._transport.abort()
+        seen += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        await upgrade(url, part="tests")
+    except EngineUnavailable:
+        return True
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return False
