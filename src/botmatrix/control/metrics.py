@@ -127,8 +127,7 @@ def _hash_metrics(kind: str, key: str, parts: list[dict[str, str]]) -> Iterator[
     for field in sorted({name for part in parts for name in part} - {key, "alive"}):
         found = {part[key]: number for part in parts if (number := _finite(part.get(field))) is not None}
         if found:
-            name = f"botmatrix_{kind}_{_name(field)}"
-            yield _labelled(name, f"{field} of each {kind}", kind, found)
+            yield _labelled(f"botmatrix_{kind}_{_name(field)}", f"{field} of each {kind}", kind, found)
 
 
 def _labelled(name: str, words: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:
