@@ -17,7 +17,7 @@ MASK = "***"
 _TOKEN = re.compile(
     r"((?:access_token|token|password|pwd)(?:=|%3[dD]|[\"']?\s*:\s*[\"']))[^\s&\"'#,;]+"
     r"|((?:bearer|token)\s+)[A-Za-z0-9._~+/=\-]{8,}"
-    r"|([a-z][a-z0-9+.\-]*://[^\s/?#@:]*:)[^\s/?#@]+(?=@)",
+    r"|(\b[a-z][a-z0-9+.\-]{0,20}://[^\s/?#@:]{0,200}:)[^\s/?#@]+(?=@)",
     re.IGNORECASE,
 )
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -98,7 +98,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
     root.setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "alembic.runtime.plugins"):
+    for noisy in ("httpx", "httpcore", "uvicorn", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -122,6 +122,7 @@ class Console:
         """One line, with the traceback below it if there is one."""
         structlog.processors.format_exc_info(logger, method, event)
         trace = event.pop("exception", "")
+        event.pop("logger", "")
         level = str(event.pop("level", "info"))
         head = f"{event.pop('timestamp', '')} {event.pop('part', ''):<9}"
         word = f"{level}: " if level in ("warning", "error", "critical") else ""

@@ -22,6 +22,7 @@ from tests.chaos.phases import Phase, Result, run
 from tests.chaos.schedule import PHASES, SCENARIOS
 
 KEPT = Path(".chaos")
+WIDTH = 150
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -112,11 +113,11 @@ def main() -> None:
     if args.defects:
         found = uvloop.run(run_defects(args, progress))
         results, good = [result for _, result in found], all(caught(*one) for one in found)
-        show_defects(found, Console(stderr=args.json))
+        show_defects(found, Console(stderr=args.json, width=WIDTH))
     else:
         results = uvloop.run(run_phases(args, progress))
         good = not any(result.verdict.problems for result in results)
-        show(results, Console(stderr=args.json))
+        show(results, Console(stderr=args.json, width=WIDTH))
     if args.json:
         sys.stdout.write(json.dumps([asdict(result) for result in results], default=plain) + "\n")
     sys.exit(0 if good else 1)

@@ -16,20 +16,14 @@ from collections.abc import Callable
 
 import picows
 from bench.frames import Action, answer, decode_action, lifecycle
-from tests.chaos.oracle import Oracle, Reply
+from tests.chaos.oracle import Oracle, Reply, Style
 
 LINK_WINDOW = 64
 CONVERSATION_WINDOW = 6
 FIRST_BOT = 5_000_000_001
 FIRST_GROUP = 900_000_000
 
-DOOMED = ("raise", "poison")
-"""Styles of handling after which an event must be a dead letter."""
-
-_TEXT = re.compile(r"re (\d+) (\S+)")
-
-Style = Callable[[int], str]
-"""Gives the kind of handling an event asks for: see plugins/chaos_plugin.py."""
+_TEXT = re.compile(r"re (\d+) ([\w.:-]+)")
 
 
 class Bot(picows.WSListener):
@@ -98,17 +92,14 @@ class Bot(picows.WSListener):
     def say(self, group: int) -> int:
         """Say one event now; gives its number. The link must be up."""
         assert self._transport is not None
-        number = self._oracle.say(self.self_id, f"{self.self_id}:{group}")
-        self._open[number] = group
+        said = self._oracle.say(self.self_id, f"{self.self_id}:{group}", self.style)
+        self._open[said.number] = group
         self._crowded[group] += 1
-        self._transport.send(picows.WSMsgType.TEXT, self.event(group, number))
-        return number
+        self._transport.send(picows.WSMsgType.TEXT, self.event(group, said.number, said.style))
+        return said.number
 
-    def event(self, group: int, number: int) -> bytes:
+    def event(self, group: int, number: int, style: str) -> bytes:
         """A group message. Every conversation has one user: then conversation and serial key are the same."""
-        style = self.style(number)
-        if style.startswith(DOOMED):
-            self._oracle.doomed.add(number)
         text = f"chaos {number} {style}"
         return json.dumps(
             {
@@ -133,10 +124,11 @@ class Bot(picows.WSListener):
 
     def _act(self, transport: picows.WSTransport, action: Action) -> None:
         transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
-        found = _TEXT.search(bytes(action.params).decode())
+        params = bytes(action.params)
+        found = _TEXT.search(params.decode())
         if found is None:
             return
-        group = int(json.loads(action.params).get("group_id", 0))
+        group = int(json.loads(params).get("group_id", 0))
         number = int(found[1])
         self._oracle.hear(Reply(number, self.self_id, f"{self.self_id}:{group}", found[2]))
         self.give_up(number)

@@ -9,9 +9,16 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
+
+Style = Callable[[int], str]
+"""Gives the kind of handling that an event asks for by its number: see plugins/chaos_plugin.py."""
+
+DOOMED = ("raise", "poison")
+"""Kinds of handling after which an event must be a dead letter."""
 
 
 class Fate(Enum):
@@ -29,6 +36,7 @@ class Said:
     number: int
     bot: int
     conversation: str
+    style: str
     at: float
     fate: Fate = Fate.WAITING
     answered_at: float = 0.0
@@ -65,11 +73,13 @@ class Oracle:
     doomed: set[int] = field(default_factory=set)  # their handlers fail: they must become dead letters
     taken: set[int] = field(default_factory=set)  # another hand settled them: they must not be answered any more
 
-    def say(self, bot: int, conversation: str) -> int:
-        """A bot is about to send its next event: gives its number."""
+    def say(self, bot: int, conversation: str, style: Style = lambda _: "") -> Said:
+        """A bot is about to send its next event: gives it its number and style."""
         number = len(self.said) + 1
-        self.said[number] = Said(number, bot, conversation, time.monotonic())
-        return number
+        said = self.said[number] = Said(number, bot, conversation, style(number), time.monotonic())
+        if said.style.startswith(DOOMED):
+            self.doomed.add(number)
+        return said
 
     def hear(self, reply: Reply) -> None:
         """A reply arrived."""
@@ -98,8 +108,7 @@ class Oracle:
         """Keep it for whoever has to find out what went wrong: one JSON object a line."""
         with path.open("w", encoding="utf-8") as file:
             for said in self.said.values():
-                row = {"number": said.number, "conversation": said.conversation, "fate": said.fate.value, "at": said.at}
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps({**asdict(said), "fate": said.fate.value}) + "\n")
             for reply in self.replies:
                 file.write(json.dumps({"reply": reply.number, "bot": reply.bot, "run": reply.run}) + "\n")
 

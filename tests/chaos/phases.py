@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.bots import Crowd, Style
+import redis
+from tests.chaos.bots import Crowd
 from tests.chaos.checker import Allowance, Verdict, check
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.oracle import Oracle, read_starts
+from tests.chaos.oracle import Oracle, Style, read_starts
 from tests.chaos.stack import TOKEN, Stack
 
 MOST_RECOVERY = 5.0
@@ -99,7 +100,7 @@ async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Pa
         verdict.findings = nemesis.findings
         for finding, count in nemesis.findings.items():
             verdict.blame(f"{finding}: {count}")
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, redis.RedisError) as error:
         verdict.blame(f"{type(error).__name__}: {error}")
     finally:
         await crowd.close()

@@ -12,10 +12,9 @@ def main() -> None:
     if separator != "--":
         sys.exit(__doc__)
     next(defect for defect in DEFECTS if defect.name == name).plant()
-    from botmatrix.cli import main as cli  # only now: the defect must be there before anything is loaded
+    from botmatrix.cli.main import run  # only now: the defect must be there before anything is loaded
 
-    sys.argv = ["botmatrix", *command]
-    cli.main()
+    sys.exit(run(command))
 
 
 if __name__ == "__main__":

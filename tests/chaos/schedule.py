@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from tests.chaos import strikes
-from tests.chaos.bots import Style
 from tests.chaos.checker import Allowance
+from tests.chaos.oracle import Style
 from tests.chaos.phases import Phase, busy
 
 NEXUS_STOPS = Allowance(may_lose_sends=True, replies_in_order=False)

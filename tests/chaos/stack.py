@@ -162,7 +162,7 @@ def _read_present(client: redis.Redis) -> set[str]:
 def _read_books(client: redis.Redis) -> Books:
     raw: Any = client.hgetall(PREFIX + "stats")
     stats = {name.decode(): int(value) for name, value in raw.items()}
-    lanes = [*client.scan_iter(PREFIX + "queue:*")]
+    lanes = [*client.scan_iter(PREFIX + "queue:*", _type="stream")]
     lengths: list[Any] = [client.xlen(lane) for lane in lanes]
     return Books(
         accepted=stats.get("accepted", 0),

@@ -46,10 +46,6 @@ class Keys:
         """Hash: entry id -> how many workers died while it was delivered."""
         return f"{self.prefix}lane:{lane}:deaths"
 
-    def failures(self, lane: str) -> str:
-        """Hash: entry id -> how often its handlers raised."""
-        return f"{self.prefix}lane:{lane}:fail"
-
     def suspects(self, lane: str) -> str:
         """Set: ids of entries that run alone because workers died with them."""
         return f"{self.prefix}lane:{lane}:suspect"

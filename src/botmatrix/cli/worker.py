@@ -29,8 +29,8 @@ def run(context: typer.Context, id: Id = None, pool: Pool = None, concurrency: C
     """Run one worker in this process."""
     from botmatrix.worker import app as worker
 
-    flags = {"worker_id": id, "worker_pool": pool, "worker_concurrency": concurrency}
-    run_part("worker", worker.run, connected_settings(context, **flags))
+    settings = connected_settings(context, worker_id=id, worker_pool=pool, worker_concurrency=concurrency)
+    run_part("worker", worker.run, settings)
 
 
 @app.command("list")

@@ -72,7 +72,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text, object_pairs_hook=_object) if text.strip() else {}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except json.JSONDecodeError as error:
         raise ConfigFileError(path, f"line {error.lineno}, column {error.colno}: {error.msg}") from error

@@ -42,6 +42,7 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything. Never raises: what can't be looked at is a finding."""
     up = running.find(settings.home)
+    settings = running.with_ports_of(settings, up) if up else settings
     redis_url = settings.redis_url or (up.redis_url if up else "")
     database_url = settings.database_url or (up.database_url if up else "")
     redis = redis_findings(redis_url) if redis_url else _bundled("Redis", binaries.valkey_server)
@@ -78,14 +79,14 @@ async def postgres_findings(url: str) -> list[Finding]:
         connection = await asyncpg.connect(str(url), timeout=5)
         try:
             seconds = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-            version = connection.get_server_version()
+            version = str(await connection.fetchval("SHOW server_version")).split()[0]
         finally:
             await connection.close(timeout=2)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         cure = "Check database_url and that the server runs"
         return [Finding("PostgreSQL", "failed", str(error) or type(error).__name__, cure)]
-    found = f"version {version.major}.{version.minor}"
-    new_enough = version.major >= OLDEST_POSTGRES
+    found = f"version {version}"
+    new_enough = int(version.split(".")[0]) >= OLDEST_POSTGRES
     cure = "" if new_enough else f"BotMatrix needs PostgreSQL {OLDEST_POSTGRES} or newer"
     state: Literal["ok", "failed"] = "ok" if new_enough else "failed"
     return [Finding("PostgreSQL", state, found, cure), *_exposure("PostgreSQL", url), _clock("PostgreSQL", seconds)]

@@ -41,7 +41,7 @@ class Journal:
         with contextlib.suppress(OSError):  # a full disk must not stop what runs
             self._home.write_private(self._path, json.dumps(self._entries))
 
-    def stop_leftovers(self, grace: float = 10.0) -> list[str]:
+    def stop_leftovers(self, grace: float = 5.0) -> list[str]:
         """End what an earlier `up` left running: asked first, then killed. Returns their names. Blocks."""
         found = self._leftovers()
         for process, entry in found.values():

@@ -16,6 +16,8 @@ _VALKEY_HEAD = re.compile(r"^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([*#.-]) ")
 _TROUBLE = re.compile(r"^(WARNING|ERROR|FATAL|PANIC):|^# ")
 _ROUTINE = re.compile(r"^FATAL:  the database system is|^FATAL:  terminating connection|overcommit|bye bye")
 LAST_WORDS = 20
+LONGEST = 8192
+"""Bytes of a line that are kept."""
 
 
 class Relay:
@@ -40,7 +42,8 @@ class Relay:
 
     def line(self, raw: bytes) -> None:
         """Log one line."""
-        text = _VALKEY_HEAD.sub(r"\1 ", raw.decode("utf-8", "replace").strip())
+        cut = raw if len(raw) <= LONGEST or raw.startswith(b"{") else raw[:LONGEST] + b" ... (cut)"
+        text = _VALKEY_HEAD.sub(r"\1 ", cut.decode("utf-8", "replace").strip())
         if not text:
             return
         fields = _fields(text)

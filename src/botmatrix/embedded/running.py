@@ -56,10 +56,18 @@ def connected(settings: Settings, *, database: bool = False) -> Settings:
         engine, key = ("PostgreSQL", "database_url") if settings.redis_url else ("Redis", "redis_url")
         cure = f"Start `botmatrix up` (it brings its own engines), or set {key}"
         raise EngineUnavailable(engine, f"{key} is not set and nothing runs on {settings.home.root}", cure)
-    ports = {"ws_port": running.ws_port, "webui_port": running.webui_port}
     return dataclasses.replace(
-        settings,
+        with_ports_of(settings, running),
         redis_url=settings.redis_url or running.redis_url,
         database_url=settings.database_url or running.database_url,
-        **{key: port for key, port in ports.items() if settings.source(key) == "default"},
+    )
+
+
+def with_ports_of(settings: Settings, running: Running) -> Settings:
+    """The ports of a running `up`, where these settings say nothing of their own."""
+    kept = {key: settings.source(key) != "default" for key in ("ws_port", "webui_port")}
+    return dataclasses.replace(
+        settings,
+        ws_port=settings.ws_port if kept["ws_port"] else running.ws_port,
+        webui_port=settings.webui_port if kept["webui_port"] else running.webui_port,
     )

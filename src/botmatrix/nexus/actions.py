@@ -35,12 +35,13 @@ AMBIGUOUS = frozenset({1200, 1401})
 
 
 class Sent:
-    """An entry that was read: its id and what it asks for."""
+    """An entry that was read: its id, what it asks for, and whether it has ended."""
 
-    __slots__ = ("action", "entry_id")
+    __slots__ = ("action", "ended", "entry_id")
 
     def __init__(self, entry_id: bytes, action: ActionEntry) -> None:
         self.entry_id, self.action = entry_id, action
+        self.ended = False
 
 
 class Actions:
@@ -51,6 +52,7 @@ class Actions:
         self._hub, self._clock = hub, clock
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
         self._ended: list[Any] = []  # 7 fields an action, see finish.lua
+        self._late: list[tuple[str, ActionResponse]] = []
         self._ended_now = asyncio.Event()
         self._room = asyncio.Event()
         self._open = 0
@@ -189,7 +191,9 @@ class Actions:
     # ---------------------------------------------------------------- ending
 
     def _answered(self, sent: Sent, response: ActionResponse | None) -> None:
-        if response is None:
+        if sent.ended:
+            self._answered_late(sent, response)
+        elif response is None:
             self._end(sent, "UNKNOWN", 1401, "no answer from the bot")
         elif response.ok:
             self._end(sent, "DONE", response.retcode, response.message, bytes(response.data))
@@ -199,7 +203,15 @@ class Actions:
             log.info("a bot refused an action", bot=sent.action.bot, action=sent.action.action, code=response.retcode)
             self._end(sent, "FAILED", response.retcode, response.message or response.wording, bytes(response.data))
 
+    def _answered_late(self, sent: Sent, response: ActionResponse | None) -> None:
+        """It was UNKNOWN; now it is known."""
+        if response is not None and response.ok:
+            self.counters["action_done_late"] += 1
+            self._late.append((sent.action.aid, response))
+            self._ended_now.set()
+
     def _end(self, sent: Sent, state: str, retcode: int, message: str, data: bytes = b"null") -> None:
+        sent.ended = True
         self.counters[f"action_{state.lower()}"] += 1
         action = sent.action
         waits = action.reply_to
@@ -217,6 +229,7 @@ class Actions:
             await self._ended_now.wait()
             self._ended_now.clear()
             await self.flush()
+            await self._flush_late()
 
     async def flush(self) -> None:
         """Finish everything that has ended."""
@@ -232,6 +245,17 @@ class Actions:
             except ReplyError as error:
                 log.error("ended actions can't be taken off", error=str(error))
                 await asyncio.sleep(1.0)
+
+    async def _flush_late(self) -> None:
+        late, self._late = self._late, []
+        commands = []
+        for aid, response in late:
+            data, code = bytes(response.data), response.retcode
+            commands.append(("HSET", self._keys.act(aid), "state", "DONE", "retcode", code, "data", data))
+        try:
+            await self._client.pipeline(*commands)
+        except EngineUnavailable as error:
+            log.warning("late answers were not kept: their actions stay UNKNOWN", count=len(late), error=str(error))
 
     async def answered(self) -> None:
         """Wait until nothing that was written is without an answer."""

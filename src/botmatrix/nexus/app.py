@@ -24,6 +24,7 @@ from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.live import Live
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.reaper import Reaper
@@ -56,7 +57,8 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = self._press
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest)
+        self.live = Live(self._state, keys)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         self.router = Router(dispatcher, self.ingest, clock)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -110,7 +112,7 @@ class Nexus:
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.run_finish()},
+            **{"finish": self.actions.run_finish(), "live": self.live.run()},
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
@@ -153,7 +155,13 @@ class Nexus:
     def counters(self) -> Counter[str]:
         """Everything that this nexus counted since it started."""
         total = Counter(self.hub.counters)
-        for part in (self.router.counters, self.ingest.counters, self.actions.counters, self.reaper.counters):
+        for part in (
+            self.router.counters,
+            self.ingest.counters,
+            self.actions.counters,
+            self.reaper.counters,
+            self.live.counters,
+        ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed
         total["conversations"] = len(self.pins)

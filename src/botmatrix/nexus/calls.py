@@ -13,15 +13,21 @@ log = logging.getLogger(__name__)
 OnAnswer = Callable[[ActionResponse | None], None]
 
 MAX_UNANSWERED = 1024
+MAX_LATE = 256
+"""Actions whose time is over and whose late answer is still of interest."""
 
 
 class Calls:
-    """Echo -> who waits, and until when. Each `OnAnswer` is called exactly once."""
+    """Echo -> who waits, and until when.
 
-    __slots__ = ("_next_deadline", "_waiting")
+    Each `OnAnswer` is called once; one whose time passed (None) is called again if its answer comes after all.
+    """
+
+    __slots__ = ("_late", "_next_deadline", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[float, OnAnswer]] = {}
+        self._late: dict[str, OnAnswer] | None = None
         self._next_deadline = math.inf
 
     def __len__(self) -> int:
@@ -45,11 +51,20 @@ class Calls:
         waiter[1](response)
         return True
 
+    def answer_late(self, echo: str, response: ActionResponse) -> bool:
+        """Hand over an answer after its time. False: nobody waited for this echo, or it was answered."""
+        on_answer = self._late.pop(echo, None) if self._late else None
+        if on_answer is None:
+            return False
+        on_answer(response)
+        return True
+
     def expire(self, now: float) -> int:
         """Tell everyone whose time is over that no answer came; how many they were."""
         if now < self._next_deadline:
             return 0
         late = [echo for echo, (deadline, _) in self._waiting.items() if deadline <= now]
+        self._remember(late)
         self._give_up(late)
         self._next_deadline = min((deadline for deadline, _ in self._waiting.values()), default=math.inf)
         return len(late)
@@ -59,6 +74,14 @@ class Calls:
         waiting = list(self._waiting)
         self._give_up(waiting)
         return len(waiting)
+
+    def _remember(self, echoes: list[str]) -> None:
+        if self._late is None:
+            self._late = {}
+        for echo in echoes:
+            self._late[echo] = self._waiting[echo][1]
+        while len(self._late) > MAX_LATE:
+            del self._late[next(iter(self._late))]
 
     def _give_up(self, echoes: list[str]) -> None:
         for echo in echoes:

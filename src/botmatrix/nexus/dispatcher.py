@@ -12,6 +12,7 @@ from botmatrix.bus.envelope import Envelope, encode
 from botmatrix.bus.keys import Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.live import Live
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.workers import Workers
@@ -33,8 +34,8 @@ class EventIds:
 class Dispatcher:
     """Sends events of this nexus's bots to stream workers."""
 
-    def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest) -> None:
-        self._keys, self._inc = keys, inc
+    def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
+        self._keys, self._inc, self._live = keys, inc, live
         self._pins, self._workers, self._ingest = pins, workers, ingest
         self._ids = EventIds()
 
@@ -50,7 +51,10 @@ class Dispatcher:
         pin.touched = self._pins.round
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
-        self._ingest.put(Parcel(pin, self._keys.mark(duplicate_mark(bot.key, event)), encode(envelope)))
+        payload = encode(envelope)
+        self._ingest.put(Parcel(pin, self._keys.mark(duplicate_mark(bot.key, event)), payload))
+        if self._live.listened:
+            self._live.publish(payload)
         return event_id
 
 

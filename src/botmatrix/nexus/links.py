@@ -96,10 +96,16 @@ class Link:
                 self.hub.observer.on_event(bot, item)
         elif isinstance(item, Answer):
             if not self.calls.answer(item.echo, item.response):
-                late = self.session.has_issued(item.echo)
-                self.hub.count("answer_late_or_twice" if late else "answer_unknown_echo")
+                self._on_stray(item)
         else:
             self.hub.count(f"frame_{item.reason}")
+
+    def _on_stray(self, answer: Answer) -> None:
+        if self.calls.answer_late(answer.echo, answer.response):
+            self.hub.count("answer_late")
+        else:
+            issued = self.session.has_issued(answer.echo)
+            self.hub.count("answer_twice" if issued else "answer_unknown_echo")
 
     def on_end(self) -> None:
         self.hub.ended(self)

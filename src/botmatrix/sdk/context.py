@@ -20,7 +20,11 @@ from botmatrix.sdk.services import ActionResult, Services, Worker
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ID_NAMES = ("user_id", "group_id", "message_id")
-_EXPIRED = 1400
+_NOT_SENT = {
+    "EXPIRED": (1400, "not sent in time"),
+    "OFFLINE": (1400, "the bot is offline"),
+    "NOBOT": (1404, "there is no such bot"),
+}
 
 
 class _Buffered:
@@ -245,8 +249,9 @@ def answer(result: ActionResult, action: str) -> Any:
         return msgspec.json.decode(result.data) if result.data else None
     if result.state == "FAILED":
         raise ActionFailed(result.retcode, result.message, action)
-    if result.state == "EXPIRED":
-        raise ActionFailed(result.retcode or _EXPIRED, result.message or "not sent in time", action)
+    if result.state in _NOT_SENT:
+        retcode, why = _NOT_SENT[result.state]
+        raise ActionFailed(retcode, result.message or why, action)
     raise ActionUnknown(action, result.message)
 
 

@@ -23,9 +23,9 @@ _PERMISSION = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 class Plugin:
     """One plugin: its identity and its handlers.
 
-    `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then
-    `ctx.config`. `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where
-    it was spoken to needs none. They are checked as names and shown; nothing is refused for want of one yet.
+    `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then `ctx.config`.
+    `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
+    to needs none. They are checked as names and shown; nothing is refused for want of one yet.
 
     Handlers are `async def` (run on the worker's loop, where they must not block) or `def` (run in a thread).
     What a handler returns, text or a message, is its reply.

@@ -16,7 +16,7 @@ class ActionResult(Protocol):
 
     @property
     def state(self) -> str:
-        """QUEUED, SENT, DONE, FAILED, UNKNOWN or EXPIRED."""
+        """QUEUED, SENT, DONE, FAILED, UNKNOWN, EXPIRED; NOBOT or OFFLINE: nothing was enqueued."""
         ...
 
     @property

@@ -5,23 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import metadata
 from typing import Any
 
+from botmatrix.version import VERSION
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import machine
 from botmatrix.worker.options import Options
 from botmatrix.worker.tally import Tally
-
-
-@cache
-def version() -> str:
-    """The installed version of BotMatrix; `0` in a plain checkout."""
-    try:
-        return metadata.version("botmatrix")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 class Report:
@@ -37,7 +27,7 @@ class Report:
         return {
             "transport": "stream",
             "pool": self._options.pool,
-            "version": version(),
+            "version": VERSION,
             "incarnation": self._inc,
             "machine": machine(),
             "pid": str(os.getpid()),
@@ -52,7 +42,7 @@ class Report:
         """For people: `worker`, `version`, `uptime` (s), `plugins` (ids), and the counters."""
         return {
             "worker": self._options.worker_id,
-            "version": version(),
+            "version": VERSION,
             "uptime": time.time() - self._started,
             "plugins": list(self.plugins()),
             "in_flight": self.tally.in_flight,

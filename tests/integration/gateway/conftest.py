@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
+import uvloop
 
 from botmatrix.nexus.timing import Timing
 from botmatrix.nexus.tokens import Tokens
 from tests.integration.gateway.peers import TOKEN, Stage
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
+
 
 OpenStage = Callable[..., Awaitable[Stage]]
 
@@ -28,7 +38,7 @@ async def open_stage() -> AsyncIterator[OpenStage]:
 
     yield open_one
     for stage in opened:
-        await stage.gateway.stop(grace=0.05)
+        await stage.close()
 
 
 @pytest.fixture

@@ -64,9 +64,16 @@ class Stage:
     """A gateway on a free port with its hub and observer."""
 
     def __init__(self, timing: Timing, tokens: Tokens, max_frame: int) -> None:
+        self._peers: list[RawBot] = []
         self.seen = Recorder()
         self.hub = Hub(self.seen, SystemClock(), timing)
         self.gateway = Gateway(self.hub, host="127.0.0.1", port=0, tokens=tokens, max_frame=max_frame)
+
+    async def close(self) -> None:
+        """Stop the gateway and hang up every peer."""
+        await self.gateway.stop(grace=0.05)
+        for peer in self._peers:
+            await peer.dispose()
 
     async def dial(
         self, self_id: str = "10001", *, path: str = "/onebot/v11/ws", token: str = TOKEN, **headers: str
@@ -82,6 +89,7 @@ class Stage:
         """Send an upgrade request: the peer, the status of the answer, and its body."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
         bot = RawBot(reader, writer)
+        self._peers.append(bot)
         sent = {"X-Self-ID": self_id, "Authorization": f"Bearer {token}" if token else ""}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         status, body = await bot.upgrade(path, {name: value for name, value in sent.items() if value})
@@ -111,9 +119,7 @@ class RawBot:
         body = "" if status == 101 else (await self.reader.read()).decode()
         return status, head + body
 
-    def frame(
-        self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True
-    ) -> None:
+    def frame(self, opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True) -> None:
         """Write one frame."""
         mask = os.urandom(4) if masked else b""
         size = len(payload)
@@ -197,6 +203,14 @@ class RawBot:
                 await self.reader.read()
             except ConnectionError:
                 return
+
+    async def dispose(self) -> None:
+        """Free the socket."""
+        self.hang_up()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            return
 
     def hang_up(self) -> None:
         """End the TCP connection without a Close."""

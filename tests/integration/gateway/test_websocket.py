@@ -96,9 +96,7 @@ async def test_new_message_inside_a_fragmented_one_is_refused(stage: Stage) -> N
     assert not stage.seen.events
 
 
-@pytest.mark.parametrize(
-    "payload", [b'{"x":"\xff"}', b"\xed\xa0\x80", b'{"post_type":"message","x":"\xc0\xaf"}']
-)
+@pytest.mark.parametrize("payload", [b'{"x":"\xff"}', b"\xed\xa0\x80", b'{"post_type":"message","x":"\xc0\xaf"}'])
 async def test_invalid_utf8_is_closed_with_1007(stage: Stage, payload: bytes) -> None:
     bot = await stage.dial()
     bot.frame(TEXT, payload)

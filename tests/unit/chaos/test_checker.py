@@ -18,7 +18,7 @@ class History:
         self.oracle = Oracle()
         self.starts: list[Start] = []
         for _ in range(events):
-            number = self.oracle.say(1, "a")
+            number = self.oracle.say(1, "a").number
             self.start(number)
             self.reply(number)
 
@@ -29,7 +29,7 @@ class History:
         self.oracle.hear(Reply(number, bot, "a", "w.1:1"))
 
     def say(self, fate: Fate = Fate.WAITING) -> int:
-        number = self.oracle.say(1, "a")
+        number = self.oracle.say(1, "a").number
         self.oracle.said[number].fate = fate
         return number
 

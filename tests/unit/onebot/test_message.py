@@ -63,7 +63,7 @@ def test_message_is_a_sequence_of_segments() -> None:
 def test_messages_and_segments_cannot_be_changed() -> None:
     for value in (Message("a"), At(1)):
         with pytest.raises(AttributeError):
-            value.type = "x"  # type: ignore[union-attr]
+            value.type = "x"
         with pytest.raises((AttributeError, TypeError)):
             del value._segments  # type: ignore[union-attr]
     with pytest.raises(TypeError):
@@ -109,9 +109,7 @@ def test_equal_messages_have_equal_hashes() -> None:
         ),
     ],
 )
-def test_segments_have_the_fields_of_the_specification(
-    segment: Segment, type: str, data: dict[str, Any]
-) -> None:
+def test_segments_have_the_fields_of_the_specification(segment: Segment, type: str, data: dict[str, Any]) -> None:
     assert segment.to_dict() == {"type": type, "data": data}
     assert Message.parse([segment.to_dict()])[0] == segment
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.plugins.fakes import Platform, Room, write_plugin
 
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
-from tests.unit.plugins.fakes import Platform, Room, write_plugin
 
 Open = Callable[..., Awaitable[Room]]
 

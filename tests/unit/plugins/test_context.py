@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from botmatrix.errors import ActionUnknown
-from botmatrix.worker.outcome import Dead, Done
 from tests.unit.plugins.conftest import Open
 from tests.unit.plugins.fakes import Platform, Result, actions, message, private, replies
+
+from botmatrix.errors import ActionUnknown
+from botmatrix.worker.outcome import Dead, Done
 
 SEE = """
     @plugin.on_message()
@@ -50,9 +51,7 @@ async def test_what_was_said_leaves_before_a_call_and_the_rest_with_the_event(
     assert {entry.exp for entry in entries} == {int(platform.clock.now() * 1000) + 30_000}
 
 
-async def test_second_run_repeats_nothing_and_gets_the_first_answers(
-    open_room: Open, platform: Platform
-) -> None:
+async def test_second_run_repeats_nothing_and_gets_the_first_answers(open_room: Open, platform: Platform) -> None:
     room = await open_room("""
         runs = []
         @plugin.on_message()
@@ -85,9 +84,7 @@ async def test_call_gives_data_and_writes_ids_as_the_bot_does(open_room: Open, p
     ]
 
 
-async def test_failed_expired_and_unknown_calls_raise_what_they_are(
-    open_room: Open, platform: Platform
-) -> None:
+async def test_failed_expired_and_unknown_calls_raise_what_they_are(open_room: Open, platform: Platform) -> None:
     room = await open_room("""
         @plugin.on_message(regex="(?P<action>.+)")
         async def call(ctx, action: str):
@@ -99,11 +96,15 @@ async def test_failed_expired_and_unknown_calls_raise_what_they_are(
                 return f"unknown {unknown.action}"
     """)
     platform.answers["expired"] = Result("EXPIRED")
+    platform.answers["offline"] = Result("OFFLINE")
+    platform.answers["stranger"] = Result("NOBOT")
     platform.answers["unknown"] = ActionUnknown()
     platform.answers["waiting"] = Result("SENT")
     for action, expected in {
         "refused": "failed 1404 no such action refused",
         "expired": "failed 1400 not sent in time expired",
+        "offline": "failed 1400 the bot is offline offline",
+        "stranger": "failed 1404 there is no such bot stranger",
         "unknown": "unknown unknown",
         "waiting": "unknown waiting",
     }.items():

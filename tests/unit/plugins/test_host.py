@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from tests.unit.plugins.conftest import Open
+from tests.unit.plugins.fakes import Platform, actions, envelope, message, private, replies
 
 from botmatrix.errors import EngineUnavailable
 from botmatrix.worker.outcome import Dead, Done, Retry
 from botmatrix.worker.plugins.host import Host
-from tests.unit.plugins.conftest import Open
-from tests.unit.plugins.fakes import Platform, actions, envelope, message, private, replies
 
 ECHO = """
     @plugin.command("echo", aliases={"say"})
@@ -43,9 +43,7 @@ async def test_command_hands_on_the_segments_after_it(open_room: Open) -> None:
         {"type": "text", "data": {"text": " there"}},
     ]
     assert await room.say(said) == ["look [CQ:face,id=3] there"]
-    assert replies(await room.handle(message([], message="/echo a&#44;b[CQ:face,id=3]"))) == [
-        "a,b[CQ:face,id=3]"
-    ]
+    assert replies(await room.handle(message([], message="/echo a&#44;b[CQ:face,id=3]"))) == ["a,b[CQ:face,id=3]"]
 
 
 async def test_at_the_bot_stands_for_a_prefix(open_room: Open) -> None:
@@ -75,9 +73,7 @@ async def test_quoting_somebody_else_does_not(open_room: Open, platform: Platfor
     assert await room.say(said) == []
 
 
-async def test_a_quote_is_only_looked_up_where_a_command_depends_on_it(
-    open_room: Open, platform: Platform
-) -> None:
+async def test_a_quote_is_only_looked_up_where_a_command_depends_on_it(open_room: Open, platform: Platform) -> None:
     room = await open_room(ECHO)
     reply = {"type": "reply", "data": {"id": "9"}}
     assert await room.say([reply, {"type": "text", "data": {"text": "nice"}}]) == []

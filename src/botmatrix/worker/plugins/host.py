@@ -100,7 +100,7 @@ class Host:
         """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
         uptime = self._services.clock.monotonic() - self._started
         own = {"uptime": uptime, "handled": self._handled, "plugins": self._registry.ids}
-        return {**own, **self._services.status()}
+        return {**self._services.status(), **own}
 
     # -- events -------------------------------------------------------------------------------------------
 

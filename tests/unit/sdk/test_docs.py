@@ -1,0 +1,71 @@
+"""Every example of docs/sdk.md does what the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.unit.plugins.fakes import Platform, Room, message, replies
+
+from botmatrix.onebot.message import Message
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.info import PluginState
+from botmatrix.worker.plugins.source import Source
+
+PAGE = Path(__file__).resolve().parents[3] / "docs/sdk.md"
+BLOCK = re.compile(r"^```(python|chat)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples() -> list[tuple[str, str]]:
+    """Each piece of code with the conversation that follows it."""
+    blocks = BLOCK.findall(PAGE.read_text("utf-8"))
+    code, chats = blocks[::2], blocks[1::2]
+    assert {kind for kind, _ in code} == {"python"}
+    assert {kind for kind, _ in chats} == {"chat"}
+    return [(example, chat) for (_, example), (_, chat) in zip(code, chats, strict=True)]
+
+
+def turns(chat: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for line in chat.splitlines():
+        who, _, said = line.partition(": " if "| " not in line[:5] else "| ")
+        if who.strip():
+            found.append((who, said))
+        else:
+            found[-1] = (found[-1][0], f"{found[-1][1]}\n{said}")
+    return found
+
+
+@pytest.mark.parametrize(("code", "chat"), examples())
+async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: Path) -> None:
+    platform = Platform()
+    host = Host(platform)
+    path = tmp_path / code.split()[1]
+    path.write_text(code)
+    info = await host.load(Source("file", path.stem, path))
+    assert (info.state, info.error) == (PluginState.LOADED, "")
+    answers: list[str] = []
+    for index, (who, said) in enumerate(turns(chat)):
+        if who == "you":
+            assert answers == []
+            answers = replies(await Room(platform, host).handle(message([], message=said), f"{index:024}"))
+        elif who == "now":
+            sent = [
+                Message.parse(params["message"]).to_cq() for action, params in platform.sent if action == "send_msg"
+            ]
+            assert said in sent
+        else:
+            answer = answers.pop(0)
+            assert said in (answer, Message.cq(answer).text)
+    assert answers == []
+    await host.close()
+
+
+def test_every_field_of_the_context_on_the_page_exists() -> None:
+    from botmatrix import Context
+
+    names = re.findall(r"^\| `(?:await )?ctx\.(\w+)", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(names) >= 9
+    for name in names:
+        assert hasattr(Context, name)
