@@ -150,14 +150,45 @@ async def test_a_right_password_starts_the_count_anew(client: httpx.AsyncClient)
         assert (await enter(client)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1:9", "https://127.0.0.1:3002", "http://["]
-)
-async def test_the_cookie_does_not_work_from_another_site(client: httpx.AsyncClient, origin: str) -> None:
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:9"},
+    {"Origin": "http://127.0.0.1"},
+    {"Origin": "http://["},
+    {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": ORIGIN},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_the_cookie_does_not_work_from_another_site(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
     await enter(client)
-    refused = await client.post("/api/logout", headers={"Origin": origin})
+    refused = await client.post("/api/logout", headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (403, "foreign_origin")
-    assert (await client.post("/api/logout", headers={"Origin": ORIGIN})).status_code == 200
+    assert (await client.get("/api/me")).status_code == 200
+
+
+OWN = [
+    {"Origin": ORIGIN},
+    {"Origin": "https://127.0.0.1:3002"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://name.behind.a.proxy"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", OWN)
+async def test_the_cookie_works_from_our_own_pages(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    await enter(client)
+    assert (await client.post("/api/logout", headers=headers)).status_code == 200
+
+
+async def test_nobody_is_logged_in_by_another_site(client: httpx.AsyncClient) -> None:
+    body = {"username": "alice", "password": PASSWORD}
+    refused = await client.post("/api/login", json=body, headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    assert "set-cookie" not in refused.headers
 
 
 async def test_a_form_is_no_json(client: httpx.AsyncClient) -> None:

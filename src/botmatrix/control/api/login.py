@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
@@ -14,6 +15,7 @@ from botmatrix.control.errors import ApiError, documented, protected
 from botmatrix.control.parts import Parts, UsedParts
 from botmatrix.store.tables import Role, User
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/api", tags=["login"])
 
 
@@ -108,11 +110,14 @@ async def _proven(parts: Parts, username: str, password: str, address: str) -> U
     """The user with this name and password. Raises 429 and 401, in the same time for unknown names."""
     wait = await parts.throttle.wait(username, address)
     if wait:
+        log.warning("too many login attempts", address=address)
         raise ApiError(429, "too_many_attempts", "too many attempts: wait a little", retry_after=wait)
     user = await parts.users.find(username)
     usable = user if user is not None and not user.disabled else None
     fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
     if usable is None or not fits:
+        # Not the name: people type passwords into the wrong field.
+        log.warning("login refused", address=address)
         raise ApiError(401, "bad_credentials", "name or password is wrong")
     await parts.throttle.succeeded(username, address)
     return usable
@@ -122,4 +127,5 @@ async def _start(parts: Parts, user: User, request: Request, response: Response)
     agent = request.headers.get("user-agent", "")
     token, expires_at = await parts.logins.start(user, address=client_address(request), user_agent=agent)
     set_cookie(request, response, token)
+    log.info("logged in", username=user.username, address=client_address(request))
     return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at)

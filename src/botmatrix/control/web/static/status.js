@@ -75,10 +75,10 @@ const WORKERS = [
   { label: words.pool, text: (w) => w.pool },
   { label: words.in_flight, number: true, text: (w) => whole(w.in_flight) },
   { label: words.handled, number: true, text: (w) => whole(w.handled) },
-  { label: words.average, number: true, text: (w) => millis(w.average_ms) },
+  { label: words.average, number: true, text: (w) => millis(w.handling_ms) },
 ];
 const QUEUES = [
-  { label: words.queue, text: (q) => q.lane },
+  { label: words.queue, text: (q) => q.lane === "default" ? `default (${words.parking})` : q.lane },
   { label: words.state, text: (q) => state(q), look: (q) => state(q) === words.waiting ? "warn" : "good" },
   { label: words.backlog, number: true, text: (q) => whole(q.backlog) },
   { label: words.pending, number: true, text: (q) => whole(q.pending) },
@@ -107,7 +107,8 @@ async function showBoard() {
   $("queues").replaceChildren(table(QUEUES, queues.queues, words.no_queues));
   $("bots_count").textContent = bots.total;
   $("workers_count").textContent = workers.total;
-  $("queues_count").textContent = queues.dead ? `${queues.total} · ${words.dead}: ${queues.dead}` : queues.total;
+  $("queues_count").textContent = queues.total;
+  $("dead_count").textContent = queues.dead ? `${words.dead}: ${whole(queues.dead)}` : "";
   await showFirstSteps(bots.total === 0);
 }
 
@@ -136,6 +137,7 @@ async function refresh() {
 function enter(user) {
   me = user;
   $("username").textContent = user.username;
+  $("password").elements.username.value = user.username;
   $("who").hidden = $("board").hidden = false;
   $("login").hidden = true;
   refresh();
