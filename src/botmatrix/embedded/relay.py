@@ -51,8 +51,7 @@ class Relay:
         event = str(fields.pop("event", "")) if fields else text
         self.last_words.append(event)
         fields.pop("timestamp", None)
-
-    _log.log(level, event, **{**fields, "part": self._name})
+        _log.log(level, event, **{**fields, "part": self._name})
 
 
 def _fields(text: str) -> dict[str, Any]:
