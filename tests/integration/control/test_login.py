@@ -207,3 +207,14 @@ async def test_roles_bar_what_is_above_them(log_in: LogIn) -> None:
     assert (await operator.get("/api/queues/dead")).status_code == 200
     refused = await operator.get("/api/connect-info")
     assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+
+
+async def test_nothing_but_the_login_is_open_to_strangers(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    routes = [(m, p) for p, methods in paths.items() for m in methods if p.startswith("/api/") and p != "/api/login"]
+    assert len(routes) > 10
+    for method, path in routes:
+        refused = await client.request(
+            method, path.format(bot="qq:1", worker="w1"), json={} if method == "post" else None
+        )
+        assert refused.status_code == 401, (method, path)
