@@ -112,7 +112,7 @@ class Nexus:
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.run_finish(), "live": self.live.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run()},
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
@@ -139,7 +139,7 @@ class Nexus:
         with contextlib.suppress(EngineUnavailable, TimeoutError):
             await asyncio.wait_for(self.registry.farewell(), FLUSH_GRACE)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.actions.flush(), FLUSH_GRACE)
+            await asyncio.wait_for(self.actions.endings.flush(), FLUSH_GRACE)
         for task in self._tasks:
             task.remove_done_callback(_must_not_end)
             task.cancel()

@@ -125,6 +125,9 @@ class Link:
                 self.connection.close(closing.SILENT, "no X-Self-ID and no lifecycle event: who is it?")
             return
         bot.failed += self.calls.expire(now)
+        if self.session.repaired:
+            self.hub.count("frame_repaired")
+            self.session.repaired = 0
         if bot.received != self._received:
             self._received = bot.received
             bot.last_event_at = self.hub.clock.now()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests.integration.gateway.conftest import OpenStage
+from tests.integration.gateway.peers import TOKEN, Stage
 
 from botmatrix.nexus.handshake import PATHS
 from botmatrix.nexus.timing import Timing
-from tests.integration.gateway.conftest import OpenStage
-from tests.integration.gateway.peers import TOKEN, Stage
 
 ROUTES = [path + slash for path in PATHS for slash in ("", "/") if path != "/" or not slash]
 

@@ -1,0 +1,23 @@
+"""What the documents say of settings and commands is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from botmatrix.config import OPTIONS
+from botmatrix.config.options import PARTS
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_every_setting_is_documented() -> None:
+    assert [option.key for option in OPTIONS if f"`{option.key}`" not in CONFIGURATION] == []
+    assert [option.variable for option in PARTS if f"`{option.variable}`" not in CONFIGURATION] == []
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
