@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -37,14 +38,22 @@ class Heartbeat:
         self._due = 0.0
 
     async def run(self, joined: asyncio.Event) -> None:
-        """Until cancelled, from the moment the worker's lane is joined: before, the presence is its predecessor's."""
+        """Until cancelled. Announces at once whenever `joined` is set: the worker has (again) a lane of its own.
+
+        Before that the presence is left to its predecessor.
+        """
         await joined.wait()
         while True:
+            if joined.is_set():
+                joined.clear()
+                self._due = 0.0
             try:
                 await self._beat()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("heartbeat_failed", error=str(error))
-            await asyncio.sleep(min(LOOK, self._every))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(LOOK, self._every)):
+                    await joined.wait()
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -27,6 +27,7 @@ class OwnLane:
         self._id, self._lanes, self._presence, self._drain = worker_id, lanes, presence, drain
         self._probe = probe
         self.joined = asyncio.Event()
+        """Set at each join; whoever waits for it clears it."""
 
     async def run(self, consumer: Consumer) -> None:
         """Own and read the lane until a newer incarnation of this worker has taken it: then it returns.
