@@ -14,25 +14,25 @@ plugin = Plugin(
 )
 
 
-@plugin.on_message(regex=r"^ping (?P<tag>.*)$")
-async def ping(ctx: Context, tag: str) -> str:
+@plugin.on_message(regex=r"(?s)^ping(?: (?P<tag>.*))?$")
+async def ping(ctx: Context, tag: str = "") -> str:
     return f"pong {tag}"
 
 
-@plugin.on_message(regex=r"^whoami (?P<tag>.*)$")
-async def whoami(ctx: Context, tag: str) -> str:
+@plugin.on_message(regex=r"(?s)^whoami(?: (?P<tag>.*))?$")
+async def whoami(ctx: Context, tag: str = "") -> str:
     me = await ctx.call("get_login_info")
     return f"iam {tag} {me['user_id']} {me['nickname']}"
 
 
-@plugin.on_message(regex=r"^groups (?P<tag>.*)$")
-async def groups(ctx: Context, tag: str) -> str:
+@plugin.on_message(regex=r"(?s)^groups(?: (?P<tag>.*))?$")
+async def groups(ctx: Context, tag: str = "") -> str:
     found = await ctx.call("get_group_list")
     return f"groups {tag} {len(found)} {found[0]['group_id']}"
 
 
-@plugin.on_message(regex=r"^boom (?P<tag>.*)$")
-async def boom(ctx: Context, tag: str) -> str:
+@plugin.on_message(regex=r"(?s)^boom(?: (?P<tag>.*))?$")
+async def boom(ctx: Context, tag: str = "") -> str:
     try:
         await ctx.call("no_such_action")
     except ActionFailed as failure:

@@ -113,19 +113,26 @@ async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Pa
 async def judge(stack: Stack, crowd: Crowd, allowance: Allowance) -> Verdict:
     """Let the bots fall silent, wait until nothing is owed or nothing comes any more, and check."""
     crowd.hush()
-    oracle = crowd.oracle
-    await crowd.quiet_until(lambda: not oracle.waiting(), DRAINED_AFTER)
-    books = await asyncio.to_thread(stack.books)
-    deadline = time.monotonic() + DRAINED_AFTER
-    while books.waiting and time.monotonic() < deadline:
-        await asyncio.sleep(0.25)
-        books = await asyncio.to_thread(stack.books)
+    await _drained(stack, crowd)
     await asyncio.sleep(1)  # a second reply, if there is one, is close behind the first
     books = await asyncio.to_thread(stack.books)
+    oracle = crowd.oracle
     verdict = check(oracle, read_starts(stack.handled), books, allowance)
     for ended in stack.ended_by_themselves():
         verdict.blame(ended)
     return verdict
+
+
+async def _drained(stack: Stack, crowd: Crowd) -> None:
+    """Until nothing is owed but what the hub knows to be unknown, expired or dead; or until nothing comes any more."""
+    heard, since = 0, time.monotonic()
+    while time.monotonic() - since < DRAINED_AFTER:
+        books = await asyncio.to_thread(stack.books)
+        if not books.waiting and crowd.oracle.waiting() <= books.unknown + books.expired + len(books.dead_numbers):
+            return
+        if len(crowd.oracle.replies) > heard:
+            heard, since = len(crowd.oracle.replies), time.monotonic()
+        await asyncio.sleep(0.25)
 
 
 def _judge_times(nemesis: Nemesis, verdict: Verdict) -> None:

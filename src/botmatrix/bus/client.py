@@ -60,8 +60,12 @@ class Client:
         async with self._connecting:
             if self._connection is None or self._connection.closed:
                 connection = await open_connection(self._url, name=self._name, timeout=self._timeout)
-                for script in ALL:
-                    await connection.call("SCRIPT", "LOAD", script.text)
+                try:
+                    for script in ALL:
+                        await connection.call("SCRIPT", "LOAD", script.text)
+                except BaseException:
+                    await connection.close()
+                    raise
                 self._connection = connection
             return self._connection
 

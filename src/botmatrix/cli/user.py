@@ -41,11 +41,14 @@ def add(context: typer.Context, name: Name, role: RoleName = "viewer") -> None:
 @app.command()
 def passwd(context: typer.Context, name: Name) -> None:
     """Set a new password; whoever is logged in under that name is logged out."""
+    from botmatrix.control.bootstrap import forget_first_password
+
     settings, password = connected_settings(context, database=True), new_password()
 
     async def change() -> None:
         async with users_of(settings) as users:
             await users.set_password(name, password)
+        forget_first_password(settings.home, name)
 
     run_async(change)
     say(f"{name} has a new password.")

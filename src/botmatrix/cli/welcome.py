@@ -24,7 +24,7 @@ class Welcome:
     async def run(self) -> None:
         """Returns when it has been printed."""
         missing = await self._wait()
-        for line in self._lines(missing):
+        for line in self.lines(missing):
             self._say(line)
 
     async def _wait(self) -> str:
@@ -51,7 +51,8 @@ class Welcome:
         """Where bots connect."""
         return f"ws://{reachable(self._settings.gateway_host)}:{self._settings.ws_port}/onebot/v11/ws"
 
-    def _lines(self, missing: str) -> list[str]:
+    def lines(self, missing: str) -> list[str]:
+        """What is printed. `missing`: what is not ready yet, or empty."""
         settings = self._settings
         head = f"BotMatrix is starting; not ready yet: {missing}" if missing else "BotMatrix is up."
         lines = ["", head, ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import signal
 import socket
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: ControlSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SchemaTooNew` and `ConfigError` (exit 78)."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     listener = _listen(settings)
     parts = build(settings)
     try:
@@ -109,6 +111,7 @@ def _configuration(parts: Parts) -> uvicorn.Config:
         server_header=False,
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         ws="none",
         timeout_graceful_shutdown=GRACE,

@@ -18,15 +18,6 @@ def number(value: Any) -> float:
     return found if math.isfinite(found) else 0.0
 
 
-def names(value: Any) -> dict[str, str]:
-    """A JSON object of texts; empty for anything else."""
-    try:
-        found = json.loads(value)
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    return {str(key): str(name) for key, name in found.items()} if isinstance(found, dict) else {}
-
-
 def words(value: Any) -> list[str]:
     """A JSON list of texts, or texts with commas between them."""
     if not isinstance(value, str) or not value:
@@ -46,6 +37,5 @@ def flag(value: Any) -> bool:
 
 Number = Annotated[float, BeforeValidator(number)]
 Count = Annotated[int, BeforeValidator(lambda value: int(number(value)))]
-Names = Annotated[dict[str, str], BeforeValidator(names)]
 Words = Annotated[list[str], BeforeValidator(words)]
 Flag = Annotated[bool, BeforeValidator(flag)]

@@ -25,6 +25,7 @@ from botmatrix.errors import EngineUnavailable
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NOT_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_]+")
+_NO_MEASURES: Final = ("alive", "pid", "port", "version", "seen")
 _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 router = APIRouter(tags=["health"])
@@ -124,11 +125,10 @@ def _hash_metrics(kind: str, key: str, parts: list[dict[str, str]]) -> Iterator[
     """Every number that the parts of one kind say of themselves."""
     up = {part[key]: 1 for part in parts}
     yield _labelled(f"botmatrix_{kind}_up", f"1 for each {kind} that is alive", kind, up)
-    for field in sorted({name for part in parts for name in part} - {key, "alive"}):
+    for field in sorted({name for part in parts for name in part} - {key, *_NO_MEASURES}):
         found = {part[key]: number for part in parts if (number := _finite(part.get(field))) is not None}
         if found:
-            name = f"botmatrix_{kind}_{_name(field)}"
-            yield _labelled(name, f"{field} of each {kind}", kind, found)
+            yield _labelled(f"botmatrix_{kind}_{_name(field)}", f"{field} of each {kind}", kind, found)
 
 
 def _labelled(name: str, words: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:

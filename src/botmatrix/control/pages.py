@@ -80,7 +80,7 @@ def _docs_page(schema: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     words = escape(operation.get("description") or operation.get("summary") or "")
-    answers = ", ".join(escape(status) for status in operation["responses"])
+    answers = ", ".join(escape(status) for status in sorted(operation["responses"]))
     parameters = ", ".join(escape(one["name"]) for one in operation.get("parameters", [])) or "-"
     return (
         f'<section><h2><span class="method">{escape(method.upper())}</span> <code>{escape(path)}</code></h2>'

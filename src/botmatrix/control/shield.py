@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +11,8 @@ from botmatrix.control.errors import ApiError, error_response
 
 BODY_LIMIT: Final = 1024 * 1024
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+_FOREIGN: Final = "this request comes from another site's page; a proxy in front must pass the Host header on unchanged"
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -37,6 +38,8 @@ class Shield:
             await self._app(scope, receive, send)
             return
         scope = self._below_root(scope)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server sends no body, as it knows the true method
         headers = Headers(scope=scope)
         guarded = _with_headers(send)
         refusal = _refusal(scope, headers)
@@ -55,23 +58,21 @@ class Shield:
         return {**scope, "root_path": root, "path": whole, "raw_path": whole.encode()}
 
 
-def same_origin(scope: Scope, headers: Headers) -> bool:
-    """Whether the request comes from our own pages, or from no page at all."""
+def same_origin(headers: Headers) -> bool:
+    """Whether the request comes from our own pages, or from no page at all.
+
+    Browsers send Sec-Fetch-Site (no page can forge it), older ones Origin, other programs neither. Only the
+    hosts are compared: behind a proxy that ends TLS this process does not see the scheme.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("none", "same-origin")
     origin = headers.get("origin")
     if origin is None:
-        return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-    try:
-        found = urlsplit(origin)
-        return (found.scheme, _host(found.netloc, found.scheme)) == (
-            scope["scheme"],
-            _host(headers.get("host", ""), scope["scheme"]),
-        )
-    except ValueError:
-        return False
-
-
-def _host(netloc: str, scheme: str) -> str:
-    return netloc.lower().removesuffix(":443" if scheme == "https" else ":80")
+        return True
+    scheme, mark, host = origin.lower().partition("://")
+    port = _DEFAULT_PORTS.get(scheme, "")
+    return bool(mark) and host.removesuffix(port) == headers.get("host", "").lower().removesuffix(port)
 
 
 def _refusal(scope: Scope, headers: Headers) -> ApiError | None:
@@ -80,8 +81,8 @@ def _refusal(scope: Scope, headers: Headers) -> ApiError | None:
     if scope["method"] in SAFE_METHODS or "authorization" in headers:
         return None
     # Without a token in the header the browser's cookie may be what authenticates: then only our own pages count.
-    if not same_origin(scope, headers):
-        return ApiError(403, "foreign_origin", "this request comes from another site's page")
+    if not same_origin(headers):
+        return ApiError(403, "foreign_origin", _FOREIGN)
     if _has_body(headers) and not _is_json(headers):
         return ApiError(422, "not_json", "send the body as application/json")
     return None

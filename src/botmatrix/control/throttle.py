@@ -64,6 +64,9 @@ class RedisAttempts:
 
     async def take(self, counter: Counter) -> float:
         count, wait = self._keys(counter)
+        left = await self._left(wait)
+        if left:
+            return left
         attempts = int(await self._client.call("INCR", count))
         await self._client.call("EXPIRE", count, FORGOTTEN_AFTER)
         delay = counter.wait_after(attempts)
@@ -71,7 +74,7 @@ class RedisAttempts:
         if not delay or await self._client.call("SET", wait, 1, "NX", "PX", delay * 1000):
             return 0.0
         await self._client.call("DECR", count)
-        return max(0.001, int(await self._client.call("PTTL", wait)) / 1000)
+        return await self._left(wait) or 0.001
 
     async def forgive(self, counter: Counter, *, all_of_them: bool) -> None:
         count, wait = self._keys(counter)
@@ -79,6 +82,9 @@ class RedisAttempts:
             await self._client.call("DEL", count, wait)
         elif int(await self._client.call("DECR", count)) <= 0:
             await self._client.call("DEL", count)
+
+    async def _left(self, wait: str) -> float:
+        return max(0.0, int(await self._client.call("PTTL", wait)) / 1000)
 
     def _keys(self, counter: Counter) -> tuple[str, str]:
         name = f"{self._prefix}{counter.key}"

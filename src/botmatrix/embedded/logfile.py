@@ -25,16 +25,22 @@ class LogFile:
             file.write(_COLOR.sub("", text))
             file.flush()
             if file.tell() > self._max_bytes:
-                self._turn_over(file)
+                self._turn_over()
+
+    def close(self) -> None:
+        """End it; a later write opens it again."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
 
     def _open(self) -> TextIO:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "a", encoding="utf-8", errors="replace")
         return self._file
 
-    def _turn_over(self, file: TextIO) -> None:
-        file.close()
-        self._file = None
+    def _turn_over(self) -> None:
+        self.close()
         for number in range(self._keep - 1, 0, -1):
             with contextlib.suppress(FileNotFoundError):
                 self._numbered(number).replace(self._numbered(number + 1))

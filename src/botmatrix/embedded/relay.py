@@ -15,6 +15,8 @@ _log = structlog.get_logger()
 _VALKEY_HEAD = re.compile(r"^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([*#.-]) ")
 _TROUBLE = re.compile(r"^(WARNING|ERROR|FATAL|PANIC):|^# ")
 _ROUTINE = re.compile(r"^FATAL:  the database system is|^FATAL:  terminating connection|overcommit|bye bye")
+_RESERVED = frozenset(("self", "timestamp"))
+"""Fields that the log has of its own."""
 LAST_WORDS = 20
 LONGEST = 8192
 """Bytes of a line that are kept."""
@@ -50,8 +52,7 @@ class Relay:
         level = _level(fields.pop("level", None) if fields else None, text, engine=self._engine)
         event = str(fields.pop("event", "")) if fields else text
         self.last_words.append(event)
-        fields.pop("timestamp", None)
-        _log.log(level, event, **{"part": self._name, **fields})
+        _log.log(level, event, **{**fields, "part": self._name})
 
 
 def _fields(text: str) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _fields(text: str) -> dict[str, Any]:
         except ValueError:
             return {}
         if isinstance(found, dict) and "event" in found:
-            return {str(key): value for key, value in found.items()}
+            return {str(key): value for key, value in found.items() if key not in _RESERVED}
     return {}
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from botmatrix.bus.actions import KEEP_SECONDS
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Connection, open_connection
-from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action
+from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action, encode
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.scripts import FINISH, FORWARD
+from botmatrix.bus.scripts import FORWARD
 from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
+from botmatrix.nexus.endings import Endings
 from botmatrix.nexus.hub import Hub
 from botmatrix.onebot.action import ActionResponse
 
@@ -51,24 +51,23 @@ class Actions:
         self._url, self._client, self._keys, self._inc = url, client, keys, inc
         self._hub, self._clock = hub, clock
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
-        self._ended: list[Any] = []  # 7 fields an action, see finish.lua
-        self._late: list[tuple[str, ActionResponse]] = []
-        self._ended_now = asyncio.Event()
+        self.endings = Endings(client, keys, inc)
         self._room = asyncio.Event()
         self._open = 0
-        self._read_ids: set[bytes] = set()  # read, and not yet taken off the stream
         self._stopping = False
+        self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
     # ---------------------------------------------------------------- reading
 
     async def run_read(self) -> None:
         """Read and send, for ever; survives the loss of Redis and of the group."""
-        connection: Connection | None = None
         while not self._stopping:
             try:
+                connection = self._reader
                 if connection is None or connection.closed:
                     connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
+                    self._reader = connection
                     await self._read_lost(connection)
                 for entry_id, fields in await self._read(connection, ">"):
                     self._begin(entry_id, fields)
@@ -86,7 +85,7 @@ class Actions:
         after = b"0"
         while entries := await self._read(connection, after):
             for entry_id, fields in entries:
-                if entry_id not in self._read_ids:
+                if entry_id not in self.endings.held:
                     self._begin(entry_id, fields)
             after = entries[-1][0]
 
@@ -108,15 +107,27 @@ class Actions:
             log.debug("the group of actions can't be made", error=str(again))
             await asyncio.sleep(0.2)
 
-    def stop_reading(self) -> None:
+    async def stop_reading(self) -> None:
         """At an orderly stop: what is not read yet stays for whoever gets the bots."""
         self._stopping = True
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def give_back(self) -> None:
+        """When the links are closed: what was read and not sent, whoever read it, is for the bots' next nexus."""
+        connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
+        try:
+            await self._read_lost(connection)
+        finally:
+            await connection.close()
+        for key, queue in self._waiting.items():
+            await self._forward(key, queue, give_back=True)
 
     # ---------------------------------------------------------------- sending
 
     def _begin(self, entry_id: bytes, fields: list[Any] | None) -> None:
         self._open += 1
-        self._read_ids.add(entry_id)
+        self.endings.held.add(entry_id)
         payload = dict(zip(fields[::2], fields[1::2], strict=False)).get(FIELD, b"") if fields else b""
         try:
             action = decode_action(payload)
@@ -171,21 +182,18 @@ class Actions:
         if not queue:
             del self._waiting[key]
 
-    async def _forward(self, key: str, queue: deque[Sent]) -> None:
+    async def _forward(self, key: str, queue: deque[Sent], *, give_back: bool = False) -> None:
         """Not our bot (any more): hand the actions on, unsent."""
         k = self._keys
-        owner = await self._client.call("HGET", k.bot(key), "nexus")
-        if owner is None or owner == self._inc.encode():
-            return
         while queue:
             sent = queue[0]
-            payload = msgspec.json.encode(sent.action)
-            args = (sent.entry_id, payload, self._inc, k.prefix)
-            if not await self._client.run(FORWARD, [k.actions(self._inc), k.bot(key)], *args):
+            args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
+            keys = [k.actions(self._inc), k.bot(key), k.orphans]
+            if not await self._client.run(FORWARD, keys, *args):
                 return
             queue.popleft()
             self.counters["action_forwarded"] += 1
-            self._read_ids.discard(sent.entry_id)
+            self.endings.held.discard(sent.entry_id)
             self._close_one()
 
     # ---------------------------------------------------------------- ending
@@ -207,55 +215,20 @@ class Actions:
         """It was UNKNOWN; now it is known."""
         if response is not None and response.ok:
             self.counters["action_done_late"] += 1
-            self._late.append((sent.action.aid, response))
-            self._ended_now.set()
+            self.endings.correct(sent.action.aid, response)
 
     def _end(self, sent: Sent, state: str, retcode: int, message: str, data: bytes = b"null") -> None:
         sent.ended = True
         self.counters[f"action_{state.lower()}"] += 1
-        action = sent.action
-        waits = action.reply_to
-        self._ended += (sent.entry_id, action.aid, waits, state, retcode, message, data if waits else b"null")
-        self._ended_now.set()
+        if state == "DONE" and not sent.action.reply_to:
+            self.endings.done(sent.entry_id)
+        else:
+            self.endings.tell(sent.entry_id, sent.action, state, retcode, message, data)
         self._close_one()
 
     def _close_one(self) -> None:
         self._open -= 1
         self._room.set()
-
-    async def run_finish(self) -> None:
-        """Take ended actions off the stream: all that ended while the last call was under way go in the next."""
-        while True:
-            await self._ended_now.wait()
-            self._ended_now.clear()
-            await self.flush()
-            await self._flush_late()
-
-    async def flush(self) -> None:
-        """Finish everything that has ended."""
-        k = self._keys
-        while self._ended:
-            part, self._ended = self._ended[: 7 * 256], self._ended[7 * 256 :]
-            try:
-                await self._client.run(FINISH, [k.actions(self._inc), k.stats], k.prefix, KEEP_SECONDS, *part)
-                self._read_ids.difference_update(part[::7])
-            except EngineUnavailable:
-                self._ended = part + self._ended
-                await asyncio.sleep(0.1)
-            except ReplyError as error:
-                log.error("ended actions can't be taken off", error=str(error))
-                await asyncio.sleep(1.0)
-
-    async def _flush_late(self) -> None:
-        late, self._late = self._late, []
-        commands = []
-        for aid, response in late:
-            data, code = bytes(response.data), response.retcode
-            commands.append(("HSET", self._keys.act(aid), "state", "DONE", "retcode", code, "data", data))
-        try:
-            await self._client.pipeline(*commands)
-        except EngineUnavailable as error:
-            log.warning("late answers were not kept: their actions stay UNKNOWN", count=len(late), error=str(error))
 
     async def answered(self) -> None:
         """Wait until nothing that was written is without an answer."""
@@ -264,7 +237,9 @@ class Actions:
             await self._room.wait()
 
     async def close(self) -> None:
-        """End the connection."""
+        """End the connections."""
+        if self._reader is not None:
+            await self._reader.close()
         await self._client.close()
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from botmatrix.nexus import closing
 from botmatrix.nexus.bot import Bot
-from botmatrix.nexus.connection import Connection, ConnectionState
+from botmatrix.nexus.connection import HOLD_PROBE, Connection, ConnectionState
 
 if TYPE_CHECKING:
     from botmatrix.nexus.hub import Hub
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HOLD_PROBE: Final = 1
 LOOKS: Final = 20
 """A probe looks so many times for a sign of life before its time is over."""
 

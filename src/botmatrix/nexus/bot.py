@@ -77,7 +77,7 @@ class Bot:
         False: there is no link, or 1,024 actions wait for answers, or the bot reads too slowly (its link is
         then closed with 1013); nothing was written and `on_answer` is not called. True: `on_answer` is
         called exactly once, with the answer, or with None when the link ended or `timeout` passed: then the
-        outcome is unknown. A later answer is swallowed and counted.
+        outcome is unknown. An answer that comes after that None calls it once more.
         """
         link = self.api_link
         return link is not None and link.call(action, params, on_answer, timeout)

@@ -8,6 +8,7 @@ the business of `vigil.py`.
 
 from __future__ import annotations
 
+import asyncio
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -17,6 +18,13 @@ from botmatrix.nexus import closing
 
 MAX_FRAGMENTS: Final = 1024
 MAX_UNSENT_PONGS: Final = 64 * 1024
+TURN: Final = 128
+"""After so many frames a link lets the others have their turn; what is in its buffer still comes."""
+
+HOLD_PROBE: Final = 1
+HOLD_PRESSURE: Final = 2
+HOLD_TURN: Final = 4
+"""Why a connection is not read: an older link is probed, the hub can't take more, others have their turn."""
 
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 _PING, _CLOSE = WSMsgType.PING, WSMsgType.CLOSE
@@ -86,6 +94,8 @@ class Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.frames += 1
+        if not self.frames % TURN:
+            self._take_turns()
         kind = frame.msg_type
         if self.state > _DRAINING:
             if kind is _CLOSE:
@@ -121,8 +131,8 @@ class Connection(WSListener):
 
     @property
     def is_held(self) -> bool:
-        """Whether reading is paused by us."""
-        return self._holds != 0
+        """Whether reading is paused for longer than a turn."""
+        return self._holds & ~HOLD_TURN != 0
 
     @property
     def unsent(self) -> int:
@@ -163,7 +173,7 @@ class Connection(WSListener):
     def hold(self, why: int) -> None:
         """Stop reading for this reason (one bit): the peer is slowed down by TCP."""
         if self.state is _OPEN and not self._holds:
-            self.transport.underlying_transport.pause_reading()
+            self._read(False)
         self._holds |= why
 
     def release(self, why: int) -> None:
@@ -171,15 +181,24 @@ class Connection(WSListener):
         if self._holds & why:
             self._holds &= ~why
             if self.state is _OPEN and not self._holds:
-                self.transport.underlying_transport.resume_reading()
+                self._read(True)
 
     # Inside
+
+    def _take_turns(self) -> None:
+        self.hold(HOLD_TURN)
+        asyncio.get_running_loop().call_soon(self.release, HOLD_TURN)
 
     def _let_go(self) -> None:
         """Read again, whoever held it: the peer's Close is still to come."""
         if self._holds:
             self._holds = 0
-            self.transport.underlying_transport.resume_reading()
+            self._read(True)
+
+    def _read(self, wanted: bool) -> None:
+        stream = self.transport.underlying_transport
+        if not stream.is_closing():
+            (stream.resume_reading if wanted else stream.pause_reading)()
 
     def _send_close(self, code: int, reason: bytes) -> None:
         self.transport.send_close(code, reason)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from botmatrix.nexus.vigil import Vigil
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 8192
-RECEIVE_BUFFER: Final = 128 * 1024
+RECEIVE_BUFFER: Final = 64 * 1024
 """Of each socket: also the most that one bot can have read in one turn of the loop, so that a flood stays
 fair.
 """

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from botmatrix.errors import BadFrame
 from botmatrix.nexus.tokens import Tokens
@@ -129,7 +129,13 @@ def is_accepted(token: str, accepted: Collection[str]) -> bool:
 
 def mask(target: str) -> str:
     """The target of a request as it may be logged and shown: values of token parameters are hidden."""
-    return _printable(re.sub(r"(?i)((?:access_)?token=)[^&#]*", r"\1***", target))
+    path, mark, query = target.partition("?")
+    return _printable(path + mark + "&".join(_mask_pair(pair) for pair in query.split("&")))
+
+
+def _mask_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}=***" if equals and "token" in unquote_plus(name).lower() else pair
 
 
 def _split(target: str) -> tuple[str, dict[str, str]]:

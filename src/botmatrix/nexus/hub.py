@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from botmatrix.clock import Clock
 from botmatrix.nexus.admission import Admission
 from botmatrix.nexus.bot import Bot, BotState
+from botmatrix.nexus.connection import HOLD_PRESSURE
 from botmatrix.nexus.greeting import Greeter
 from botmatrix.nexus.health import Health
 from botmatrix.nexus.links import Link
@@ -21,9 +22,10 @@ from botmatrix.onebot.event import Event
 
 __all__ = ["Bot", "BotState", "Hub", "HubObserver", "Link", "Refusal"]
 
-log = logging.getLogger(__name__)
+MAX_BOTS: Final = 50_000
+"""Of so many, those who are offline are forgotten when others come."""
 
-HOLD_PRESSURE: Final = 2
+log = logging.getLogger(__name__)
 
 
 class HubObserver(Protocol):
@@ -112,6 +114,8 @@ class Hub:
         key = f"{platform}:{self_id}"
         bot = self.bots.get(key)
         if bot is None:
+            if len(self.bots) >= MAX_BOTS:
+                self._forget_one()
             bot = self.bots[key] = Bot(platform, self_id, self.clock.now())
         return bot
 
@@ -161,6 +165,12 @@ class Hub:
         bot.state, bot.since = BotState.OFFLINE, self.clock.now()
         log.debug("bot %s is gone, from %s", bot.key, link.remote)
         self.observer.on_offline(bot)
+
+    def _forget_one(self) -> None:
+        """Forget the bot that is offline and known longest."""
+        gone = next((key for key, bot in self.bots.items() if bot.state is BotState.OFFLINE), None)
+        if gone is not None:
+            del self.bots[gone]
 
     def _press(self, link: Link) -> None:
         if link.accept.role.hears:

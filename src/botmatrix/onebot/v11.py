@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from botmatrix.errors import BadFrame
-from botmatrix.onebot.ids import id_text
+from botmatrix.onebot.ids import group_id_text, id_text
 
 META_EVENT: Final = "meta_event"
 
@@ -77,7 +77,7 @@ def read_group_list(data: bytes) -> dict[str, str]:
         if not isinstance(item, dict):
             continue
         try:
-            group_id = id_text(item.get("group_id"))
+            group_id = group_id_text(item.get("group_id"))
         except BadFrame:
             continue
         if group_id:

@@ -17,7 +17,8 @@ class Passwords:
     """Makes and checks hashes for one event loop."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
+        # One lane each: more threads than cores would starve the event loop that waits for them.
+        self._hasher = hasher or PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._nobody = ""
 

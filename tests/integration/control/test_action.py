@@ -104,6 +104,12 @@ async def test_an_unknown_bot_is_404_and_one_without_a_link_409(owner: httpx.Asy
     assert (offline.status_code, offline.json()["error"]) == (409, "bot_offline")
 
 
+async def test_a_bot_whose_nexus_is_gone_is_409_at_once(owner: httpx.AsyncClient, nexus: Nexus) -> None:
+    await nexus.client.call("DEL", KEYS.lease(NEXUS))
+    offline = await owner.post("/api/action", json={"bot": "qq:10001", "action": "get_status"})
+    assert (offline.status_code, offline.json()["error"]) == (409, "bot_offline")
+
+
 @pytest.mark.parametrize(
     "body",
     [

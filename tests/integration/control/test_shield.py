@@ -88,3 +88,8 @@ async def test_a_sub_path_works_whether_the_proxy_cuts_it_off_or_not(
     assert "Path=/bots" in entered.headers["set-cookie"]
     assert page.status_code == 200
     assert schema["servers"] == [{"url": "/bots"}]
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/static/status.js"])
+async def test_head_is_answered_like_get(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.head(path)).status_code == 200

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from botmatrix.embedded.privileges import Identity, assume
+
 SOURCE = str(Path(__file__).parents[3] / "src")
 LIMIT = 30.0
 
@@ -21,17 +23,19 @@ LIMIT = 30.0
 class UpProcess:
     """`python -m tests.integration.embedded.supervised HOME`: engines and parts that log what happens to them."""
 
-    def __init__(self, home: Path, script: Path, *parts: str) -> None:
+    def __init__(self, home: Path, script: Path, *parts: str, become: Identity | None = None) -> None:
         self.home = home
         self.log = home.parent / "up.log"
-        environment = {**os.environ, "PYTHONPATH": SOURCE}
+        environment = {**os.environ, "PYTHONPATH": SOURCE, "HOME": str(home.parent)}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(script), str(home), *parts],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                cwd="/",
                 start_new_session=True,
+                preexec_fn=None if become is None else lambda: assume(become),
             )
 
     def wait_for(self, word: str, *, count: int = 1) -> str:

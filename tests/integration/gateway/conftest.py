@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 import uvloop
+from tests.integration.gateway.peers import TOKEN, Stage
 
 from botmatrix.nexus.timing import Timing
 from botmatrix.nexus.tokens import Tokens
-from tests.integration.gateway.peers import TOKEN, Stage
 
 
 def pytest_asyncio_loop_factories(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.integration.gateway.conftest import OpenStage
+from tests.integration.gateway.peers import CLOSE, TEXT, Stage
+
 from botmatrix.nexus.hub import BotState
 from botmatrix.nexus.timing import Timing
 from botmatrix.onebot.action import ActionResponse
-from tests.integration.gateway.conftest import OpenStage
-from tests.integration.gateway.peers import CLOSE, TEXT, Stage
 
 KEY = "qq:10001"
 

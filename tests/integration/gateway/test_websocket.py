@@ -6,7 +6,6 @@ import asyncio
 import struct
 
 import pytest
-
 from tests.integration.gateway.peers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Stage
 
 EVENT = '{"post_type":"message","message_type":"group","group_id":5,"user_id":7,"message":"héllo"}'.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botmatrix.control.fields import flag, names, number, words
+from botmatrix.control.fields import flag, number, words
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,6 @@ from botmatrix.control.fields import flag, names, number, words
 )
 def test_a_number_is_finite_or_nothing(text: str | None, found: float) -> None:
     assert number(text) == found
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [('{"1": "a"}', {"1": "a"}), ("[1]", {}), ("{", {}), ("", {}), ('{"1": 2}', {"1": "2"})]
-)
-def test_names_are_a_json_object_or_nothing(text: str, found: dict[str, str]) -> None:
-    assert names(text) == found
 
 
 @pytest.mark.parametrize(

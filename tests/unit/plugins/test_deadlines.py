@@ -212,3 +212,17 @@ async def test_plugin_is_found_through_what_it_calls(open_room: Open) -> None:
     """)
     assert isinstance(await room.handle(message("x")), Done)
     assert found == ["mine"]
+
+
+@pytest.mark.usefixtures("_alarm")
+async def test_plugin_that_blocks_while_it_is_unloaded_is_unloaded_all_the_same(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        @plugin.on_shutdown
+        async def down(app):
+            while True: pass
+        @plugin.command("go")
+        async def go(ctx): return "went"
+    """)
+    await host.unload("mine")
+    assert await room.say("/go") == []
+    assert not [name for name in sys.modules if name.startswith("botmatrix_plugin_")]

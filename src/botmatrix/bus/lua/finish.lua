@@ -1,8 +1,17 @@
 -- Actions have ended: take them off their stream, keep the state of those that somebody waits for.
--- KEYS: action stream, stats hash    ARGV: prefix, ttl s, (entry id, aid, reply_to or '', state, retcode, message, data)*
+-- KEYS: action stream, stats hash
+-- ARGV: prefix, ttl s, n, n entry ids of actions that were done and that nobody waits for,
+--       then (entry id, aid, reply_to or '', state, retcode, message, data)*
 -- Answer: how many were this stream's
-local ended, counts = 0, {}
-for i = 3, #ARGV, 7 do
+local counts, plain = {}, tonumber(ARGV[3])
+local ended = 0
+if plain > 0 then
+  local ids = {unpack(ARGV, 4, 3 + plain)}
+  ended = redis.call('XACK', KEYS[1], 'g', unpack(ids))
+  redis.call('XDEL', KEYS[1], unpack(ids))
+  counts['DONE'] = ended
+end
+for i = 4 + plain, #ARGV, 7 do
   if redis.call('XACK', KEYS[1], 'g', ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
     ended = ended + 1
@@ -17,6 +26,6 @@ for i = 3, #ARGV, 7 do
   end
 end
 for state, count in pairs(counts) do
-  redis.pcall('HINCRBY', KEYS[2], 'actions_' .. string.lower(state), count)
+  if count > 0 then redis.pcall('HINCRBY', KEYS[2], 'actions_' .. string.lower(state), count) end
 end
 return ended

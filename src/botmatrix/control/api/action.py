@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_v
 
 from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
+from botmatrix.control.api.bots import find
 from botmatrix.control.auth import OPERATOR
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.parts import UsedParts
@@ -70,15 +71,22 @@ class _Answer(msgspec.Struct):
 )
 async def act(body: ActionRequest, parts: UsedParts) -> Response:
     """Have a bot do something and wait for its answer. 200 also when the bot says that it failed."""
+    params = msgspec.Raw(_encoded(body.params))
+    if (await find(parts.presence, body.key)).state == "offline":
+        raise _offline()
     entry = ActionEntry(
         bot=body.key,
         aid=secrets.token_hex(12),
         action=body.action,
-        params=msgspec.Raw(_encoded(body.params)),
+        params=params,
         exp=int((time.time() + body.timeout) * 1000),
     )
     result = await parts.actions.call(entry, timeout=body.timeout, must_be_online=True)
     return Response(_answer(result), media_type="application/json")
+
+
+def _offline() -> ApiError:
+    return ApiError(409, "bot_offline", "this bot has no link now; nothing was sent")
 
 
 def _encoded(params: dict[str, Any]) -> bytes:
@@ -99,7 +107,7 @@ def _answer(result: ActionResult) -> bytes:
         case "NOBOT":
             raise ApiError(404, "unknown_bot", "no bot with this id was ever here")
         case "OFFLINE":
-            raise ApiError(409, "bot_offline", "this bot has no link now; nothing was sent")
+            raise _offline()
         case "QUEUED" | "EXPIRED":
             raise ApiError(504, "not_sent", "the bot's nexus did not take the action in time; it will not be sent")
         case _:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from botmatrix.bus.presence import Presence
 from botmatrix.control.auth import VIEWER
 from botmatrix.control.errors import ApiError, protected
-from botmatrix.control.fields import Count, Names, Number
+from botmatrix.control.fields import Count, Number
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/bots", tags=["bots"], dependencies=[VIEWER])
 
 
 class Bot(BaseModel):
-    """One bot. Moments are unix seconds, 0 when unknown; `bot` is `platform:self_id`."""
+    """One bot. `bot` is `platform:self_id`; moments are unix seconds, 0 when unknown; `groups`: how many."""
 
     bot: str
     platform: str
@@ -30,7 +30,7 @@ class Bot(BaseModel):
     epoch: Count = 0
     remote: str = ""
     user_agent: str = ""
-    groups: Names = {}
+    groups: Count = 0
     received: Count = 0
     sent: Count = 0
     failed: Count = 0
@@ -50,7 +50,7 @@ class OneBot(BaseModel):
     bot: Bot
 
 
-_listing = listing("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at")
+_listing = listing("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at", "groups")
 
 
 @router.get("", responses=protected())
@@ -63,11 +63,16 @@ async def list_bots(parts: UsedParts, wanted: Annotated[Listing, Depends(_listin
 @router.get("/{bot}", responses=protected(404))
 async def get_bot(bot: str, parts: UsedParts) -> OneBot:
     """One bot by `platform:self_id`."""
+    return OneBot(bot=await find(parts.presence, bot))
+
+
+async def find(presence: Presence, bot: str) -> Bot:
+    """A bot by `platform:self_id`, the platform in any case. Raises 404."""
     platform, _, self_id = bot.partition(":")
-    fields = await parts.presence.bot(f"{platform.lower()}:{self_id}")
+    fields = await presence.bot(f"{platform.lower()}:{self_id}")
     if fields is None:
         raise ApiError(404, "unknown_bot", "no bot with this id was ever here")
-    return OneBot(bot=view(fields, await living_nexuses(parts.presence)))
+    return view(fields, await living_nexuses(presence))
 
 
 async def living_nexuses(presence: Presence) -> set[str]:

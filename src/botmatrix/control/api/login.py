@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from botmatrix.control.auth import Asker, client_address, drop_cookie, set_cookie
-from botmatrix.control.bootstrap import forget_first_password
+from botmatrix.control.bootstrap import forget_first_password, still_has_first_password
 from botmatrix.control.errors import ApiError, documented, protected
 from botmatrix.control.parts import Parts, UsedParts
 from botmatrix.store.tables import Role, User
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/api", tags=["login"])
 
 
@@ -47,10 +49,11 @@ class UserView(BaseModel):
 
 
 class Me(BaseModel):
-    """Who one is."""
+    """Who one is. `generated_password`: it was made at the first start and lies in a file; it wants changing."""
 
     success: Literal[True] = True
     user: UserView
+    generated_password: bool
 
 
 class LoggedIn(Me):
@@ -83,9 +86,9 @@ async def logout(asker: Asker, request: Request, response: Response, parts: Used
 
 
 @router.get("/me", responses=protected())
-async def me(asker: Asker) -> Me:
+async def me(asker: Asker, parts: UsedParts) -> Me:
     """Who one is."""
-    return Me(user=UserView.of(asker.user))
+    return Me(user=UserView.of(asker.user), generated_password=_is_generated(parts, asker.user))
 
 
 @router.post("/user/password", responses=protected(429))
@@ -108,11 +111,14 @@ async def _proven(parts: Parts, username: str, password: str, address: str) -> U
     """The user with this name and password. Raises 429 and 401, in the same time for unknown names."""
     wait = await parts.throttle.wait(username, address)
     if wait:
+        log.warning("too many login attempts", address=address)
         raise ApiError(429, "too_many_attempts", "too many attempts: wait a little", retry_after=wait)
     user = await parts.users.find(username)
     usable = user if user is not None and not user.disabled else None
     fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
     if usable is None or not fits:
+        # Not the name: people type passwords into the wrong field.
+        log.warning("login refused", address=address)
         raise ApiError(401, "bad_credentials", "name or password is wrong")
     await parts.throttle.succeeded(username, address)
     return usable
@@ -122,4 +128,10 @@ async def _start(parts: Parts, user: User, request: Request, response: Response)
     agent = request.headers.get("user-agent", "")
     token, expires_at = await parts.logins.start(user, address=client_address(request), user_agent=agent)
     set_cookie(request, response, token)
-    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at)
+    log.info("logged in", username=user.username, address=client_address(request))
+    generated = _is_generated(parts, user)
+    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at, generated_password=generated)
+
+
+def _is_generated(parts: Parts, user: User) -> bool:
+    return still_has_first_password(parts.settings.home, user.username)

@@ -6,13 +6,13 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import BaseModel
 
 from botmatrix.bus.keys import plain_id
 from botmatrix.bus.presence import Presence
 from botmatrix.control.auth import OPERATOR, VIEWER
 from botmatrix.control.errors import ApiError, protected
-from botmatrix.control.fields import Count, Flag, Number, Words
+from botmatrix.control.fields import Count, Flag, Number, Words, flag
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/workers", tags=["workers"])
 
 
 class Worker(BaseModel):
-    """One worker, as it last said. Times are milliseconds, `started` unix seconds."""
+    """One worker, as it last said. Times are sliding means in ms; `started` is unix seconds."""
 
     id: str
     pool: str = "default"
@@ -28,15 +28,16 @@ class Worker(BaseModel):
     alive: bool = True
     draining: bool = False
     version: str = ""
-    incarnation: str = Field("", validation_alias=AliasChoices("incarnation", "inc"))
+    incarnation: str = ""
     started: Number = 0.0
     in_flight: Count = 0
     concurrency: Count = 0
     handled: Count = 0
-    failed: Count = 0
-    average_ms: Number = 0.0
-    p95_ms: Number = 0.0
-    queue_wait_ms: Number = 0.0
+    retried: Count = 0
+    dead: Count = 0
+    plugins: Count = 0
+    handling_ms: Number = 0.0
+    waiting_ms: Number = 0.0
     skills: Words = []
     enable_skill: Flag = False
 
@@ -55,7 +56,7 @@ class Drained(BaseModel):
     draining: bool
 
 
-_listing = listing("id", "pool", "transport", "in_flight", "handled", "failed", "average_ms", "p95_ms", "started")
+_listing = listing("id", "pool", "transport", "in_flight", "handled", "dead", "handling_ms", "waiting_ms", "started")
 
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
@@ -85,5 +86,5 @@ async def _is_known(presence: Presence, worker: str) -> bool:
 
 
 def _view(fields: dict[str, str], draining: bool) -> Worker:
-    known: dict[str, Any] = {**fields, "alive": True, "draining": draining}
+    known: dict[str, Any] = {**fields, "alive": True, "draining": draining or flag(fields.get("draining"))}
     return Worker.model_validate(known)

@@ -61,7 +61,6 @@ class Executor:
 
     async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
         bound, handler = match.bound, match.bound.handler
-        where = f"{bound.app.id}.{handler.name}"
         try:
             work = self._start(handler, context, arguments)
             reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
@@ -69,20 +68,22 @@ class Executor:
                 context.reply(reply)
             return context.outbox.buffered
         except RetryRequest as request:
-            return Retry(request.after, request.reason or where)
+            return Retry(request.after, request.reason or bound.name)
         except EngineUnavailable as error:
             return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
         except HandlerTimeout as error:
-            bound.app.log.error("%s: %s", where, error)
-            return Failure(f"handler_timeout: {where}")
+            bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
+            return Failure(f"handler_timeout: {bound.name}")
         except PluginBlocked as error:
-            bound.app.log.error("%s blocked the event loop and was interrupted", where, exc_info=error)
-            return Failure(f"handler_blocked: {where}")
+            said = "%s blocked the event loop and was interrupted (event %s)"
+            bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
+            return Failure(f"handler_blocked: {bound.name}")
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
                 raise
-            bound.app.log.error("%s raised %s", where, type(error).__name__, exc_info=error)
-            return Failure(f"handler_error: {where} {type(error).__name__}", again=True)
+            kind = type(error).__name__
+            bound.app.log.error("%s raised %s (event %s)", bound.name, kind, context.trace_id, exc_info=error)
+            return Failure(f"handler_error: {bound.name} {kind}", again=True)
 
     def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
         positional, options = arguments

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from botmatrix.worker.plugins.blocked import PluginBlocked
+
 log = logging.getLogger(__name__)
 
 
@@ -29,5 +31,5 @@ class Scope:
         """Undo everything. What raises is logged, and the rest still undone."""
         try:
             await self._stack.aclose()
-        except Exception:
+        except (Exception, SystemExit, PluginBlocked):
             log.exception("plugin %s: something went wrong while it was unloaded", self._plugin)

@@ -18,11 +18,12 @@ _rank = attrgetter("rank")
 class Bound:
     """A handler of a loaded plugin, in its place: by priority, then plugin, then declaration."""
 
-    __slots__ = ("app", "handler", "rank")
+    __slots__ = ("app", "handler", "name", "rank")
 
     def __init__(self, app: App, handler: Handler, order: tuple[int, int]) -> None:
         self.app = app
         self.handler = handler
+        self.name = f"{app.id}.{handler.name}"
         self.rank = (handler.priority, *order)
 
 
@@ -87,10 +88,9 @@ class Table:
             found = regex.search(said.text) if regex else None
             if regex is None or found:
                 matches.append(Match(bound, said, "", found.groupdict() if found else None))
-        if not matches:
+        if not matches or (len(matches) == 1 and matches[0].bound.handler.permission is Permission.MEMBER):
             return matches
-        if len(matches) > 1:
-            matches.sort(key=_rank)
+        matches.sort(key=_rank)
         return list(_permitted(matches, event, chat_admin))
 
     def other(self, post_type: str, event: Mapping[str, Any]) -> list[Match]:

@@ -75,10 +75,10 @@ const WORKERS = [
   { label: words.pool, text: (w) => w.pool },
   { label: words.in_flight, number: true, text: (w) => whole(w.in_flight) },
   { label: words.handled, number: true, text: (w) => whole(w.handled) },
-  { label: words.average, number: true, text: (w) => millis(w.average_ms) },
+  { label: words.average, number: true, text: (w) => millis(w.handling_ms) },
 ];
 const QUEUES = [
-  { label: words.queue, text: (q) => q.lane },
+  { label: words.queue, text: (q) => q.lane === "default" ? `default (${words.parking})` : q.lane },
   { label: words.state, text: (q) => state(q), look: (q) => state(q) === words.waiting ? "warn" : "good" },
   { label: words.backlog, number: true, text: (q) => whole(q.backlog) },
   { label: words.pending, number: true, text: (q) => whole(q.pending) },
@@ -107,7 +107,8 @@ async function showBoard() {
   $("queues").replaceChildren(table(QUEUES, queues.queues, words.no_queues));
   $("bots_count").textContent = bots.total;
   $("workers_count").textContent = workers.total;
-  $("queues_count").textContent = queues.dead ? `${queues.total} · ${words.dead}: ${queues.dead}` : queues.total;
+  $("queues_count").textContent = queues.total;
+  $("dead_count").textContent = queues.dead ? `${words.dead}: ${whole(queues.dead)}` : "";
   await showFirstSteps(bots.total === 0);
 }
 
@@ -133,9 +134,11 @@ async function refresh() {
   timer = setTimeout(refresh, document.hidden ? EVERY * 5 : EVERY);
 }
 
-function enter(user) {
+function enter({ user, generated_password: generated }) {
   me = user;
+  $("urge").hidden = !generated;
   $("username").textContent = user.username;
+  $("password").elements.username.value = user.username;
   $("who").hidden = $("board").hidden = false;
   $("login").hidden = true;
   refresh();
@@ -184,11 +187,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit($("login"), "api/login", $("login_error"), (answer) => enter(answer.user));
+  submit($("login"), "api/login", $("login_error"), enter);
 });
 $("password").addEventListener("submit", (event) => {
   event.preventDefault();
   submit($("password"), "api/user/password", $("password_said"), () => {
+    $("urge").hidden = true;
     $("password_said").className = "good";
     $("password_said").textContent = words.password_changed;
   });
@@ -198,4 +202,4 @@ $("logout").addEventListener("click", async () => {
   leave();
 });
 
-ask("api/me").then((answer) => enter(answer.user), () => { leave(); refresh(); });
+ask("api/me").then(enter, () => { leave(); refresh(); });

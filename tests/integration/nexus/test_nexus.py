@@ -1,0 +1,295 @@
+"""A whole nexus on a real Valkey: a bot on one side, a lane's owner on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.conftest import ValkeyProcess
+from websockets.asyncio.client import ClientConnection, connect
+
+from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.client import Client
+from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
+from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
+from botmatrix.bus.signals import Signals
+from botmatrix.config import load
+from botmatrix.nexus.app import Nexus
+
+KEYS = Keys()
+WORKER = "w1.bbbbbbbb"
+
+
+class Scene:
+    """What a test needs of the other side: a bot, a worker's bus, a look into Redis."""
+
+    def __init__(self, url: str, home: Path, stack: AsyncExitStack) -> None:
+        self.url, self.home, self.stack = url, home, stack
+        self.client = Client(url, name="test")
+        self.lanes = Lanes(url, KEYS, WORKER)
+
+    async def nexus(self, name: str = "n1", *, lease_ttl: float = 10.0) -> Nexus:
+        """A running nexus on a free port."""
+        flags = {"redis_url": self.url, "nexus_id": name, "ws_port": 0, "bot_token": "secret"}
+        nexus = Nexus(load(self.home, flags, {}), lease_ttl=lease_ttl)
+        await nexus.start()
+        self.stack.push_async_callback(nexus.stop)
+        return nexus
+
+    async def bot(self, nexus: Nexus, self_id: int = 10001) -> ClientConnection:
+        """A bot's link; its first two actions are answered."""
+        headers = {"X-Self-ID": str(self_id), "Authorization": "Bearer secret"}
+        url = f"ws://127.0.0.1:{nexus.gateway.port}/onebot/v11/ws"
+        link = await connect(url, additional_headers=headers, proxy=None)
+        self.stack.push_async_callback(link.close)
+        while nexus.hub.bots.get(f"qq:{self_id}") is None or not nexus.hub.bots[f"qq:{self_id}"].epoch:
+            await asyncio.sleep(0.005)
+        return link
+
+    async def worker(self) -> Lane:
+        """A lane with a living owner that takes events."""
+        lane = await self.lanes.join("w1")
+        assert lane is not None
+        await self.client.call("SET", KEYS.lease(WORKER), "1")
+        await self.client.call("HSET", KEYS.presence("w1"), "transport", "stream")
+        await self.client.call("PUBLISH", KEYS.presence_changed, "w1")
+        return lane
+
+    async def read(self, lane: Lane, count: int) -> list[Delivery]:
+        """So many deliveries."""
+        found: list[Delivery] = []
+        async with asyncio.timeout(10):
+            while len(found) < count:
+                found += await self.lanes.read(lane, 64, 200)
+        return found
+
+    async def settle(self, lane: Lane, delivery: Delivery, *actions: ActionEntry) -> None:
+        envelope = decode_envelope(delivery.payload)
+        await self.lanes.settle(lane, [Settlement(delivery.entry_id, envelope.nexus, envelope.t, actions)])
+
+
+@pytest.fixture
+async def scene(redis_url: str, home: Path) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        scene = Scene(redis_url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        stack.push_async_callback(scene.lanes.close)
+        yield scene
+
+
+def message(number: int, group: int = 456) -> str:
+    return json.dumps(
+        {
+            **{"post_type": "message", "message_type": "group", "sub_type": "normal", "self_id": 10001},
+            **{"time": 1_700_000_000, "message_id": number, "group_id": group, "user_id": 7},
+            **{"message": [{"type": "text", "data": {"text": str(number)}}], "raw_message": str(number)},
+        }
+    )
+
+
+def reply(text: str, aid: str = "a1", *, lives: float = 30.0, action: str = "send_group_msg") -> ActionEntry:
+    params = msgspec.Raw(json.dumps({"group_id": 456, "message": text}).encode())
+    return ActionEntry(bot="qq:10001", aid=aid, action=action, params=params, exp=int((time.time() + lives) * 1000))
+
+
+async def next_action(link: ClientConnection) -> dict[str, Any]:
+    """The next action that is no question about the bot itself."""
+    async with asyncio.timeout(10):
+        while True:
+            frame: dict[str, Any] = json.loads(await link.recv())
+            if not frame["action"].startswith("get_"):
+                return frame
+
+
+async def answer(link: ClientConnection, frame: dict[str, Any], **data: Any) -> None:
+    await link.send(json.dumps({"status": "ok", "retcode": 0, "data": data, "echo": frame["echo"]}))
+
+
+async def emptied(client: Client, key: str) -> None:
+    async with asyncio.timeout(10):
+        while await client.call("XLEN", key):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_event_goes_to_a_lane_and_its_answer_comes_back(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    lane = await scene.worker()
+    bot = await scene.bot(nexus)
+    await bot.send(message(1))
+    (delivery,) = await scene.read(lane, 1)
+    envelope = decode_envelope(delivery.payload)
+    assert (envelope.bot, envelope.conv, envelope.nexus) == ("qq:10001", "group:456", nexus.inc)
+    assert bytes(envelope.event) == message(1).encode()
+    await scene.settle(lane, delivery, reply("hello"))
+    frame = await next_action(bot)
+    assert frame["params"] == {"group_id": 456, "message": "hello"}
+    await answer(bot, frame, message_id=5)
+    await emptied(scene.client, KEYS.actions(nexus.inc))
+
+
+async def test_events_without_a_worker_are_parked_and_moved_on_in_order(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    for number in range(50):
+        await bot.send(message(number, group=number % 3))
+    async with asyncio.timeout(10):
+        while await scene.client.call("XLEN", KEYS.lane(PARKING)) < 50:
+            await asyncio.sleep(0.01)
+    lane = await scene.worker()
+    for number in range(50, 100):
+        await bot.send(message(number, group=number % 3))
+    seen: dict[str, list[int]] = {}
+    for delivery in await scene.read(lane, 100):
+        envelope = decode_envelope(delivery.payload)
+        seen.setdefault(envelope.conv, []).append(number_of(envelope))
+        await scene.settle(lane, delivery)
+    assert {conv: sorted(numbers) for conv, numbers in seen.items()} == seen
+    assert sum(map(len, seen.values())) == 100
+
+
+def number_of(envelope: Envelope) -> int:
+    number: int = json.loads(bytes(envelope.event))["message_id"]
+    return number
+
+
+async def test_a_newer_link_at_another_nexus_closes_the_older_one(scene: Scene) -> None:
+    first, second = await scene.nexus("n1"), await scene.nexus("n2")
+    old = await scene.bot(first)
+    await scene.bot(second)
+    async with asyncio.timeout(10):
+        await old.wait_closed()
+    assert old.close_code == 4001
+
+
+async def test_an_action_read_by_the_wrong_nexus_is_handed_on_unsent(scene: Scene) -> None:
+    first, second = await scene.nexus("n1"), await scene.nexus("n2")
+    bot = await scene.bot(second)
+    payload = msgspec.json.encode(reply("over there"))
+    await scene.client.call("XADD", KEYS.actions(first.inc), "*", "payload", payload)
+    assert (await next_action(bot))["params"]["message"] == "over there"
+
+
+async def test_actions_of_a_nexus_that_is_gone_are_rescued_or_unknown(scene: Scene) -> None:
+    gone = KEYS.actions("n0.dddddddd")
+    await scene.client.call("XGROUP", "CREATE", gone, "g", "0", "MKSTREAM")
+    await scene.client.call("XADD", gone, "*", "payload", msgspec.json.encode(reply("perhaps sent", "read")))
+    await scene.client.call("XREADGROUP", "GROUP", "g", "x", "STREAMS", gone, ">")
+    await scene.client.call("XADD", gone, "*", "payload", msgspec.json.encode(reply("never sent", "unread")))
+    await scene.client.call("SADD", KEYS.nexuses, "n0.dddddddd")
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    assert (await next_action(bot))["params"]["message"] == "never sent"
+    assert await scene.client.call("HGET", KEYS.act("read"), "state") == b"UNKNOWN"
+    async with asyncio.timeout(10):
+        while await scene.client.call("EXISTS", gone):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_action_past_its_time_expires(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    result = await box.call(reply("too late", lives=-1), timeout=5)
+    assert result.state == "EXPIRED"
+
+
+async def test_a_call_gets_the_bots_answer_and_a_second_run_gets_the_same(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    calling = asyncio.create_task(box.call(reply("now", "once"), timeout=5))
+    frame = await next_action(bot)
+    await answer(bot, frame, message_id=9)
+    result = await calling
+    assert (result.state, json.loads(result.data)) == ("DONE", {"message_id": 9})
+    assert await box.call(reply("now", "once"), timeout=5) == result
+
+
+async def test_a_refusal_of_the_bot_is_told_whole(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    calling = asyncio.create_task(box.call(reply("no"), timeout=5))
+    frame = await next_action(bot)
+    refusal = {"status": "failed", "retcode": 1404, "data": None, "message": "no such action", "echo": frame["echo"]}
+    await bot.send(json.dumps(refusal))
+    result = await calling
+    assert (result.state, result.retcode, result.message) == ("FAILED", 1404, "no such action")
+
+
+async def test_a_link_that_ends_leaves_its_action_unknown(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    calling = asyncio.create_task(box.call(reply("perhaps"), timeout=5))
+    await next_action(bot)
+    await bot.close()
+    assert (await calling).state == "UNKNOWN"
+
+
+async def test_an_action_for_a_bot_that_is_away_waits_for_it(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    await bot.close()
+    while nexus.hub.bots["qq:10001"].api_link is not None:
+        await asyncio.sleep(0.01)
+    await scene.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", msgspec.json.encode(reply("welcome back")))
+    again = await scene.bot(nexus)
+    assert (await next_action(again))["params"]["message"] == "welcome back"
+
+
+async def test_a_redis_restart_in_the_middle_loses_and_doubles_nothing(own_valkey: ValkeyProcess, home: Path) -> None:
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        nexus = await scene.nexus()
+        lane = await scene.worker()
+        bot = await scene.bot(nexus)
+        while not nexus.workers.candidates:
+            await asyncio.sleep(0.01)
+        for number in range(1, 400):
+            await bot.send(message(number))
+            if number == 200:
+                own_valkey.stop(kill=True)
+        own_valkey.start()
+        while nexus.router.counters["received"] < 399:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(nexus.ingest.drained(), 10)
+        stored = await scene.client.call("XRANGE", KEYS.lane(lane.name), "-", "+")
+        numbers = [number_of(decode_envelope(fields[1])) for _, fields in stored]
+        assert numbers == list(range(1, 400))
+        await scene.lanes.close()
+
+
+@asynccontextmanager
+async def listening(scene: Scene) -> AsyncIterator[asyncio.Queue[bytes]]:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    signals = Signals(scene.url, name="listener")
+    signals.subscribe(KEYS.events, heard.put_nowait)
+    try:
+        yield heard
+    finally:
+        await signals.close()
+
+
+async def test_accepted_events_are_published_while_somebody_listens(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    async with listening(scene) as heard:
+        while not nexus.live.listened:
+            await asyncio.sleep(0.01)
+        await bot.send(message(1))
+        envelope = decode_envelope(await asyncio.wait_for(heard.get(), 10))
+        assert number_of(envelope) == 1
