@@ -41,12 +41,7 @@ class LeaseThread:
         self._failing = False
 
     def start(self) -> None:
-        """Take the lease once (raises `redis.RedisError` when Redis is away), then keep it."""
-        self.renew()
-        self._thread.start()
-
-    def start_later(self) -> None:
-        """Keep the lease, taking it as soon as Redis is there."""
+        """Take the lease as soon as Redis is there, and keep it."""
         self._thread.start()
 
     def renew(self) -> None:
@@ -77,7 +72,7 @@ class LeaseThread:
         self._redis.close()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
+        while True:
             try:
                 self.renew()
                 self._failing = False
@@ -85,3 +80,5 @@ class LeaseThread:
                 if not self._failing:
                     log.warning("the lease can't be renewed", error=str(error))
                 self._failing = True
+            if self._stop.wait(self._every):
+                return

@@ -34,10 +34,11 @@ UNPARK = _load("unpark")
 REPLAY = _load("replay")
 ACT = _load("act")
 CLAIM = _load("claim")
+DESCRIBE = _load("describe")
 FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, REPLAY, ACT, CLAIM, FINISH, FORWARD, RESCUE),
+    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE),
 )

@@ -42,6 +42,11 @@ async def ensure_administrator(users: Users, home: HomeFolder, default_password:
         log.info("made the first administrator", username=ADMINISTRATOR, password_is_in=where)
 
 
+def still_has_first_password(home: HomeFolder, username: str) -> bool:
+    """Whether `username` was given a generated password that nobody has changed yet."""
+    return username_key(username) == ADMINISTRATOR and home.admin_password.exists()
+
+
 def forget_first_password(home: HomeFolder, username: str) -> None:
     """The password of `username` was changed: a file that names the first one is of no use any more."""
     if username_key(username) == ADMINISTRATOR:

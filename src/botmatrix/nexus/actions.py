@@ -15,7 +15,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Connection, open_connection
-from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action
+from botmatrix.bus.envelope import FIELD, ActionEntry, decode_action, encode
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.scripts import FORWARD
 from botmatrix.clock import Clock
@@ -107,9 +107,21 @@ class Actions:
             log.debug("the group of actions can't be made", error=str(again))
             await asyncio.sleep(0.2)
 
-    def stop_reading(self) -> None:
+    async def stop_reading(self) -> None:
         """At an orderly stop: what is not read yet stays for whoever gets the bots."""
         self._stopping = True
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def give_back(self) -> None:
+        """When the links are closed: what was read and not sent, whoever read it, is for the bots' next nexus."""
+        connection = await open_connection(self._url, name=f"botmatrix-actions-{self._inc}", timeout=6.0)
+        try:
+            await self._read_lost(connection)
+        finally:
+            await connection.close()
+        for key, queue in self._waiting.items():
+            await self._forward(key, queue, give_back=True)
 
     # ---------------------------------------------------------------- sending
 
@@ -170,17 +182,14 @@ class Actions:
         if not queue:
             del self._waiting[key]
 
-    async def _forward(self, key: str, queue: deque[Sent]) -> None:
+    async def _forward(self, key: str, queue: deque[Sent], *, give_back: bool = False) -> None:
         """Not our bot (any more): hand the actions on, unsent."""
         k = self._keys
-        owner = await self._client.call("HGET", k.bot(key), "nexus")
-        if owner is None or owner == self._inc.encode():
-            return
         while queue:
             sent = queue[0]
-            payload = msgspec.json.encode(sent.action)
-            args = (sent.entry_id, payload, self._inc, k.prefix)
-            if not await self._client.run(FORWARD, [k.actions(self._inc), k.bot(key)], *args):
+            args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
+            keys = [k.actions(self._inc), k.bot(key), k.orphans]
+            if not await self._client.run(FORWARD, keys, *args):
                 return
             queue.popleft()
             self.counters["action_forwarded"] += 1

@@ -11,7 +11,7 @@ from collections import Counter
 
 import structlog
 
-from botmatrix.bus.client import Client
+from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.signals import Signals
@@ -56,10 +56,11 @@ class Nexus:
         ingest = Client(url, name=f"botmatrix-ingest-{self.inc}")
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
-        self.ingest.on_pressure = self._press
+        self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.live = Live(self._state, keys)
         dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         self.router = Router(dispatcher, self.ingest, clock)
+        self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
@@ -83,14 +84,15 @@ class Nexus:
     def on_event(self, bot: Bot, event: Event) -> None:
         """Every event of a bot but meta events."""
         self.router.handle(bot, event)
-        self.registry.changed(bot)
+        self.registry.heard(bot)
 
     def on_online(self, bot: Bot, link_id: str) -> None:
         """A bot's newest link is here."""
         self.registry.online(bot, link_id)
 
     def on_offline(self, bot: Bot) -> None:
-        """Its last link ended."""
+        """Its last link ended: it is claimed again when it comes back, for it may have been elsewhere."""
+        bot.epoch = 0
         self.registry.changed(bot)
 
     def on_change(self, bot: Bot) -> None:
@@ -130,7 +132,7 @@ class Nexus:
 
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
-        self.actions.stop_reading()
+        await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
         await self.gateway.stop()
@@ -138,6 +140,8 @@ class Nexus:
             await asyncio.wait_for(self.ingest.drained(), FLUSH_GRACE)
         with contextlib.suppress(EngineUnavailable, TimeoutError):
             await asyncio.wait_for(self.registry.farewell(), FLUSH_GRACE)
+        with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
+            await asyncio.wait_for(self.actions.give_back(), FLUSH_GRACE)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.endings.flush(), FLUSH_GRACE)
         for task in self._tasks:
@@ -187,7 +191,7 @@ class Nexus:
             await self.registry.register()
         except EngineUnavailable as error:
             log.warning("Redis is away: events wait in the spool until it is there", error=str(error))
-        self.lease.start_later()
+        self.lease.start()
 
     def _subscribe(self) -> None:
         k = self._keys
@@ -199,12 +203,12 @@ class Nexus:
         self.router.claimed(bot)
         self.reaper.soon()
 
-    def _press(self, full: bool) -> None:
+    def _press(self, reason: str, full: bool) -> None:
         if full:
-            log.warning("bots are not read any more: Redis is away and the spool is full")
-            self.hub.pause_reading("spool")
+            log.warning("bots are not read any more until Redis takes events again", full=reason)
+            self.hub.pause_reading(reason)
         else:
-            self.hub.resume_reading("spool")
+            self.hub.resume_reading(reason)
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:

@@ -161,11 +161,14 @@ class Link:
         self.session.self_id = self_id
         if not self.accept.names_platform:
             self.platform = clean_platform(platform) or self.platform
-        if self.permits(self.key):
-            self.hub.admission.admit(self)
-        else:
+        if not self.permits(self.key):
             self.hub.count("link_forbidden")
             self.connection.close(closing.FORBIDDEN, "the token is for another bot")
+        elif self.hub.admission.is_flapping(self.key):
+            self.hub.count("link_too_often")
+            self.connection.close(closing.TOO_OFTEN, "this bot connected too often in a short time")
+        else:
+            self.hub.admission.admit(self)
 
     def attached(self, bot: Bot) -> None:
         """The link speaks for this bot from now on: deliver what came too early."""

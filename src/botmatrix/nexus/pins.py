@@ -57,9 +57,9 @@ class Pins:
 
     def restore(self, bot: str, conv: str, lane: str) -> None:
         """Another nexus put it there: stay until everything now on that lane is settled."""
-        if f"{bot}|{conv}" not in self._pins:
-            pin = self.pin(bot, conv, lane)
-            pin.last, pin.fresh = None, False
+        pin = self._pins.get(f"{bot}|{conv}") or self.pin(bot, conv, lane)
+        if not pin.waiting:
+            pin.lane, pin.last, pin.fresh, pin.touched = lane, None, False, self.round
 
     def begin_round(self) -> int:
         """To be called before asking Redis for the lanes: pins that change from now on are left alone."""

@@ -15,7 +15,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.scripts import CLAIM
+from botmatrix.bus.scripts import CLAIM, DESCRIBE
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.hub import Bot, BotState, Hub
 from botmatrix.nexus.pins import Pins
@@ -25,6 +25,7 @@ log = structlog.get_logger("registry")
 PUBLISH_SECONDS = 1.0
 POLL_SECONDS = 5.0
 SUPERSEDED = 4001
+LEASE_MS = 10_000
 PAGE = 500
 
 
@@ -41,6 +42,7 @@ class Registry:
         self._client, self._keys, self.inc, self._hub, self._pins = client, keys, inc, hub, pins
         self._to_claim: dict[str, str] = {}  # bot -> link
         self._changed: set[str] = set()
+        self._heard: set[str] = set()
         self._wake = asyncio.Event()
         self.on_claimed: Callable[[Bot], None] = lambda _bot: None
         self.facts: dict[str, str] = {}
@@ -54,8 +56,12 @@ class Registry:
         self._wake.set()
 
     def changed(self, bot: Bot) -> None:
-        """State, name, groups or counters of a bot are different now."""
+        """State, name or groups of a bot are different now."""
         self._changed.add(bot.key)
+
+    def heard(self, bot: Bot) -> None:
+        """The bot said something: its counters are different now."""
+        self._heard.add(bot.key)
 
     def on_superseded(self, body: bytes) -> None:
         """`bot epoch`: another nexus has a newer link of the bot."""
@@ -69,6 +75,7 @@ class Registry:
     async def register(self) -> None:
         """Make this incarnation known. An earlier one of the same id whose process is gone ends at once."""
         k = self._keys
+        await self._client.call("SET", k.lease(self.inc), "1", "PX", LEASE_MS)
         own_id = self.inc.rpartition(".")[0]
         for member in await self._client.call("SMEMBERS", k.nexuses):
             inc = member.decode()
@@ -119,6 +126,8 @@ class Registry:
                 await self._publish_changed()
                 if time.monotonic() >= next_poll:
                     next_poll = time.monotonic() + POLL_SECONDS
+                    self._changed |= self._heard
+                    self._heard.clear()
                     await self.announce()
                     await self._poll_epochs()
             except (EngineUnavailable, ReplyError) as error:
@@ -156,15 +165,14 @@ class Registry:
         self.on_claimed(bot)
 
     async def _publish_changed(self) -> None:
-        changed, self._changed = self._changed, set()
-        keys = [key for key in changed if key in self._hub.bots and self._hub.bots[key].epoch]
-        for start in range(0, len(keys), PAGE):
-            page = [self._hub.bots[key] for key in keys[start : start + PAGE]]
-            commands = []
-            for bot in page:
-                flat = [part for pair in _describe(bot).items() for part in pair]
-                commands.append(("HSET", self._keys.bot(bot.key), *flat))
-            await self._client.pipeline(*commands)
+        changed = [self._hub.bots[key] for key in self._changed if key in self._hub.bots and key not in self._to_claim]
+        self._changed = set()
+        for start in range(0, len(changed), PAGE):
+            await self._client.pipeline(*(self._described(bot) for bot in changed[start : start + PAGE]))
+
+    def _described(self, bot: Bot) -> tuple[str | int, ...]:
+        flat = [part for pair in _describe(bot).items() for part in pair]
+        return ("EVALSHA", DESCRIBE.sha, 1, self._keys.bot(bot.key), self.inc, *flat)
 
     async def _poll_epochs(self) -> None:
         """A lost superseding signal heals here, and so does a Redis that lost its data."""

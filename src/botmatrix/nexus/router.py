@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 
 import structlog
 
@@ -13,6 +14,8 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("router")
+MAX_UNCLAIMED = 20_000
+"""Events that may wait for their bots to be registered, before bots are not read any more."""
 
 
 class Router:
@@ -21,6 +24,8 @@ class Router:
     def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock) -> None:
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
+        self.unclaimed = 0
+        self.on_pressure: Callable[[bool], None] = lambda _full: None
         self.counters: Counter[str] = Counter()
 
     def handle(self, bot: Bot, event: Event) -> None:
@@ -30,16 +35,23 @@ class Router:
         if event.post_type == "notice" and self._ingest.crowded:
             self.counters["shed_notice"] += 1
         elif bot.epoch == 0:
-            self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))
+            self._wait(bot, event, received_ms)
         else:
             self._dispatcher.dispatch(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
-        for event, received_ms in self._unclaimed.pop(bot.key, ()):
+        waiting = self._unclaimed.pop(bot.key, ())
+        for event, received_ms in waiting:
             self._dispatcher.dispatch(bot, event, received_ms)
+        self._count_unclaimed(-len(waiting))
 
-    @property
-    def unclaimed(self) -> int:
-        """Events that wait for their bot to be registered."""
-        return sum(len(events) for events in self._unclaimed.values())
+    def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
+        self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))
+        self._count_unclaimed(1)
+
+    def _count_unclaimed(self, more: int) -> None:
+        was_full = self.unclaimed >= MAX_UNCLAIMED
+        self.unclaimed += more
+        if (full := self.unclaimed >= MAX_UNCLAIMED) != was_full:
+            self.on_pressure(full)

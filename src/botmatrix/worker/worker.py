@@ -127,7 +127,7 @@ class Worker:
                 raise EngineUnavailable("Redis", str(error)) from error
 
         await patiently(renew, "lease")
-        lease.start_later()
+        lease.start()
         return lease
 
     async def _pulse(self) -> None:

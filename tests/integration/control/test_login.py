@@ -29,7 +29,7 @@ async def test_the_token_of_a_login_opens_the_interface(client: httpx.AsyncClien
     assert answer["success"] is True
     assert me.json()["user"]["username"] == "Alice"
     assert me.json()["user"]["role"] == "admin"
-    assert "password" not in me.text
+    assert set(me.json()["user"]) == {"id", "username", "role", "created_at", "last_login_at"}
 
 
 async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: httpx.AsyncClient) -> None:
@@ -128,9 +128,10 @@ async def test_changing_the_first_password_removes_its_file(
     body = {"old_password": PASSWORD, "new_password": "another good one"}
     await owner.post("/api/user/password", json=body)
     assert file.exists()
-    await enter(client, username="admin")
-    await client.post("/api/user/password", json=body)
+    entered = await enter(client, username="admin")
+    changed = await client.post("/api/user/password", json=body)
     assert not file.exists()
+    assert [entered.json()["generated_password"], changed.json()["generated_password"]] == [True, False]
 
 
 async def test_guessing_is_slowed_down_but_not_for_the_owner_elsewhere(visit: Visit) -> None:
@@ -206,3 +207,14 @@ async def test_roles_bar_what_is_above_them(log_in: LogIn) -> None:
     assert (await operator.get("/api/queues/dead")).status_code == 200
     refused = await operator.get("/api/connect-info")
     assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+
+
+async def test_nothing_but_the_login_is_open_to_strangers(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    routes = [(m, p) for p, methods in paths.items() for m in methods if p.startswith("/api/") and p != "/api/login"]
+    assert len(routes) > 10
+    for method, path in routes:
+        refused = await client.request(
+            method, path.format(bot="qq:1", worker="w1"), json={} if method == "post" else None
+        )
+        assert refused.status_code == 401, (method, path)

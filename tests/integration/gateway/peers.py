@@ -83,13 +83,17 @@ class Stage:
         assert status == 101, (status, body)
         return bot
 
+    async def connect(self) -> RawBot:
+        """A peer that has not said anything yet."""
+        bot = RawBot(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
+        self._peers.append(bot)
+        return bot
+
     async def knock(
         self, self_id: str = "", *, path: str = "/onebot/v11/ws", token: str = TOKEN, **headers: str
     ) -> tuple[RawBot, int, str]:
         """Send an upgrade request: the peer, the status of the answer, and its body."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
-        bot = RawBot(reader, writer)
-        self._peers.append(bot)
+        bot = await self.connect()
         sent = {"X-Self-ID": self_id, "Authorization": f"Bearer {token}" if token else ""}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         status, body = await bot.upgrade(path, {name: value for name, value in sent.items() if value})

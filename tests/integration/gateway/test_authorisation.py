@@ -104,6 +104,20 @@ async def test_bot_that_connects_too_often_is_told_to_back_off(open_stage: OpenS
     assert (await stage.knock("10002"))[1] == 101
 
 
+async def test_unnamed_bot_that_connects_too_often_is_told_so_when_it_says_its_name(open_stage: OpenStage) -> None:
+    stage = await open_stage(Timing(greeting=3600, flapping_links=3))
+    name = {"post_type": "meta_event", "meta_event_type": "lifecycle", "self_id": 10001}
+    for number in range(3):
+        bot = await stage.dial("")
+        bot.say(name)
+        await stage.seen.until(lambda: stage.seen.happenings.count(("online", "qq:10001")) == number + 1)  # noqa: B023
+        bot.hang_up()
+        await stage.seen.until(lambda: not stage.hub.bots["qq:10001"].links)
+    bot = await stage.dial("")
+    bot.say(name)
+    assert (await bot.closed())[0] == 4029
+
+
 @pytest.mark.parametrize("headers", [{"X_Platform": "no platform!"}, {"X_Self_ID": "x" * 200}])
 async def test_impossible_names_are_refused(stage: Stage, headers: dict[str, str]) -> None:
     assert (await stage.knock("", **headers))[1] == 400

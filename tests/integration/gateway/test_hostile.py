@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import resource
 import struct
 import time
@@ -105,6 +106,22 @@ async def test_unfinished_handshakes_are_ended(open_stage: OpenStage) -> None:
             assert await reader.read() == b""
             writer.close()
             await writer.wait_closed()
+
+
+async def test_noise_before_and_after_the_upgrade_ends_only_its_own_connection(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    innocent = await stage.dial("10001")
+    for seed in range(100):
+        noise = random.Random(seed).randbytes(2_000)
+        noisy = await stage.dial(str(seed)) if seed % 2 else await stage.connect()
+        noisy.writer.write(noise + b"\r\n\r\n")
+        noisy.writer.write_eof()
+        await noisy.ended()
+    innocent.message()
+    await stage.seen.until(lambda: any(key == KEY for key, _ in stage.seen.events))
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert [bot.key for bot in stage.hub.bots.values() if bot.links] == [KEY]
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
--- An action was read by a nexus that has not got the bot: hand it, unsent, to the nexus that has.
--- KEYS: action stream, bot hash    ARGV: entry id, payload, own inc, prefix
+-- An action was read and not sent: hand it to the nexus that has the bot, or give it back to nobody in particular.
+-- KEYS: action stream, bot hash, orphans stream    ARGV: entry id, payload, own inc, prefix, '1' to give it back
 -- Answer: 1 handed on, 0 the bot is here (or nowhere)
 local nexus = redis.call('HGET', KEYS[2], 'nexus')
-if not nexus or nexus == ARGV[3] then return 0 end
-local id = redis.call('XADD', ARGV[4] .. 'actions:' .. nexus, 'NOMKSTREAM', '*', 'payload', ARGV[2])
-if not id then return 0 end
+local stream = nil
+if nexus and nexus ~= ARGV[3] then stream = ARGV[4] .. 'actions:' .. nexus end
+local id = stream and redis.call('XADD', stream, 'NOMKSTREAM', '*', 'payload', ARGV[2])
+if not id then
+  if ARGV[5] ~= '1' then return 0 end
+  redis.call('XADD', KEYS[3], '*', 'payload', ARGV[2])
+end
 redis.call('XACK', KEYS[1], 'g', ARGV[1])
 redis.call('XDEL', KEYS[1], ARGV[1])
 return 1

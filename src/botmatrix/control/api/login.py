@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from botmatrix.control.auth import Asker, client_address, drop_cookie, set_cookie
-from botmatrix.control.bootstrap import forget_first_password
+from botmatrix.control.bootstrap import forget_first_password, still_has_first_password
 from botmatrix.control.errors import ApiError, documented, protected
 from botmatrix.control.parts import Parts, UsedParts
 from botmatrix.store.tables import Role, User
@@ -49,10 +49,11 @@ class UserView(BaseModel):
 
 
 class Me(BaseModel):
-    """Who one is."""
+    """Who one is. `generated_password`: it was made at the first start and lies in a file; it wants changing."""
 
     success: Literal[True] = True
     user: UserView
+    generated_password: bool
 
 
 class LoggedIn(Me):
@@ -85,9 +86,9 @@ async def logout(asker: Asker, request: Request, response: Response, parts: Used
 
 
 @router.get("/me", responses=protected())
-async def me(asker: Asker) -> Me:
+async def me(asker: Asker, parts: UsedParts) -> Me:
     """Who one is."""
-    return Me(user=UserView.of(asker.user))
+    return Me(user=UserView.of(asker.user), generated_password=_is_generated(parts, asker.user))
 
 
 @router.post("/user/password", responses=protected(429))
@@ -128,4 +129,9 @@ async def _start(parts: Parts, user: User, request: Request, response: Response)
     token, expires_at = await parts.logins.start(user, address=client_address(request), user_agent=agent)
     set_cookie(request, response, token)
     log.info("logged in", username=user.username, address=client_address(request))
-    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at)
+    generated = _is_generated(parts, user)
+    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at, generated_password=generated)
+
+
+def _is_generated(parts: Parts, user: User) -> bool:
+    return still_has_first_password(parts.settings.home, user.username)

@@ -134,8 +134,9 @@ async function refresh() {
   timer = setTimeout(refresh, document.hidden ? EVERY * 5 : EVERY);
 }
 
-function enter(user) {
+function enter({ user, generated_password: generated }) {
   me = user;
+  $("urge").hidden = !generated;
   $("username").textContent = user.username;
   $("password").elements.username.value = user.username;
   $("who").hidden = $("board").hidden = false;
@@ -186,11 +187,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit($("login"), "api/login", $("login_error"), (answer) => enter(answer.user));
+  submit($("login"), "api/login", $("login_error"), enter);
 });
 $("password").addEventListener("submit", (event) => {
   event.preventDefault();
   submit($("password"), "api/user/password", $("password_said"), () => {
+    $("urge").hidden = true;
     $("password_said").className = "good";
     $("password_said").textContent = words.password_changed;
   });
@@ -200,4 +202,4 @@ $("logout").addEventListener("click", async () => {
   leave();
 });
 
-ask("api/me").then((answer) => enter(answer.user), () => { leave(); refresh(); });
+ask("api/me").then(enter, () => { leave(); refresh(); });
