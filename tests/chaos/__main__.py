@@ -23,6 +23,8 @@ from tests.chaos.schedule import PHASES, SCENARIOS
 
 KEPT = Path(".chaos")
 WIDTH = 150
+PATIENCE = 16.0
+"""With a defect planted: long enough for an adoption."""
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,7 +59,9 @@ async def run_defects(args: argparse.Namespace, progress: Console) -> list[tuple
     scenarios = {phase.name: phase for phase in (*PHASES, *SCENARIOS)}
     results = []
     for defect in (one for one in DEFECTS if one.name in chosen(args.phase, [one.name for one in DEFECTS])):
-        result = await run(scenarios[defect.scenario], full=False, seed=args.seed, defect=defect.name)
+        result = await run(
+            scenarios[defect.scenario], full=False, seed=args.seed, defect=defect.name, patience=PATIENCE
+        )
         results.append((defect, result))
         state = "caught" if caught(defect, result) else "NOT CAUGHT"
         progress.print(f"{defect.name}: {state} after {result.seconds:.0f} s", highlight=False)

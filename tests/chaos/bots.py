@@ -165,6 +165,13 @@ class Crowd:
             bot.speaking = True
             bot.speak()
 
+    def burst(self) -> None:
+        """One event in every conversation, whatever is unanswered there."""
+        for bot in self.bots:
+            for group in bot.groups:
+                if bot.online:
+                    bot.say(group)
+
     def hush(self) -> None:
         for bot in self.bots:
             bot.speaking = False

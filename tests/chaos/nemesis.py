@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -99,13 +100,13 @@ class Nemesis:
         self.stack.valkey.signal(signal.SIGCONT)
         return time.monotonic()
 
-    async def refuse_on_a_lane(self, seconds: float) -> None:
+    async def refuse_on_a_lane(self, seconds: float, meanwhile: Callable[[], None]) -> None:
         """Put a string in the place of a lane's stream for a while, its worker asleep meanwhile."""
         worker = self.pick_worker("lane that refuses")
         lane, aside = f"{PREFIX}queue:worker:{worker.name}", f"{PREFIX}aside"
         worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(1.5)  # a blocked read of the worker's has ended by itself
         await self._evaluate("redis.call('RENAME', KEYS[1], KEYS[2]); redis.call('SET', KEYS[1], 'x')", lane, aside)
+        meanwhile()
         await asyncio.sleep(seconds)
         await self._evaluate("redis.call('RENAME', KEYS[2], KEYS[1])", lane, aside)
         worker.signal(signal.SIGCONT)

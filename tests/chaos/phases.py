@@ -27,7 +27,7 @@ from tests.chaos.stack import TOKEN, Stack
 MOST_RECOVERY = 5.0
 MOST_STOPPING = 10.0
 DRAINED_AFTER = 35.0
-"""Without any reply for so long, what is owed will not come: longer than lease, adoption and an action's expiry."""
+"""Longer than a lease with its adoption, and than the time after which an action expires."""
 FREEZE = 14.0
 
 
@@ -71,8 +71,19 @@ class Result:
     kept: str = ""
 
 
-async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Path | None = None) -> Result:
-    """One phase from an empty Valkey to its verdict. With `keep`, the logs of a failed one are left there."""
+async def run(
+    phase: Phase,
+    *,
+    full: bool,
+    seed: int,
+    defect: str = "",
+    keep: Path | None = None,
+    patience: float = DRAINED_AFTER,
+) -> Result:
+    """One phase from an empty Valkey to its verdict. With `keep`, the logs of a failed one are left there.
+
+    `patience`: after so many seconds without a reply what is owed will not come.
+    """
     rng = random.Random(f"{seed} {phase.name}")
     stack = Stack(
         workers=phase.workers,
@@ -95,7 +106,7 @@ async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Pa
         await phase.strike(nemesis, crowd, phase.full if full else phase.quick)
         while full and len(oracle.said) < phase.events:
             await asyncio.sleep(0.2)
-        verdict = await judge(stack, crowd, phase.allowance)
+        verdict = await judge(stack, crowd, phase.allowance, patience)
         _judge_times(nemesis, verdict)
         verdict.findings = nemesis.findings
         for finding, count in nemesis.findings.items():
@@ -110,10 +121,10 @@ async def run(phase: Phase, *, full: bool, seed: int, defect: str = "", keep: Pa
     return Result(phase.name, seed, verdict, nemesis.strikes, time.monotonic() - started, recovery, kept)
 
 
-async def judge(stack: Stack, crowd: Crowd, allowance: Allowance) -> Verdict:
+async def judge(stack: Stack, crowd: Crowd, allowance: Allowance, patience: float) -> Verdict:
     """Let the bots fall silent, wait until nothing is owed or nothing comes any more, and check."""
     crowd.hush()
-    await _drained(stack, crowd)
+    await _drained(stack, crowd, patience)
     await asyncio.sleep(1)  # a second reply, if there is one, is close behind the first
     books = await asyncio.to_thread(stack.books)
     oracle = crowd.oracle
@@ -123,10 +134,10 @@ async def judge(stack: Stack, crowd: Crowd, allowance: Allowance) -> Verdict:
     return verdict
 
 
-async def _drained(stack: Stack, crowd: Crowd) -> None:
+async def _drained(stack: Stack, crowd: Crowd, patience: float) -> None:
     """Until nothing is owed but what the hub knows to be unknown, expired or dead; or until nothing comes any more."""
     heard, since = 0, time.monotonic()
-    while time.monotonic() - since < DRAINED_AFTER:
+    while time.monotonic() - since < patience:
         books = await asyncio.to_thread(stack.books)
         if not books.waiting and crowd.oracle.waiting() <= books.unknown + books.expired + len(books.dead_numbers):
             return

@@ -86,14 +86,17 @@ async def lose_replies(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
     assert nemesis.stack.proxy is not None
     for _ in range(times):
         nemesis.count("replies of valkey lost")
-        await nemesis.stack.proxy.lose_replies(6.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(nemesis.stack.proxy.lose_replies(6.0))
+            await asyncio.sleep(0.3)
+            crowd.burst()
         await nemesis.pause(1.0, 3.0)
 
 
 async def refuse_on_a_lane(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
     """One lane takes nothing for a second, while its worker is asleep: events wait for it."""
     for _ in range(times):
-        await nemesis.refuse_on_a_lane(1.0)
+        await nemesis.refuse_on_a_lane(1.0, crowd.burst)
         await nemesis.pause(1.0, 2.0)
 
 
