@@ -50,7 +50,7 @@ class Heartbeat:
             try:
                 await self._beat()
             except (EngineUnavailable, ReplyError) as error:
-                log.debug("heartbeat_failed", error=str(error))
+                log.debug("presence is not written", error=str(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK, self._every)):
                     await joined.wait()
@@ -59,7 +59,7 @@ class Heartbeat:
         now = asyncio.get_running_loop().time()
         changed = self._drain.set(await self._presence.draining(self._id))
         if changed:
-            log.warning("draining" if self._drain.asked() else "taking_events_again")
+            log.warning("draining" if self._drain.asked() else "takes events again")
         if changed or now >= self._due:
             await self._presence.announce(self._id, dict(self._fields()))
             self._due = now + self._every

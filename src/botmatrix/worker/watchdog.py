@@ -88,13 +88,22 @@ class Watchdog:
         if self._missed >= self._interrupt_at and (error := self._blame(frame)) is not None:
             self._missed = 0
             self._interrupted += 1
-            log.error("plugin_interrupted", error=str(error), seconds=self._interrupt_at * self._every)
+            log.error(
+                "a plugin blocked the worker and was interrupted",
+                error=str(error),
+                seconds=self._interrupt_at * self._every,
+            )
             raise error
 
     def _exit(self) -> None:
         frame = sys._current_frames().get(_main_thread())
         stack = "".join(traceback.format_stack(frame)) if frame else ""
-        log.critical("blocked", seconds=self._missed * self._every, stack=stack, exit_code=EXIT_BLOCKED)
+        log.critical(
+            "the event loop is blocked: this worker ends",
+            seconds=self._missed * self._every,
+            stack=stack,
+            exit_code=EXIT_BLOCKED,
+        )
         sys.stderr.flush()
         os._exit(EXIT_BLOCKED)
 
