@@ -39,8 +39,17 @@ Home = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(VERSION)
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)]
+
+
 @app.callback()
-def root(context: typer.Context, home: Home = None) -> None:
+def root(context: typer.Context, home: Home = None, version: Version = False) -> None:
     """A matrix of chat bots behind one hub."""
     context.obj = Globals(home)
 
@@ -48,7 +57,7 @@ def root(context: typer.Context, home: Home = None) -> None:
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
-    say(VERSION)
+    _print_version(True)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -60,6 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     except BotMatrixError as error:
         say(f"botmatrix: {error}", error=True)
         return error.exit_code
+    except OSError as error:  # a full disk, a folder of somebody else
+        say(f"botmatrix: {error}", error=True)
+        return 1
     return 0
 
 

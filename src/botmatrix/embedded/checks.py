@@ -11,13 +11,14 @@ import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from botmatrix.bus.client import Client
-from botmatrix.config import Settings
+from botmatrix.config import OPTIONS, Settings
 from botmatrix.config.values import is_loopback
 from botmatrix.embedded import binaries, ports, running
 from botmatrix.errors import BotMatrixError, EngineUnavailable
@@ -151,9 +152,16 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(settings.home.root if settings.home.root.exists() else "/").free
     low = "Free some: engines stop taking messages when the disk is full" if free < _ENOUGH_DISK else ""
     yield Finding("Disk", "warning" if low else "ok", f"{free / 1024**3:.1f} GiB free", low)
-    for path in (settings.home.secrets, settings.home.config, settings.home.admin_password):
+    for path in _secret_files(settings):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding("Secrets", "warning", f"{path} can be read by others", f"chmod 600 {path}")
+
+
+def _secret_files(settings: Settings) -> list[Path]:
+    files = [settings.home.secrets, settings.home.admin_password]
+    if any(option.secret and settings.source(option.key) == "file" for option in OPTIONS):
+        files.append(settings.home.config)
+    return files
 
 
 def _ports(settings: Settings, *, running: bool) -> Iterator[Finding]:

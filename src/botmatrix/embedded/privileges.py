@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from botmatrix.errors import EngineUnavailable
+
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -35,6 +37,7 @@ def unprivileged(folder: Path, executable: Path) -> Identity | None:
     """Whom to run an engine as whose data is in `folder`; None when this process isn't root.
 
     The owner of the data stays its owner, so that a home of an ordinary user stays usable by that user.
+    Raises `EngineUnavailable` where root is the only account.
     """
     if os.geteuid() != 0:
         return None
@@ -51,7 +54,11 @@ def _account() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    return next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
+    for entry in pwd.getpwall():
+        if entry.pw_uid != 0:
+            return entry
+    cure = "Add an account (useradd --system botmatrix), or set database_url"
+    raise EngineUnavailable("PostgreSQL", "it refuses to run as root, and there is no other account", cure)
 
 
 def _reading(executable: Path) -> tuple[int, ...]:

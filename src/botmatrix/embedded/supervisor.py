@@ -154,7 +154,7 @@ class Supervisor:
         try:
             child = self._keep(group, await engine.prepare(), ENGINES)
         except OSError as error:
-            cure = "Is the disk full, or the data folder not yours?"
+            cure = "Is the disk full, or the data folder not yours? Else start BotMatrix as an ordinary user"
             raise EngineUnavailable(engine.title, str(error), cure) from error
         mention = self._clock.monotonic() + _PATIENCE
         while not self._stop.is_set() and not await engine.ready():

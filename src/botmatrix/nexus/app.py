@@ -228,7 +228,7 @@ async def run(settings: Settings) -> None:
     nexus = Nexus(settings)
     await nexus.start()
     await stop.wait()
-    log.info("stopping")
+    log.info("the nexus stops")
     await nexus.stop()
 
 

@@ -44,8 +44,8 @@ class Adopter:
         return await patiently(lambda: self._lanes.join(name), "join")
 
     async def _mind(self, lane: Lane, consumer: Consumer) -> None:
-        log.warning("lane_adopted", lane=lane.name)
+        log.warning("adopted the lane of a worker that is gone", lane=lane.name)
         while await consumer.consume(lane, leave=lambda: True) is End.EMPTY:
             if await patiently(lambda: self._lanes.retire(lane), "retire"):
-                log.info("lane_retired", lane=lane.name)
+                log.info("an adopted lane is empty and deleted", lane=lane.name)
                 return

@@ -45,12 +45,12 @@ async def run(settings: Settings) -> None:
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     try:
         await host.load_all()
-        log.info("worker_starting", worker=options.worker_id, plugins=len(host.plugins))
+        log.info("the worker starts", worker=options.worker_id, plugins=len(host.plugins))
         await worker.run(stop)
     finally:
         await host.close()
         await box.close()
-    log.info("worker_ended", worker=options.worker_id)
+    log.info("the worker has ended", worker=options.worker_id)
 
 
 def blame(frame: FrameType | None) -> PluginBlocked | None:

@@ -65,7 +65,7 @@ class Consumer:
             await self._read(hold, leave)
             return End.EMPTY
         except Fenced:
-            log.warning("lane_fenced", lane=lane.name)
+            log.warning("the lane has another owner now", lane=lane.name)
             return End.FENCED
         finally:
             del self._holds[lane.name]

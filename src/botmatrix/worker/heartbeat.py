@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -37,20 +38,28 @@ class Heartbeat:
         self._due = 0.0
 
     async def run(self, joined: asyncio.Event) -> None:
-        """Until cancelled, from the moment the worker's lane is joined: before, the presence is its predecessor's."""
+        """Until cancelled. Announces at once whenever `joined` is set: the worker has (again) a lane of its own.
+
+        Before that the presence is left to its predecessor.
+        """
         await joined.wait()
         while True:
+            if joined.is_set():
+                joined.clear()
+                self._due = 0.0
             try:
                 await self._beat()
             except (EngineUnavailable, ReplyError) as error:
-                log.debug("heartbeat_failed", error=str(error))
-            await asyncio.sleep(min(LOOK, self._every))
+                log.debug("presence is not written", error=str(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(LOOK, self._every)):
+                    await joined.wait()
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()
         changed = self._drain.set(await self._presence.draining(self._id))
         if changed:
-            log.warning("draining" if self._drain.asked() else "taking_events_again")
+            log.warning("draining" if self._drain.asked() else "takes events again")
         if changed or now >= self._due:
             await self._presence.announce(self._id, dict(self._fields()))
             self._due = now + self._every

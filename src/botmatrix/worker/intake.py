@@ -61,6 +61,6 @@ class Intake:
         return Job(hold, delivery, envelope, event, key, alone=deaths >= SUSPECT)
 
     def _bury(self, hold: Hold, delivery: Delivery, reason: str) -> None:
-        log.error("dead_on_arrival", lane=hold.lane.name, entry=delivery.entry_id.decode(), reason=reason)
+        log.error("an entry can't be handled", lane=hold.lane.name, entry=delivery.entry_id.decode(), reason=reason)
         self._tally.dead += 1
         hold.settle(Settlement(delivery.entry_id, "", 0, dead=reason, payload=delivery.payload))

@@ -27,6 +27,7 @@ class OwnLane:
         self._id, self._lanes, self._presence, self._drain = worker_id, lanes, presence, drain
         self._probe = probe
         self.joined = asyncio.Event()
+        """Set at each join; whoever waits for it clears it."""
 
     async def run(self, consumer: Consumer) -> None:
         """Own and read the lane until a newer incarnation of this worker has taken it: then it returns.
@@ -35,7 +36,7 @@ class OwnLane:
         """
         lane = await self._first()
         while True:
-            log.info("lane_joined", lane=lane.name)
+            log.info("reading its lane", lane=lane.name)
             self.joined.set()
             end = await consumer.consume(lane, leave=self._drain.asked)
             if end is End.EMPTY and await self._retire(lane):
@@ -65,7 +66,7 @@ class OwnLane:
         owner = await self._owner()
         if owner == self._lanes.inc or worker_of(owner) != self._id:
             return False
-        log.error("superseded", by=owner)
+        log.error("a newer start of this worker has taken its lane", by=owner)
         return True
 
     async def _outwait(self) -> None:
@@ -77,7 +78,7 @@ class OwnLane:
             if worker_of(owner) != self._id or not await self._alive(owner):
                 return
             await asyncio.sleep(GLANCE)
-        log.warning("taking_the_lane_from_a_namesake", lane=self._id)
+        log.warning("taking the lane from an earlier start of this worker", lane=self._id)
 
     async def _alive(self, inc: str) -> bool:
         if not await patiently(lambda: self._lanes.alive(inc), "lease"):

@@ -30,11 +30,11 @@ async def patiently(call: Callable[[], Awaitable[T]], what: str) -> T:
             answer = await call()
         except (EngineUnavailable, ReplyError) as error:
             if not failed:
-                log.warning("redis_away", what=what, error=str(error))
+                log.warning("waiting for Redis", what=what, error=str(error))
             failed = True
         else:
             if failed:
-                log.info("redis_back", what=what)
+                log.info("Redis is back", what=what)
             return answer
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads workers, no secret
         pause = min(pause * 2, LONGEST)

@@ -63,7 +63,7 @@ class Runner:
                 raise
             outcome = Dead("cancelled")
         except Exception as error:
-            log.exception("handler_failed", event_id=envelope.id, bot=envelope.bot)
+            log.exception("handling an event failed", event_id=envelope.id, bot=envelope.bot)
             outcome = Dead(f"{type(error).__name__}: {error}"[:200])
         finally:
             tally.in_flight -= 1

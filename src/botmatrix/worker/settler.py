@@ -44,7 +44,7 @@ class Settler:
             # After a lost answer an `x` may be our own earlier success.
             self._tally.fenced += letters.count(FENCED)
         if refused := letters.count(KEPT):
-            log.error("redis_too_full", lane=self._hold.lane.name, settled_without_actions=refused)
+            log.error("Redis refused part of a settlement", lane=self._hold.lane.name, settled_without_actions=refused)
         self._hold.forget(item.entry_id for item in group)
 
     async def _offer(self, group: list[Settlement]) -> tuple[bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -18,7 +19,8 @@ INTERRUPT_AFTER, EXIT_AFTER, CHECK_EVERY = 5.0, 10.0, 0.25
 EXIT_BLOCKED = 70
 INTERRUPTIONS = 2
 """In a row without a beat: a handler is tried twice. A plugin that swallows them ends the worker."""
-SIGNAL = signal.SIGUSR2
+SIGNAL, CPU_SIGNAL = signal.SIGUSR2, signal.SIGVTALRM
+STDERR = 2
 
 Blame = Callable[[FrameType | None], BaseException | None]
 """The exception to raise in a plugin whose frame is on the stack; None when it is no plugin that blocks."""
@@ -32,7 +34,10 @@ class Watchdog:
     beat or a (heeded) interruption the stack goes to the log and the process ends with 70; its lanes are read on by
     the next start or by other workers.
 
-    Time is counted in checks, not by the clock: a process that was stopped is not taken for one that blocks.
+    C code that keeps the interpreter's lock stops this thread too. Then the kernel ends the process (SIGVTALRM, after
+    the stack went to standard error) when it has used twice `exit_after` s of CPU time without a check.
+
+    Time is counted in checks and in CPU time, not by the clock: a process that was stopped does not count as blocked.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Watchdog:
     ) -> None:
         self._blame, self._every = blame, every
         self._interrupt_at, self._exit_at = round(interrupt_after / every), round(exit_after / every)
+        self._cpu_limit = 2 * exit_after
         self._missed = 0
         self._interrupted = 0
         self._stop = threading.Event()
@@ -53,6 +59,8 @@ class Watchdog:
     def start(self) -> None:
         """Begin to watch; called on the main thread, by the loop that will beat."""
         signal.signal(SIGNAL, self._interrupt)
+        faulthandler.register(CPU_SIGNAL, file=STDERR, all_threads=True, chain=True)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
         self._thread.start()
 
     def beat(self) -> None:
@@ -63,10 +71,13 @@ class Watchdog:
         """Watch no more."""
         self._stop.set()
         self._thread.join()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        faulthandler.unregister(CPU_SIGNAL)
         signal.signal(SIGNAL, signal.SIG_DFL)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
+            signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
             self._missed += 1
             if self._missed >= self._exit_at:
                 self._exit()
@@ -77,13 +88,22 @@ class Watchdog:
         if self._missed >= self._interrupt_at and (error := self._blame(frame)) is not None:
             self._missed = 0
             self._interrupted += 1
-            log.error("plugin_interrupted", error=str(error), seconds=self._interrupt_at * self._every)
+            log.error(
+                "a plugin blocked the worker and was interrupted",
+                error=str(error),
+                seconds=self._interrupt_at * self._every,
+            )
             raise error
 
     def _exit(self) -> None:
         frame = sys._current_frames().get(_main_thread())
         stack = "".join(traceback.format_stack(frame)) if frame else ""
-        log.critical("blocked", seconds=self._missed * self._every, stack=stack, exit_code=EXIT_BLOCKED)
+        log.critical(
+            "the event loop is blocked: this worker ends",
+            seconds=self._missed * self._every,
+            stack=stack,
+            exit_code=EXIT_BLOCKED,
+        )
         sys.stderr.flush()
         os._exit(EXIT_BLOCKED)
 

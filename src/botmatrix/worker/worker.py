@@ -151,7 +151,7 @@ class Worker:
             for lane in lanes:
                 await self._lanes.release(lane)
         except EngineUnavailable:
-            log.warning("lanes_not_released", consequence="they are adopted when the lease runs out")
+            log.warning("lanes could not be given back", consequence="they are adopted when the lease runs out")
 
     async def _leave(self) -> None:
         with suppress(EngineUnavailable):

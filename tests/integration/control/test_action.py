@@ -33,7 +33,7 @@ class Nexus:
         entry_id, fields = read[0][1][0]
         self.seen = json.loads(dict(zip(fields[::2], fields[1::2], strict=True))[b"payload"])
         reply_to, aid = self.seen["reply_to"], self.seen["aid"]
-        await self.client.run(FINISH, [stream, KEYS.stats], KEYS.prefix, 60, entry_id, aid, reply_to, *self.answer)
+        await self.client.run(FINISH, [stream, KEYS.stats], KEYS.prefix, 60, 0, entry_id, aid, reply_to, *self.answer)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Blocked(BaseException):
 
 
 class Obedient:
-    """Does what the event says: `sleep` s, `block` or `freeze` s, `die`, `retry` so many times, `raise`."""
+    """Does what the event says: `sleep` s, `block` or `freeze` s, `hog`, `die`, `retry` so many times, `raise`."""
 
     def __init__(self) -> None:
         self.tries: dict[str, int] = {}
@@ -67,6 +67,8 @@ class Obedient:
             plugin_that_blocks(block)
         if freeze := event.get("freeze"):
             something_that_blocks(freeze)
+        if event.get("hog"):
+            sum(iter(int, 1))  # C code that never ends and never lets another thread run
         await asyncio.sleep(event.get("sleep", 0))
         return Done([reply_to(envelope, event)])
 

@@ -60,7 +60,7 @@ def assert_all_once_and_in_order(sent: list[tuple[int, int]]) -> None:
         assert [n for who, n in sent if who == user] == list(range(EACH))
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, timeout: float = 15.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], *, timeout: float = 15.0) -> None:
     """Wait until a condition of the outside world holds."""
     async with asyncio.timeout(timeout):
         while True:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.worker.conftest import Running
 from tests.integration.worker.support import KEYS, Stage, event_of, fast_options, until
+
+from botmatrix.worker import runner
 
 
 async def test_every_event_is_answered_once_and_in_order_for_each_person(stage: Stage, running: Running) -> None:
@@ -57,6 +60,18 @@ async def test_a_retry_is_handled_again_before_what_comes_after_it(stage: Stage,
         await stage.until_sent(2)
         assert await stage.sent() == [(1, 0), (1, 1)]
     assert handler.order == [(1, 0), (1, 0), (1, 0), (1, 1)]
+
+
+async def test_an_event_that_is_retried_for_too_long_is_a_dead_letter(
+    stage: Stage, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RETRY_LIMIT", 0.3)
+    async with running(stage, fast_options("w1")) as handler:
+        await stage.put("w1", event_of(0, retry=1000), event_of(1), event_of(0, user=2))
+        await stage.until_settled("w1")
+        assert await stage.dead() == ["retried for 0 s: as told"]
+        assert await stage.sent() == [(2, 0), (1, 1)]
+    assert handler.order.count((1, 0)) > 2
 
 
 async def test_what_a_handler_raises_is_a_dead_letter_and_the_next_event_is_answered(

@@ -15,6 +15,7 @@ from tests.integration.worker.support import (
     event_of,
     fast_options,
     slow_events,
+    until,
 )
 
 from botmatrix.bus.envelope import encode
@@ -64,8 +65,9 @@ async def test_a_worker_goes_on_after_a_pause_of_redis(
 
 
 async def test_a_worker_joins_anew_when_redis_lost_everything(own_stage: Stage, running: Running) -> None:
-    async with running(own_stage, fast_options("w1")):
+    async with running(own_stage, fast_options("w1", announce=3600.0)):
         await own_stage.redis.call("FLUSHALL")
         await own_stage.until_owned_by("w1", "w1")
+        await until(lambda: own_stage.presence("w1"))
         await own_stage.put("w1", event_of(0))
         await own_stage.until_sent(1)

@@ -96,5 +96,12 @@ async def test_what_blocks_and_can_not_be_interrupted_ends_the_worker(stage: Sta
     assert "something_that_blocks" in worker.output()
 
 
+async def test_c_code_that_keeps_the_interpreters_lock_ends_the_worker(stage: Stage, troupe: Troupe) -> None:
+    worker = await troupe.start("w1", exit_after=0.5)
+    await stage.put("w1", event_of(0, hog=True))
+    assert await worker.end(timeout=30) == -signal.SIGVTALRM
+    assert "_obey" in worker.output()
+
+
 async def _counted(stage: Stage, worker_id: str, counter: str) -> bool:
     return int((await stage.presence(worker_id)).get(counter, "0")) > 0

@@ -9,6 +9,7 @@ import pytest
 
 from botmatrix.cli.main import hoist, run
 from botmatrix.config import load
+from botmatrix.version import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,12 @@ COMMANDS = ["up", "nexus", "control", "worker", "doctor", "sim", "bot", "queue",
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_version_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 0
+    assert capsys.readouterr().out == f"{VERSION}\n"
 
 
 @pytest.mark.parametrize(
