@@ -72,6 +72,11 @@ class Consumer:
             self._drop(hold)
             hold.close()
 
+    async def catch_up(self) -> None:
+        """Until all that has ended by now is settled, on every lane."""
+        for hold in list(self._holds.values()):
+            await hold.catch_up()
+
     async def settled(self) -> None:
         """Until everything that has ended is settled, on all lanes that are not read any more. Cancelled, gives up."""
         await asyncio.gather(*self._settlers)

@@ -28,6 +28,8 @@ class Hold:
         self.ended: deque[Settlement] = deque()
         self.wake = asyncio.Event()
         self._clean = asyncio.Event()
+        self._count_ended = self._count_settled = 0
+        self._barriers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._limit, self._most = 2 * concurrency, 8 * concurrency
         self._step = max(1, concurrency // 2)
         self._waiter: asyncio.Future[None] | None = None
@@ -54,7 +56,27 @@ class Hold:
     def settle(self, item: Settlement) -> None:
         """Hand an ended entry to the lane's settler."""
         self.ended.append(item)
+        self._count_ended += 1
         self.wake.set()
+
+    async def catch_up(self) -> None:
+        """Until all that has ended by now is settled, or the lane is lost."""
+        if self.lost or self._count_settled >= self._count_ended:
+            return
+        barrier = asyncio.get_running_loop().create_future()
+        self._barriers.append((self._count_ended, barrier))
+        await barrier
+
+    def settled(self, count: int) -> None:
+        """So many more were settled, in the order in which they ended."""
+        self._count_settled += count
+        self._open_barriers()
+
+    def _open_barriers(self) -> None:
+        while self._barriers and (self.lost or self._barriers[0][0] <= self._count_settled):
+            _, barrier = self._barriers.popleft()
+            if not barrier.done():
+                barrier.set_result(None)
 
     def forget(self, entries: Iterable[bytes]) -> None:
         """Entries left memory: settled, or dropped."""
@@ -80,6 +102,7 @@ class Hold:
         """Somebody else owns the lane now."""
         self.lost = True
         self._notify()
+        self._open_barriers()
 
     def _notify(self) -> None:
         waiter = self._waiter

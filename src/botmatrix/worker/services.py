@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from botmatrix.bus.actions import ActionBox, ActionResult
@@ -15,7 +15,11 @@ ANSWER_LIMIT = 30.0
 
 
 class WorkerServices:
-    """Actions before the acknowledgement, the settings and the clock."""
+    """Actions before the acknowledgement, the settings and the clock.
+
+    `catch_up` waits until earlier events are settled: an action that leaves early may not overtake what was sent in
+    answer to them, nor stand when they are handled again elsewhere.
+    """
 
     def __init__(
         self, settings: Settings, clock: Clock, box: ActionBox, status: Callable[[], Mapping[str, Any]]
@@ -23,16 +27,23 @@ class WorkerServices:
         self.worker_id = settings.worker_id
         self.settings, self.clock = settings, clock
         self._box, self._status = box, status
+        self.catch_up: Callable[[], Awaitable[None]] = _at_once
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""
+        await self.catch_up()
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
     async def post(self, entry: ActionEntry) -> str:
         """Enqueue once for its id; do not wait."""
+        await self.catch_up()
         return await self._box.post(entry)
 
     def status(self) -> Mapping[str, Any]:
         """What the worker says of itself, for people."""
         return self._status()
+
+
+async def _at_once() -> None:
+    """Nothing to wait for."""

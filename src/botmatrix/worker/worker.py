@@ -49,6 +49,7 @@ class Worker:
         queues = SerialQueues()
         self._slots = Slots(queues, Runner(handler, self._lanes, report.tally), options.concurrency)
         self._intake = Intake(handler, queues, self._slots, report.tally)
+        self._consumer: Consumer | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.
@@ -63,6 +64,7 @@ class Worker:
                 consumer = Consumer(
                     self._lanes, self._intake, self._report.tally, group, concurrency=self._options.concurrency
                 )
+                self._consumer = consumer
                 lease = await self._take_lease(consumer)
                 try:
                     superseded = await self._work(group, consumer, stop)
@@ -75,6 +77,11 @@ class Worker:
             self._watchdog.stop()
             await self._presence.close()
             await self._lanes.close()
+
+    async def catch_up(self) -> None:
+        """Until every event that was handled by now is settled: what it sent has left before what is sent next."""
+        if self._consumer is not None:
+            await self._consumer.catch_up()
 
     async def _reach_redis(self) -> None:
         try:
