@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
@@ -19,9 +20,10 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock) -> None:
+    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin) -> None:
+        self._core = core
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
         self.unclaimed = 0
@@ -37,14 +39,22 @@ class Router:
         elif bot.epoch == 0:
             self._wait(bot, event, received_ms)
         else:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._judged(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
         for event, received_ms in waiting:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._judged(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
+
+    def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
+        verdict = self._core.judge(bot, event)
+        if verdict.blocked:
+            self.counters["blocked"] += 1
+            self.counters["blocked_" + verdict.reason] += 1
+        else:
+            self._dispatcher.dispatch(bot, event, received_ms)
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))

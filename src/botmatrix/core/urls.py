@@ -1,0 +1,120 @@
+"""Web addresses in a text, in the form in which a browser reads them, against two lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import unquote
+
+from botmatrix.core.normal import normal
+from botmatrix.core.patterns import Patterns
+
+URL = "blacklisted_url_detected"
+PATTERN = "blacklisted_url_regex_detected"
+LONGEST: Final = 2048
+"""Characters of one address that are looked at."""
+LONGEST_HOST: Final = 253
+MOST_TEXT: Final = 131_072
+"""Characters of all addresses together that expressions are searched in."""
+_START: Final = re.compile(r"(https?):[/\\]{2,}")
+_REST: Final = re.compile(r"[^\s\"'<>]*")
+_DOTS: Final = str.maketrans("。｡．", "...")
+_HOST_ENDS: Final = re.compile(r"[/\\?#]")
+_TRAILING: Final = ".,;:!?)]}>，；：！？）】》、"
+
+
+class Url:
+    """One address: `host` without user, port and last dot, in ASCII where it has such a form; `text` whole."""
+
+    __slots__ = ("host", "text")
+
+    def __init__(self, scheme: str, rest: str) -> None:
+        rest = rest.rstrip(_TRAILING)
+        end = found.start() if (found := _HOST_ENDS.search(rest)) else len(rest)
+        host, port = _host(rest[:end])
+        self.host = host
+        path = rest[end:].replace("\\", "/").partition("#")[0]
+        self.text = f"{scheme}://{host}{port}{path}".rstrip("/")
+
+
+def _host(authority: str) -> tuple[str, str]:
+    """The host as a browser asks for it, and `:port` unless it says nothing new."""
+    authority = normal(unquote(authority)).translate(_DOTS).rpartition("@")[2]
+    host, colon, port = authority.partition(":")
+    host = host.strip(".")[-LONGEST_HOST:]
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            pass
+    return host, f":{port}" if colon and port not in ("", "80", "443") else ""
+
+
+def urls(text: str) -> list[Url]:
+    """Every `http://` and `https://` address of a text in normal form; also those inside another one."""
+    texts = (text, unquote(text)) if "%" in text else (text,)
+    return [
+        Url(found[1], _REST.match(one, found.end(), found.end() + LONGEST)[0])  # type: ignore[index]
+        for one in texts
+        for found in _START.finditer(one)
+    ]
+
+
+def domain(name: str) -> str:
+    """A domain as it is compared; empty when it is none."""
+    name = _host(normal(name).removeprefix("*"))[0]
+    return name if name and not _HOST_ENDS.search(name) and not re.search(r"\s", name) else ""
+
+
+def address(text: str) -> str:
+    """An address as it is compared; empty when it is none."""
+    found = urls(normal(text.strip()))
+    return found[0].text if found and found[0].host else ""
+
+
+class UrlList:
+    """Addresses, domains with all below them, and expressions."""
+
+    def __init__(self, exact: Iterable[str], domain_suffix: Iterable[str], regex: Iterable[str]) -> None:
+        self._exact = frozenset(map(address, exact))
+        self._domains = frozenset(map(domain, domain_suffix))
+        self._patterns = Patterns(regex)
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._domains or self._patterns)
+
+    def lists(self, url: Url) -> bool:
+        """Whether the address or its domain is in it."""
+        return url.text in self._exact or (bool(self._domains) and self._has_domain(url.host))
+
+    def matches(self, text: str) -> bool:
+        """Whether an expression is found in an address, or in one of several, a line each."""
+        return bool(self._patterns) and self._patterns.found(text)
+
+    def _has_domain(self, host: str) -> bool:
+        while host:
+            if host in self._domains:
+                return True
+            host = host.partition(".")[2]
+        return False
+
+
+class UrlFilter:
+    """An address on the whitelist passes, whatever the blacklist says of it."""
+
+    def __init__(self, whitelist: UrlList, blacklist: UrlList) -> None:
+        self._white, self._black = whitelist, blacklist
+
+    def __bool__(self) -> bool:
+        return bool(self._black)
+
+    def reason(self, text: str) -> str:
+        """Why a text in normal form is to be blocked; empty when it is not."""
+        if "http" not in text:
+            return ""
+        found = [url for url in urls(text) if not (self._white.lists(url) or self._white.matches(url.text))]
+        if any(self._black.lists(url) for url in found):
+            return URL
+        lines = "\n".join(url.text for url in found)[:MOST_TEXT]
+        return PATTERN if self._black.matches(lines) else ""
