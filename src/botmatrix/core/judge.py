@@ -15,6 +15,7 @@ from botmatrix.onebot.event import Event
 CLOSED: Final = "system_closed"
 MAINTENANCE: Final = "maintenance"
 NO_IDS: Final[frozenset[str]] = frozenset()
+NO_WORDS: Final[list[Words]] = []
 
 
 class _Platform:
@@ -84,7 +85,8 @@ class Judge:
         text = normal(said(event.raw).whole)
         if not text:
             return ""
-        for words in (self._words, *lists.bot_words.get(self_id, ()), *lists.group_words.get(event.group_id, ())):
+        apart = (*lists.bot_words.get(self_id, NO_WORDS), *lists.group_words.get(event.group_id, NO_WORDS))
+        for words in (self._words, *apart):
             if reason := words.reason(text):
                 return reason
         return self._urls.reason(text) if self._urls else ""

@@ -20,35 +20,45 @@ MOST_TEXT: Final = 131_072
 _START: Final = re.compile(r"(https?):[/\\]{2,}")
 _REST: Final = re.compile(r"[^\s\"'<>]*")
 _DOTS: Final = str.maketrans("。｡．", "...")
+_HOST: Final = re.compile(r"[\w.\-]*")
+_ASCII_HOST: Final = re.compile(r"[\w.\-]*", re.ASCII)
+_PORT: Final = re.compile(r"[0-9]*")
 _HOST_ENDS: Final = re.compile(r"[/\\?#]")
 _TRAILING: Final = ".,;:!?)]}>，；：！？）】》、"
 
 
 class Url:
-    """One address: `host` without user, port and last dot, in ASCII where it has such a form; `text` whole."""
+    """One address. `text`: the whole; `hosts`: its host without user, port and last dot, in ASCII where it can be.
 
-    __slots__ = ("host", "text")
+    There are two when a text goes on right after the address, in letters that a host may have: `evil.com看`.
+    """
+
+    __slots__ = ("hosts", "text")
 
     def __init__(self, scheme: str, rest: str) -> None:
         rest = rest.rstrip(_TRAILING)
         end = found.start() if (found := _HOST_ENDS.search(rest)) else len(rest)
         host, port = _host(rest[:end])
-        self.host = host
+        ascii_only = _ASCII_HOST.match(host)[0].rstrip(".")  # type: ignore[index]
+        self.hosts = (_encoded(host), ascii_only) if ascii_only != host else (host,)
         path = rest[end:].replace("\\", "/").partition("#")[0]
-        self.text = f"{scheme}://{host}{port}{path}".rstrip("/")
+        self.text = f"{scheme}://{self.hosts[0]}{port}{path}".rstrip("/")
 
 
 def _host(authority: str) -> tuple[str, str]:
     """The host as a browser asks for it, and `:port` unless it says nothing new."""
     authority = normal(unquote(authority)).translate(_DOTS).rpartition("@")[2]
-    host, colon, port = authority.partition(":")
-    host = host.strip(".")[-LONGEST_HOST:]
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError:
-            pass
-    return host, f":{port}" if colon and port not in ("", "80", "443") else ""
+    host, _, rest = authority.partition(":")
+    host = _HOST.match(host)[0].strip(".")[-LONGEST_HOST:]  # type: ignore[index]
+    port = _PORT.match(rest)[0]  # type: ignore[index]
+    return host, f":{port}" if port not in ("", "80", "443") else ""
+
+
+def _encoded(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def urls(text: str) -> list[Url]:
@@ -63,14 +73,14 @@ def urls(text: str) -> list[Url]:
 
 def domain(name: str) -> str:
     """A domain as it is compared; empty when it is none."""
-    name = _host(normal(name).removeprefix("*"))[0]
-    return name if name and not _HOST_ENDS.search(name) and not re.search(r"\s", name) else ""
+    name = normal(name).removeprefix("*").strip(".")
+    return _encoded(name) if name and _host(name)[0] == name else ""
 
 
 def address(text: str) -> str:
     """An address as it is compared; empty when it is none."""
     found = urls(normal(text.strip()))
-    return found[0].text if found and found[0].host else ""
+    return found[0].text if found and found[0].hosts[0] else ""
 
 
 class UrlList:
@@ -86,7 +96,7 @@ class UrlList:
 
     def lists(self, url: Url) -> bool:
         """Whether the address or its domain is in it."""
-        return url.text in self._exact or (bool(self._domains) and self._has_domain(url.host))
+        return url.text in self._exact or (bool(self._domains) and any(map(self._has_domain, url.hosts)))
 
     def matches(self, text: str) -> bool:
         """Whether an expression is found in an address, or in one of several, a line each."""

@@ -45,7 +45,7 @@ class Verb:
 
 def is_verb(text: str) -> bool:
     """Whether a message speaks to the hub."""
-    return text.lstrip().partition(" ")[0].strip().lower() in PREFIXES
+    return "".join(text.split(None, 1)[:1]).lower() in PREFIXES
 
 
 def read(text: str) -> Verb:

@@ -29,7 +29,7 @@ async def tables(url: str) -> set[str]:
 async def test_an_empty_database_gets_every_step_once(empty_database: str) -> None:
     assert await upgrade(empty_database, part="tests") == ["0001", "0002"]
     assert await upgrade(empty_database, part="tests") == []
-    assert await tables(empty_database) == {"alembic_version", "users", "login_sessions"}
+    assert await tables(empty_database) == {"alembic_version", "users", "login_sessions", "core_config"}
 
 
 async def test_the_steps_lead_to_the_tables_that_the_code_uses(database_url: str) -> None:

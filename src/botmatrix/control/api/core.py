@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from botmatrix.bus.core import Top
 from botmatrix.control.auth import ADMIN, VIEWER, Asker
 from botmatrix.control.core_keeper import Current
 from botmatrix.control.errors import protected
@@ -79,19 +77,13 @@ async def chat_statistics(parts: UsedParts, top: Annotated[int, Query(ge=1, le=1
     """Who says how much today, and what was blocked."""
     day = time.strftime("%Y%m%d", time.gmtime())
     box = parts.core_box
-    kinds = {"users": "user", "groups": "group", "bots": "bot", "blocked_by_reason": "reason"}
-    ranked = {name: [_ranked(one) for one in await box.top(day, kind, top)] for name, kind in kinds.items()}
-    blocked = [BlockedMessage.model_validate(_decoded(one)) for one in await box.blocked()]
-    return ChatStatistics(day=day, blocked=blocked, **ranked)
+    users, groups, bots, reasons = [
+        [Ranked(name=one.name, messages=one.messages) for one in await box.top(day, kind, top)]
+        for kind in ("user", "group", "bot", "reason")
+    ]
+    blocked = [BlockedMessage.model_validate_json(one) for one in await box.blocked()]
+    return ChatStatistics(day=day, users=users, groups=groups, bots=bots, blocked_by_reason=reasons, blocked=blocked)
 
 
 def _view(current: Current) -> Core:
     return Core(version=current.version, published=current.published, config=current.config)
-
-
-def _ranked(top: Top) -> Ranked:
-    return Ranked(name=top.name, messages=top.messages)
-
-
-def _decoded(document: bytes) -> Any:
-    return msgspec.json.decode(document)
