@@ -146,3 +146,8 @@ async def test_the_statistics_of_today(owner: httpx.AsyncClient, parts: Parts) -
     answer = (await owner.get("/api/stats/chat", params={"top": 1})).json()
     assert answer["users"] == [{"name": "qq:8", "messages": 5}]
     assert (answer["blocked"], answer["groups"]) == ([blocked], [])
+
+
+async def test_an_address_of_two_routes_names_both_methods(owner: httpx.AsyncClient) -> None:
+    refused = await owner.delete("/api/admin/core")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
