@@ -9,7 +9,7 @@ import msgspec
 
 from botmatrix.onebot import cq
 
-LONGEST: Final = 32_768
+LONGEST: Final = 16_384
 """Characters that are judged; platforms allow a few thousand."""
 _MOST_VALUES: Final = 10_000
 _SILENT: Final = frozenset({"at", "dice", "face", "file", "image", "poke", "record", "reply", "rps", "shake", "video"})

@@ -12,19 +12,18 @@ from botmatrix.core.patterns import Patterns
 
 URL = "blacklisted_url_detected"
 PATTERN = "blacklisted_url_regex_detected"
-LONGEST: Final = 2048
-"""Characters of one address that are looked at."""
+LONGEST_PATH: Final = 512
+"""Characters of what follows the host that are looked at."""
 LONGEST_HOST: Final = 253
 MOST_TEXT: Final = 131_072
 """Characters of all addresses together that expressions are searched in."""
-_START: Final = re.compile(r"(https?):[/\\]{2,}")
-_REST: Final = re.compile(r"[^\s\"'<>]*")
+_START: Final = re.compile(r"(https?):[/\\]{2,}([^\s/\\?#\"'<>]*)")
+_PATH: Final = re.compile(r"[^\s\"'<>]*")
 _DOTS: Final = str.maketrans("。｡．", "...")
 _HOST: Final = re.compile(r"[\w.\-]*")
 _ASCII_HOST: Final = re.compile(r"[\w.\-]*", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]*")
-_HOST_ENDS: Final = re.compile(r"[/\\?#]")
-_TRAILING: Final = ".,;:!?)]}>，；：！？）】》、"
+_TRAILING: Final = "/.,;:!?)]}>，；：！？）】》、"
 
 
 class Url:
@@ -35,14 +34,12 @@ class Url:
 
     __slots__ = ("hosts", "text")
 
-    def __init__(self, scheme: str, rest: str) -> None:
-        rest = rest.rstrip(_TRAILING)
-        end = found.start() if (found := _HOST_ENDS.search(rest)) else len(rest)
-        host, port = _host(rest[:end])
+    def __init__(self, scheme: str, authority: str, path: str) -> None:
+        host, port = _host(authority)
         ascii_only = _ASCII_HOST.match(host)[0].rstrip(".")  # type: ignore[index]
         self.hosts = (_encoded(host), ascii_only) if ascii_only != host else (host,)
-        path = rest[end:].replace("\\", "/").partition("#")[0]
-        self.text = f"{scheme}://{self.hosts[0]}{port}{path}".rstrip("/")
+        path = path.replace("\\", "/").partition("#")[0].rstrip(_TRAILING)
+        self.text = f"{scheme}://{self.hosts[0]}{port}{path}"
 
 
 def _host(authority: str) -> tuple[str, str]:
@@ -65,7 +62,7 @@ def urls(text: str) -> list[Url]:
     """Every `http://` and `https://` address of a text in normal form; also those inside another one."""
     texts = (text, unquote(text)) if "%" in text else (text,)
     return [
-        Url(found[1], _REST.match(one, found.end(), found.end() + LONGEST)[0])  # type: ignore[index]
+        Url(found[1], found[2], _PATH.match(one, found.end(), found.end() + LONGEST_PATH)[0])  # type: ignore[index]
         for one in texts
         for found in _START.finditer(one)
     ]
@@ -95,8 +92,14 @@ class UrlList:
         return bool(self._exact or self._domains or self._patterns)
 
     def lists(self, url: Url) -> bool:
-        """Whether the address or its domain is in it."""
+        """Whether the address or a domain that it may have is in it."""
         return url.text in self._exact or (bool(self._domains) and any(map(self._has_domain, url.hosts)))
+
+    def vouches(self, url: Url) -> bool:
+        """Whether the address is in it for certain, or an expression is found in it."""
+        if url.text in self._exact or (bool(self._domains) and all(map(self._has_domain, url.hosts))):
+            return True
+        return self.matches(url.text)
 
     def matches(self, text: str) -> bool:
         """Whether an expression is found in an address, or in one of several, a line each."""
@@ -123,7 +126,7 @@ class UrlFilter:
         """Why a text in normal form is to be blocked; empty when it is not."""
         if "http" not in text:
             return ""
-        found = [url for url in urls(text) if not (self._white.lists(url) or self._white.matches(url.text))]
+        found = [url for url in urls(text) if not self._white.vouches(url)]
         if any(self._black.lists(url) for url in found):
             return URL
         lines = "\n".join(url.text for url in found)[:MOST_TEXT]

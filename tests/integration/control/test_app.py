@@ -152,7 +152,9 @@ async def test_preparing_twice_changes_nothing(parts: Parts) -> None:
 JUDGED_BY_MORE_THAN_A_SCHEMA = """
 [[operations]]
 include-name = "POST /api/admin/core"
-checks.positive_data_acceptance.enabled = false  # whether an expression can be used, no schema can say
+# Whether an expression can be used, no schema can say; and lists may be longer than a body.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+checks.negative_data_rejection.expected-statuses = ["400", "413", "422"]
 """
 
 

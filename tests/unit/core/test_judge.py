@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -108,3 +109,20 @@ def test_a_message_without_segments_is_judged_by_its_raw_form() -> None:
 def test_one_segment_that_is_odd_does_not_hide_the_others() -> None:
     made = judge(sensitive_words={"system": {"plain": ["hello"]}})
     assert reason(made, event([*text("he"), {"type": "face", "data": 5}, 7, *text("llo")])) != ""
+
+
+HEAVY = [
+    *("http://" * 2300, "http://%41" * 1600, "http://a " * 1800, "http://" + "a." * 8000, "http://a@" * 1800),
+    *("a" * 16_000, "[CQ:a," * 2700, "\u200b" * 16_000, "\ufdfa" * 4_000, "a" + "\u0300\u0316" * 8_000),
+]
+
+
+@pytest.mark.parametrize("said", HEAVY, ids=[repr(one[:10]) for one in HEAVY])
+def test_no_text_takes_long(said: str) -> None:
+    words = {"system": {"plain": ["a" * 100 + "b"], "regex": ["a+b$"]}}
+    urls = {"blacklist": {"domain_suffix": ["evil.com"], "regex": ["zz"]}, "whitelist": {"regex": ["yy"]}}
+    made = judge(sensitive_words=words, url_filter=urls)
+    for message in (said, text(said)):
+        started = time.process_time()
+        assert reason(made, event(message)) == ""
+        assert time.process_time() - started < 0.3
