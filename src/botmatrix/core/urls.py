@@ -43,9 +43,10 @@ class Url:
 
 
 def _host(authority: str) -> tuple[str, str]:
-    """The host as a browser asks for it, and `:port` unless it says nothing new."""
-    authority = normal(unquote(authority)).translate(_DOTS).rpartition("@")[2]
-    host, _, rest = authority.partition(":")
+    """The host as a browser asks for it, and `:port` unless it says nothing new. Takes normal form."""
+    if "%" in authority:
+        authority = normal(unquote(authority))
+    host, _, rest = authority.rpartition("@")[2].translate(_DOTS).partition(":")
     host = _HOST.match(host)[0].strip(".")[-LONGEST_HOST:]  # type: ignore[index]
     port = _PORT.match(rest)[0]  # type: ignore[index]
     return host, f":{port}" if port not in ("", "80", "443") else ""

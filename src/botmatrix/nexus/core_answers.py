@@ -50,7 +50,11 @@ class Answers:
 
     def say(self, bot: Bot, event: Event, text: str) -> None:
         """Answer in the conversation of `event`; plain text, never read as CQ codes."""
-        place = _place(event.raw)
+        try:
+            place = _place(event.raw)
+        except (msgspec.DecodeError, RecursionError):
+            self.counters["core_answers_unsent"] += 1
+            return
         message = [_Segment(_Text(text))]
         if event.group_id and event.detail_type != "private":
             sent = bot.call("send_group_msg", _encode({"group_id": place.group_id, "message": message}), _heard)
