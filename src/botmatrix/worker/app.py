@@ -40,7 +40,7 @@ async def run(settings: Settings) -> None:
     inc = new_incarnation(options.worker_id)
     box = ActionBox(settings.redis_url, Keys(options.prefix), inc)
     report = Report(inc, options, Tally(), Drain())
-    host = Host(WorkerServices(settings, SystemClock(), box, report.status))
+    host = Host(WorkerServices(settings, SystemClock(), box, report.status, lambda: worker.settled_so_far()))
     report.plugins = lambda: [plugin.id for plugin in host.plugins]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     try:

@@ -72,6 +72,11 @@ class Consumer:
             self._drop(hold)
             hold.close()
 
+    async def settled_so_far(self) -> None:
+        """Until everything that has ended by now, on any lane, is settled."""
+        for hold in list(self._holds.values()):
+            await hold.settled_so_far()
+
     async def settled(self) -> None:
         """Until everything that has ended is settled, on all lanes that are not read any more. Cancelled, gives up."""
         await asyncio.gather(*self._settlers)

@@ -28,6 +28,8 @@ class Hold:
         self.ended: deque[Settlement] = deque()
         self.wake = asyncio.Event()
         self._clean = asyncio.Event()
+        self._ended = 0
+        self._moved = asyncio.Event()
         self._limit, self._most = 2 * concurrency, 8 * concurrency
         self._step = max(1, concurrency // 2)
         self._waiter: asyncio.Future[None] | None = None
@@ -54,11 +56,13 @@ class Hold:
     def settle(self, item: Settlement) -> None:
         """Hand an ended entry to the lane's settler."""
         self.ended.append(item)
+        self._ended += 1
         self.wake.set()
 
     def forget(self, entries: Iterable[bytes]) -> None:
         """Entries left memory: settled, or dropped."""
         self.entries.difference_update(entries)
+        self._moved.set()
         if not self.ended:
             self._clean.set()
         if self.closing:
@@ -70,6 +74,13 @@ class Hold:
         self._clean.clear()
         if self.ended:
             await self._clean.wait()
+
+    async def settled_so_far(self) -> None:
+        """Until everything that has ended by now is settled; what ends meanwhile is not waited for."""
+        goal = self._ended
+        while self._ended - len(self.ended) < goal:
+            self._moved.clear()
+            await self._moved.wait()
 
     def close(self) -> None:
         """Nothing more will be read: the settler ends when everything in memory has been settled."""

@@ -49,6 +49,7 @@ class Worker:
         queues = SerialQueues()
         self._slots = Slots(queues, Runner(handler, self._lanes, report.tally), options.concurrency)
         self._intake = Intake(handler, queues, self._slots, report.tally)
+        self._consumer: Consumer | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.
@@ -60,7 +61,7 @@ class Worker:
         self._watchdog.start()
         try:
             async with asyncio.TaskGroup() as group:
-                consumer = Consumer(
+                consumer = self._consumer = Consumer(
                     self._lanes, self._intake, self._report.tally, group, concurrency=self._options.concurrency
                 )
                 lease = await self._take_lease(consumer)
@@ -75,6 +76,11 @@ class Worker:
             self._watchdog.stop()
             await self._presence.close()
             await self._lanes.close()
+
+    async def settled_so_far(self) -> None:
+        """Until the settlements of everything that has ended by now are done."""
+        if self._consumer is not None:
+            await self._consumer.settled_so_far()
 
     async def _reach_redis(self) -> None:
         try:
