@@ -21,6 +21,7 @@ ReplyError = hiredis.ReplyError
 """Redis answered with an error; its text begins with a code (`OOM`, `NOGROUP`, `WRONGTYPE`...)."""
 
 _PASSING = ("LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+_REFUSING = ("OOM", "MISCONF")
 Argument = bytes | str | int
 _pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
@@ -95,8 +96,7 @@ class Connection(asyncio.Protocol):
         if future.done():
             return
         if isinstance(reply, ReplyError):
-            text = str(reply)
-            future.set_exception(ConnectionLost(text) if text.startswith(_PASSING) else reply)
+            future.set_exception(_error(reply))
         else:
             future.set_result(reply)
 
@@ -122,6 +122,16 @@ class Connection(asyncio.Protocol):
                 future.set_exception(ConnectionLost(reason))
         if self._on_push is not None:
             self._on_push([])
+
+
+def _error(reply: ReplyError) -> Exception:
+    """What an error answer means for the caller: wait and try again, or a mistake of its own."""
+    text = str(reply)
+    if text.startswith(_PASSING):
+        return ConnectionLost(text)
+    if text.startswith(_REFUSING):
+        return EngineUnavailable("Redis", text, "It takes no writes: give it memory or disk")
+    return reply
 
 
 async def open_connection(url: str, *, name: str, timeout: float = 5.0) -> Connection:

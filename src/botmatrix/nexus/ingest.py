@@ -297,7 +297,7 @@ class Ingest:
                 await self._register(fresh)
                 break
             except (EngineUnavailable, ReplyError) as error:
-                self.counters["redis_refused"] += isinstance(error, ReplyError)
+                self.counters["redis_refused"] += not isinstance(error, ConnectionLost)
                 log.debug("still away", error=str(error))
                 await self._client.close()
                 await asyncio.sleep(delay)

@@ -40,9 +40,11 @@ async def run(settings: Settings) -> None:
     inc = new_incarnation(options.worker_id)
     box = ActionBox(settings.redis_url, Keys(options.prefix), inc)
     report = Report(inc, options, Tally(), Drain())
-    host = Host(WorkerServices(settings, SystemClock(), box, report.status, lambda: worker.settled_so_far()))
+    services = WorkerServices(settings, SystemClock(), box, report.status)
+    host = Host(services)
     report.plugins = lambda: [plugin.id for plugin in host.plugins]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
+    services.catch_up = worker.catch_up
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(host.plugins))

@@ -72,10 +72,10 @@ class Consumer:
             self._drop(hold)
             hold.close()
 
-    async def settled_so_far(self) -> None:
-        """Until everything that has ended by now, on any lane, is settled."""
+    async def catch_up(self) -> None:
+        """Until all that has ended by now is settled, on every lane."""
         for hold in list(self._holds.values()):
-            await hold.settled_so_far()
+            await hold.catch_up()
 
     async def settled(self) -> None:
         """Until everything that has ended is settled, on all lanes that are not read any more. Cancelled, gives up."""

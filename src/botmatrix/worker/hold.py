@@ -28,8 +28,8 @@ class Hold:
         self.ended: deque[Settlement] = deque()
         self.wake = asyncio.Event()
         self._clean = asyncio.Event()
-        self._ended = 0
-        self._moved = asyncio.Event()
+        self._count_ended = self._count_settled = 0
+        self._barriers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._limit, self._most = 2 * concurrency, 8 * concurrency
         self._step = max(1, concurrency // 2)
         self._waiter: asyncio.Future[None] | None = None
@@ -56,13 +56,31 @@ class Hold:
     def settle(self, item: Settlement) -> None:
         """Hand an ended entry to the lane's settler."""
         self.ended.append(item)
-        self._ended += 1
+        self._count_ended += 1
         self.wake.set()
+
+    async def catch_up(self) -> None:
+        """Until all that has ended by now is settled, or the lane is lost."""
+        if self.lost or self._count_settled >= self._count_ended:
+            return
+        barrier = asyncio.get_running_loop().create_future()
+        self._barriers.append((self._count_ended, barrier))
+        await barrier
+
+    def settled(self, count: int) -> None:
+        """So many more were settled, in the order in which they ended."""
+        self._count_settled += count
+        self._open_barriers()
+
+    def _open_barriers(self) -> None:
+        while self._barriers and (self.lost or self._barriers[0][0] <= self._count_settled):
+            _, barrier = self._barriers.popleft()
+            if not barrier.done():
+                barrier.set_result(None)
 
     def forget(self, entries: Iterable[bytes]) -> None:
         """Entries left memory: settled, or dropped."""
         self.entries.difference_update(entries)
-        self._moved.set()
         if not self.ended:
             self._clean.set()
         if self.closing:
@@ -75,13 +93,6 @@ class Hold:
         if self.ended:
             await self._clean.wait()
 
-    async def settled_so_far(self) -> None:
-        """Until everything that has ended by now is settled; what ends meanwhile is not waited for."""
-        goal = self._ended
-        while self._ended - len(self.ended) < goal:
-            self._moved.clear()
-            await self._moved.wait()
-
     def close(self) -> None:
         """Nothing more will be read: the settler ends when everything in memory has been settled."""
         self.closing = True
@@ -91,6 +102,7 @@ class Hold:
         """Somebody else owns the lane now."""
         self.lost = True
         self._notify()
+        self._open_barriers()
 
     def _notify(self) -> None:
         waiter = self._waiter

@@ -45,6 +45,7 @@ class Settler:
             self._tally.fenced += letters.count(FENCED)
         if refused := letters.count(KEPT):
             log.error("Redis refused part of a settlement", lane=self._hold.lane.name, settled_without_actions=refused)
+        self._hold.settled(len(group))
         self._hold.forget(item.entry_id for item in group)
 
     async def _offer(self, group: list[Settlement]) -> tuple[bytes, int]:

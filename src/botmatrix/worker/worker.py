@@ -61,9 +61,10 @@ class Worker:
         self._watchdog.start()
         try:
             async with asyncio.TaskGroup() as group:
-                consumer = self._consumer = Consumer(
+                consumer = Consumer(
                     self._lanes, self._intake, self._report.tally, group, concurrency=self._options.concurrency
                 )
+                self._consumer = consumer
                 lease = await self._take_lease(consumer)
                 try:
                     superseded = await self._work(group, consumer, stop)
@@ -77,10 +78,10 @@ class Worker:
             await self._presence.close()
             await self._lanes.close()
 
-    async def settled_so_far(self) -> None:
-        """Until the settlements of everything that has ended by now are done."""
+    async def catch_up(self) -> None:
+        """Until every event that was handled by now is settled: what it sent has left before what is sent next."""
         if self._consumer is not None:
-            await self._consumer.settled_so_far()
+            await self._consumer.catch_up()
 
     async def _reach_redis(self) -> None:
         try:

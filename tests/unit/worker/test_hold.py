@@ -57,20 +57,3 @@ async def test_clean_waits_until_what_has_ended_is_settled() -> None:
     hold.ended.popleft()
     hold.forget([b"1-0"])
     await waiting
-
-
-async def test_settled_so_far_does_not_wait_for_what_ends_meanwhile() -> None:
-    hold = Hold(LANE, {}, concurrency=1)
-    hold.settle(Settlement(b"1-0", "", 0))
-    waiting = asyncio.create_task(hold.settled_so_far())
-    await asyncio.sleep(0)
-    hold.settle(Settlement(b"2-0", "", 0))
-    assert not waiting.done()
-    hold.ended.popleft()
-    hold.forget([b"1-0"])
-    await waiting
-    assert hold.ended
-
-
-async def test_nothing_to_settle_is_no_wait() -> None:
-    await Hold(LANE, {}, concurrency=1).settled_so_far()
