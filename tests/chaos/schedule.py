@@ -75,6 +75,7 @@ SCENARIOS = (
         concurrency=64,
     ),
     Phase("two nexuses", "the newest link wins", strikes.connect_twice, 1, 1, NEXUS_STOPS, nexuses=2),
+    Phase("poison", "a dead letter after three deaths, nothing else", strikes.revive, 16, 30, style=poisonous),
     Phase("failing handlers", "dead letters, all of them", strikes.calm, quick=8, full=30, style=failing),
 )
 """Shorter ones, for the defects that no blow of the run would show in a minute."""
