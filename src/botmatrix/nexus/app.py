@@ -132,6 +132,8 @@ class Nexus:
 
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
+        for task in self._tasks:
+            task.remove_done_callback(_must_not_end)
         await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
@@ -145,7 +147,6 @@ class Nexus:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.endings.flush(), FLUSH_GRACE)
         for task in self._tasks:
-            task.remove_done_callback(_must_not_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         batches, parcels = await self.ingest.stop()
