@@ -55,6 +55,7 @@ class Actions:
         self._room = asyncio.Event()
         self._open = 0
         self._stopping = False
+        self._noted_at, self._unnoted = -1.0, 0
         self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
@@ -208,8 +209,25 @@ class Actions:
         elif response.retcode in AMBIGUOUS:
             self._end(sent, "UNKNOWN", response.retcode, response.message or response.wording)
         else:
-            log.info("a bot refused an action", bot=sent.action.bot, action=sent.action.action, code=response.retcode)
+            self._note_refusal(sent.action, response)
             self._end(sent, "FAILED", response.retcode, response.message or response.wording, bytes(response.data))
+
+    def _note_refusal(self, action: ActionEntry, response: ActionResponse) -> None:
+        """A line a second at most: a bot that refuses everything must not fill the log."""
+        now = self._clock.monotonic()
+        if now - self._noted_at < 1.0:
+            self._unnoted += 1
+            return
+        more, self._noted_at, self._unnoted = self._unnoted, now, 0
+        words = response.message or response.wording
+        log.info(
+            "a bot refused an action",
+            bot=action.bot,
+            action=action.action,
+            code=response.retcode,
+            words=words,
+            more=more,
+        )
 
     def _answered_late(self, sent: Sent, response: ActionResponse | None) -> None:
         """It was UNKNOWN; now it is known."""
