@@ -20,6 +20,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
+from botmatrix.bus.scripts import FORWARD
 from botmatrix.bus.signals import Signals
 from botmatrix.config import load
 from botmatrix.nexus.app import Nexus
@@ -175,6 +176,36 @@ async def test_an_action_read_by_the_wrong_nexus_is_handed_on_unsent(scene: Scen
     payload = msgspec.json.encode(reply("over there"))
     await scene.client.call("XADD", KEYS.actions(first.inc), "*", "payload", payload)
     assert (await next_action(bot))["params"]["message"] == "over there"
+
+
+async def test_handing_on_twice_because_the_answer_got_lost_sends_once(scene: Scene) -> None:
+    here, there = KEYS.actions("n1.aaaaaaaa"), KEYS.actions("n2.bbbbbbbb")
+    for stream in (here, there):
+        await scene.client.call("XGROUP", "CREATE", stream, "g", "0", "MKSTREAM")
+    await scene.client.call("HSET", KEYS.bot("qq:10001"), "nexus", "n2.bbbbbbbb")
+    payload = msgspec.json.encode(reply("once"))
+    entry = await scene.client.call("XADD", here, "*", "payload", payload)
+    keys = [here, KEYS.bot("qq:10001"), KEYS.orphans]
+    for _ in range(2):
+        assert await scene.client.run(FORWARD, keys, entry, payload, "n1.aaaaaaaa", KEYS.prefix, "0") == 1
+    assert await scene.client.call("XLEN", there) == 1
+
+
+async def test_a_stop_gives_back_what_is_just_being_handed_on(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    there = KEYS.actions("n2.bbbbbbbb")
+    await scene.client.call("XGROUP", "CREATE", there, "g", "0", "MKSTREAM")
+    for n in range(300):
+        payload = msgspec.json.encode(reply(str(n), f"a{n}"))
+        await scene.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", payload)
+    async with asyncio.timeout(10):
+        while nexus.actions.open < 300:
+            await asyncio.sleep(0.01)
+    await nexus.actions.stop_reading()
+    await scene.client.call("HSET", KEYS.bot("qq:10001"), "nexus", "n2.bbbbbbbb")
+    await asyncio.gather(nexus.actions.give_back(), nexus.actions._retry("qq:10001"))
+    assert await scene.client.call("XLEN", there) == 300
+    assert await scene.client.call("XLEN", KEYS.actions(nexus.inc)) == 0
 
 
 async def test_actions_of_a_nexus_that_is_gone_are_rescued_or_unknown(scene: Scene) -> None:
