@@ -148,9 +148,9 @@ class Nexus:
             task.remove_done_callback(_must_not_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        batches, parcels = await self.ingest.stop()
-        if batches or parcels:
-            handover.leave(self.settings.home.spool, self.inc, batches, parcels)
+        unconfirmed = await self.ingest.stop()
+        if unconfirmed.events:
+            handover.leave(self.settings.home.spool, self.inc, unconfirmed)
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
         for part in (self._state, self.workers, self.registry, self.actions):
@@ -175,9 +175,9 @@ class Nexus:
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
-        batches, parcels = handover.take(folder, nexus_id, self.pins)
-        if batches or parcels:
-            self.ingest.adopt(batches, parcels)
+        unconfirmed = handover.take(folder, nexus_id, self.pins)
+        if unconfirmed.events:
+            self.ingest.adopt(unconfirmed)
             self._handed_over = handover.left(folder, nexus_id)
             self._tasks.append(asyncio.create_task(self._forget_handover(), name="handover"))
 
