@@ -8,6 +8,7 @@ import secrets
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import structlog
 
@@ -78,6 +79,7 @@ class Nexus:
             clock=clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._handed_over: list[Path] = []
 
     # ---------------------------------------------------------------- the hub's observer
 
@@ -132,6 +134,8 @@ class Nexus:
 
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
+        for task in self._tasks:
+            task.remove_done_callback(_must_not_end)
         await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
@@ -145,12 +149,13 @@ class Nexus:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.endings.flush(), FLUSH_GRACE)
         for task in self._tasks:
-            task.remove_done_callback(_must_not_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.router.park_unclaimed()
         unconfirmed = await self.ingest.stop()
         if unconfirmed.events:
             handover.leave(self.settings.home.spool, self.inc, unconfirmed)
+        self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
         for part in (self._state, self.workers, self.registry, self.actions):
@@ -175,6 +180,7 @@ class Nexus:
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
+        handover.sweep(folder, nexus_id)
         unconfirmed = handover.take(folder, nexus_id, self.pins)
         if unconfirmed.events:
             self.ingest.adopt(unconfirmed)
@@ -183,6 +189,10 @@ class Nexus:
 
     async def _forget_handover(self) -> None:
         await self.ingest.drained()
+        self._remove_handed_over()
+
+    def _remove_handed_over(self) -> None:
+        """What they held is delivered, or in a newer file; a file that is read twice is delivered twice."""
         for path in self._handed_over:
             path.unlink(missing_ok=True)
 

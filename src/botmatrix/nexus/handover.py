@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from botmatrix.bus.keys import PARKING
 from botmatrix.nexus.ingest import Batch, Leftover
 from botmatrix.nexus.pins import Pin, Pins
 from botmatrix.nexus.spool import Parcel, load, save
@@ -53,10 +54,17 @@ def take(folder: Path, nexus_id: str, pins: Pins) -> Leftover:
 
 def left(folder: Path, nexus_id: str) -> list[Path]:
     """Files that earlier starts of this nexus left, oldest first."""
-    files = [
-        path for path in folder.glob(f"*{SUFFIX}") if path.name.removesuffix(SUFFIX).rpartition(".")[0] == nexus_id
-    ]
-    return sorted(files, key=lambda path: path.stat().st_mtime)
+    return sorted(_of_earlier_starts(folder, nexus_id, SUFFIX), key=lambda path: path.stat().st_mtime)
+
+
+def sweep(folder: Path, nexus_id: str) -> None:
+    """Remove the spools of earlier starts that were killed: they can't be read without what was in memory."""
+    for path in _of_earlier_starts(folder, nexus_id, ".spool"):
+        path.unlink(missing_ok=True)
+
+
+def _of_earlier_starts(folder: Path, nexus_id: str, suffix: str) -> list[Path]:
+    return [path for path in folder.glob(f"*{suffix}") if path.name.removesuffix(suffix).rpartition(".")[0] == nexus_id]
 
 
 def _plain(parcel: Parcel) -> tuple[str, str, str, str, bytes]:
@@ -69,7 +77,11 @@ def _parcel(fields: Any, pins: Pins) -> Parcel:
 
 
 def _pin(bot: str, conv: str, lane: str, pins: Pins) -> Pin:
-    return pins.get(f"{bot}|{conv}") or pins.pin(bot, conv, lane)
+    pin = pins.get(f"{bot}|{conv}")
+    if pin is None:
+        pin = pins.pin(bot, conv, lane)
+        pin.fresh = lane != PARKING  # where it was before tells the mover where its earlier events are
+    return pin
 
 
 def _batch(fields: dict[str, Any], pins: Pins) -> Batch:
