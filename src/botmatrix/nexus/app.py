@@ -8,6 +8,7 @@ import secrets
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import structlog
 
@@ -78,6 +79,7 @@ class Nexus:
             clock=clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._handed_over: list[Path] = []
 
     # ---------------------------------------------------------------- the hub's observer
 
@@ -149,9 +151,11 @@ class Nexus:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        batches, parcels = await self.ingest.stop()
-        if batches or parcels:
-            handover.leave(self.settings.home.spool, self.inc, batches, parcels)
+        self.router.park_unclaimed()
+        unconfirmed = await self.ingest.stop()
+        if unconfirmed.events:
+            handover.leave(self.settings.home.spool, self.inc, unconfirmed)
+        self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
         for part in (self._state, self.workers, self.registry, self.actions):
@@ -176,14 +180,19 @@ class Nexus:
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
-        batches, parcels = handover.take(folder, nexus_id, self.pins)
-        if batches or parcels:
-            self.ingest.adopt(batches, parcels)
+        handover.sweep(folder, nexus_id)
+        unconfirmed = handover.take(folder, nexus_id, self.pins)
+        if unconfirmed.events:
+            self.ingest.adopt(unconfirmed)
             self._handed_over = handover.left(folder, nexus_id)
             self._tasks.append(asyncio.create_task(self._forget_handover(), name="handover"))
 
     async def _forget_handover(self) -> None:
         await self.ingest.drained()
+        self._remove_handed_over()
+
+    def _remove_handed_over(self) -> None:
+        """What they held is delivered, or in a newer file; a file that is read twice is delivered twice."""
         for path in self._handed_over:
             path.unlink(missing_ok=True)
 

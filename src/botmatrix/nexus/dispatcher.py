@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
-from botmatrix.bus.keys import Keys
+from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
@@ -56,6 +56,12 @@ class Dispatcher:
         if self._live.listened:
             self._live.publish(payload)
         return event_id
+
+    def park(self, bot: Bot, event: Event, received_ms: int) -> str:
+        """The same, not knowing where the conversation was: who moves parked events on finds it by its affinity."""
+        if self._pins.get(f"{bot.key}|{event.conv}") is None:
+            self._pins.pin(bot.key, event.conv, PARKING).fresh = False
+        return self.dispatch(bot, event, received_ms)
 
 
 def duplicate_mark(bot: str, event: Event) -> str:

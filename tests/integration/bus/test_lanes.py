@@ -12,6 +12,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, decode_action
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import FENCED, KEPT, SETTLED, Lanes, Settlement
+from botmatrix.bus.leases import LeaseThread
 from botmatrix.errors import Fenced
 
 KEYS = Keys()
@@ -129,6 +130,37 @@ async def test_a_full_redis_still_settles_because_the_acknowledgement_comes_firs
     assert letters == bytes([SETTLED])
     assert await client.call("XLEN", KEYS.lane("w1")) == 0
     assert await client.call("XLEN", KEYS.orphans) == 1
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_lane_of_a_full_redis_can_be_joined_and_emptied(
+    client: Client, first: Lanes, second: Lanes, released: bool
+) -> None:
+    old = await first.join("w1")
+    assert old is not None
+    await put(client, "w1", "x")
+    await first.read(old, 3, 100)
+    if released:
+        await first.release(old)
+    await client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        lane = await second.join("w1")
+        assert lane is not None
+        (delivery,) = await second.read(lane, 3, 100)
+        assert await second.settle(lane, [Settlement(delivery.entry_id, "n", 1)]) == bytes([SETTLED])
+    finally:
+        await client.call("CONFIG", "SET", "maxmemory", "0")
+
+
+async def test_a_lease_is_renewed_in_a_full_redis(client: Client, redis_url: str) -> None:
+    thread = LeaseThread(redis_url, KEYS, "w1.aaaaaaaa")
+    await client.call("SET", KEYS.lease("w1.aaaaaaaa"), "1", "PX", 500)
+    await client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        await asyncio.to_thread(thread.renew)
+    finally:
+        await client.call("CONFIG", "SET", "maxmemory", "0")
+    assert await client.call("PTTL", KEYS.lease("w1.aaaaaaaa")) > 5000
 
 
 async def test_an_action_that_redis_refuses_is_told_apart(client: Client, first: Lanes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,12 +21,20 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
+from botmatrix.bus.scripts import FORWARD
 from botmatrix.bus.signals import Signals
 from botmatrix.config import load
+from botmatrix.nexus import app
 from botmatrix.nexus.app import Nexus
 
 KEYS = Keys()
 WORKER = "w1.bbbbbbbb"
+
+
+def dial(nexus: Nexus, self_id: int = 10001) -> connect:
+    """A bot that connects."""
+    headers = {"X-Self-ID": str(self_id), "Authorization": "Bearer secret"}
+    return connect(f"ws://127.0.0.1:{nexus.gateway.port}/onebot/v11/ws", additional_headers=headers, proxy=None)
 
 
 class Scene:
@@ -46,9 +55,7 @@ class Scene:
 
     async def bot(self, nexus: Nexus, self_id: int = 10001) -> ClientConnection:
         """A bot's link; its first two actions are answered."""
-        headers = {"X-Self-ID": str(self_id), "Authorization": "Bearer secret"}
-        url = f"ws://127.0.0.1:{nexus.gateway.port}/onebot/v11/ws"
-        link = await connect(url, additional_headers=headers, proxy=None)
+        link = await dial(nexus, self_id)
         self.stack.push_async_callback(link.close)
         while nexus.hub.bots.get(f"qq:{self_id}") is None or not nexus.hub.bots[f"qq:{self_id}"].epoch:
             await asyncio.sleep(0.005)
@@ -177,6 +184,36 @@ async def test_an_action_read_by_the_wrong_nexus_is_handed_on_unsent(scene: Scen
     assert (await next_action(bot))["params"]["message"] == "over there"
 
 
+async def test_handing_on_twice_because_the_answer_got_lost_sends_once(scene: Scene) -> None:
+    here, there = KEYS.actions("n1.aaaaaaaa"), KEYS.actions("n2.bbbbbbbb")
+    for stream in (here, there):
+        await scene.client.call("XGROUP", "CREATE", stream, "g", "0", "MKSTREAM")
+    await scene.client.call("HSET", KEYS.bot("qq:10001"), "nexus", "n2.bbbbbbbb")
+    payload = msgspec.json.encode(reply("once"))
+    entry = await scene.client.call("XADD", here, "*", "payload", payload)
+    keys = [here, KEYS.bot("qq:10001"), KEYS.orphans]
+    for _ in range(2):
+        assert await scene.client.run(FORWARD, keys, entry, payload, "n1.aaaaaaaa", KEYS.prefix, "0") == 1
+    assert await scene.client.call("XLEN", there) == 1
+
+
+async def test_a_stop_gives_back_what_is_just_being_handed_on(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    there = KEYS.actions("n2.bbbbbbbb")
+    await scene.client.call("XGROUP", "CREATE", there, "g", "0", "MKSTREAM")
+    for n in range(300):
+        payload = msgspec.json.encode(reply(str(n), f"a{n}"))
+        await scene.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", payload)
+    async with asyncio.timeout(10):
+        while nexus.actions.open < 300:
+            await asyncio.sleep(0.01)
+    await nexus.actions.stop_reading()
+    await scene.client.call("HSET", KEYS.bot("qq:10001"), "nexus", "n2.bbbbbbbb")
+    await asyncio.gather(nexus.actions.give_back(), nexus.actions._retry("qq:10001"))
+    assert await scene.client.call("XLEN", there) == 300
+    assert await scene.client.call("XLEN", KEYS.actions(nexus.inc)) == 0
+
+
 async def test_actions_of_a_nexus_that_is_gone_are_rescued_or_unknown(scene: Scene) -> None:
     gone = KEYS.actions("n0.dddddddd")
     await scene.client.call("XGROUP", "CREATE", gone, "g", "0", "MKSTREAM")
@@ -293,3 +330,64 @@ async def test_accepted_events_are_published_while_somebody_listens(scene: Scene
         await bot.send(message(1))
         envelope = decode_envelope(await asyncio.wait_for(heard.get(), 10))
         assert number_of(envelope) == 1
+
+
+async def test_events_of_bots_that_could_not_be_registered_survive_a_restart(
+    own_valkey: ValkeyProcess, home: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        stack.push_async_callback(scene.lanes.close)
+        own_valkey.stop(kill=True)
+        async with AsyncExitStack() as first:
+            nexus = await Scene(own_valkey.url, home, first).nexus()
+            link = await first.enter_async_context(dial(nexus))
+            for n in range(20):
+                await link.send(message(n))
+            while nexus.router.counters["received"] < 20:
+                await asyncio.sleep(0.01)
+        own_valkey.start()
+        lane = await scene.worker()
+        await scene.nexus()
+        deliveries = await scene.read(lane, 20)
+        assert [number_of(decode_envelope(d.payload)) for d in deliveries] == list(range(20))
+
+
+async def test_what_was_handed_over_and_is_left_again_is_in_one_file(
+    own_valkey: ValkeyProcess, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "FLUSH_GRACE", 0.2)
+    own_valkey.stop(kill=True)
+    for n in range(2):
+        async with AsyncExitStack() as stack:
+            nexus = await Scene(own_valkey.url, home, stack).nexus()
+            if n == 0:
+                link = await stack.enter_async_context(dial(nexus))
+                await link.send(message(n))
+                while not nexus.router.counters["received"]:
+                    await asyncio.sleep(0.01)
+            folder = nexus.settings.home.spool
+            (folder / "n1.dddddddd.spool").write_bytes(b"of a start that was killed")
+    assert len(list(folder.glob("*.saved"))) == 1
+    await Scene(own_valkey.url, home, stack).nexus()
+    assert not list(folder.glob("*.spool"))
+    await stack.aclose()
+
+
+async def test_a_slow_stop_is_no_defect(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    nexus = await scene.nexus()
+    stop = nexus.gateway.stop
+
+    async def slowly() -> None:
+        await asyncio.sleep(0.5)
+        await stop()
+
+    monkeypatch.setattr(nexus.gateway, "stop", slowly)
+    ended: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
+    try:
+        await scene.stack.aclose()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not ended
