@@ -48,7 +48,6 @@ class Dispatcher:
         pin = self._pins.get(f"{bot.key}|{conv}")
         if pin is None:
             pin = self._pins.pin(bot.key, conv, self._workers.choose())
-        pin.touched = self._pins.round
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)

@@ -67,6 +67,9 @@ class Observer(Protocol):
     def choose_lane(self, pin: Pin) -> str:
         """The pin's lane is gone: another one."""
 
+    def leaves_parking(self, pin: Pin) -> bool:
+        """Whether the parked events of this conversation can be moved to a worker now."""
+
 
 class Ingest:
     """The road from the gateway to the lanes. `inc` is this nexus's incarnation."""
@@ -88,7 +91,8 @@ class Ingest:
         self._seq = self._acked = 0
         self._flying: deque[Batch] = deque()
         self._returned: list[Parcel] = []
-        self._held: dict[str, deque[Parcel]] = {}
+        self._held: deque[Parcel] = deque()
+        self._closed: set[str] = set()  # lanes for which parcels are held
         self._connection: Connection | None = None
         self._away: asyncio.Task[None] | None = None
         self._scheduled = False
@@ -106,8 +110,8 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """Events that Redis has not confirmed."""
-        held = sum(len(parcels) for parcels in self._held.values())
-        return len(self._spool) + len(self._returned) + held + sum(len(batch.parcels) for batch in self._flying)
+        flying = sum(len(batch.parcels) for batch in self._flying)
+        return len(self._spool) + len(self._returned) + len(self._held) + flying
 
     def start(self) -> None:
         """Connect, in the background for as long as it takes."""
@@ -173,8 +177,14 @@ class Ingest:
         parcels: list[Parcel] = []
         while len(parcels) < BATCH and len(self._spool):
             parcel = self._spool.pop()
-            if self._held and (held := self._held.get(parcel.pin.lane)) is not None:
-                held.append(parcel)
+            pin = parcel.pin
+            if pin.lane == PARKING and self._observer.leaves_parking(pin):
+                # Not behind what is parked, or the conversation would be parked for as long as it goes on.
+                self._hold(PARKING)
+            # What is behind a held one is held, even if the conversation has another lane by now.
+            if pin.held or pin.lane in self._closed:
+                self._held.append(parcel)
+                pin.held += 1
             else:
                 parcels.append(parcel)
         if self._held:
@@ -283,10 +293,10 @@ class Ingest:
                 self._returned.append(parcel)
 
     def _hold(self, lane: str) -> None:
-        """The lane takes nothing now: what is bound for it will wait apart, so that other lanes go on."""
-        if not self._held:
+        """What is bound for this lane will wait apart, so that other lanes go on."""
+        if not self._closed:
             self._loop.call_later(HOLD_SECONDS, self._release_held)
-        self._held.setdefault(lane, deque())
+        self._closed.add(lane)
 
     def _release_held(self) -> None:
         self._set_free()
@@ -295,8 +305,11 @@ class Ingest:
 
     def _set_free(self) -> None:
         """What is held goes before what comes back of the batches that are under way: it was said earlier."""
-        held, self._held = self._held, {}
-        self._returned[:0] = [parcel for parcels in held.values() for parcel in parcels]
+        self._closed.clear()
+        for parcel in self._held:
+            parcel.pin.held = 0
+        self._returned[:0] = self._held
+        self._held.clear()
 
     def _put_back(self) -> None:
         """What came back is sent again when nothing is under way any more that may come back as well."""
@@ -363,7 +376,7 @@ class Ingest:
         return self._connection is None and self._spool.crowded
 
     def _press(self) -> None:
-        aside = sum(len(parcels) for parcels in self._held.values()) + len(self._returned)
+        aside = len(self._held) + len(self._returned)
         if self._pressed:
             aside += len(self._spool)  # what is held passes through it, again and again
         full = self._spool.full or aside > MAX_HELD

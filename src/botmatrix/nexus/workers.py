@@ -68,6 +68,10 @@ class Workers:
         self._look_now.set()
         return self.choose()
 
+    def leaves_parking(self, _pin: Pin) -> bool:
+        """Whether somebody takes events: then the parked ones are being moved."""
+        return bool(self.candidates)
+
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
         if load := self.loads.get(lane):
@@ -122,8 +126,22 @@ class Workers:
             self.lanes[view.lane] = view
         self._refresh()
         for pin in self._pins.end_round(states):
-            lane = await self._client.call("HGET", k.affinity(pin.bot), pin.conv)
-            self._pins.follow(pin, lane.decode() if lane else None)
+            await self._follow(pin)
+
+    def look_soon(self) -> None:
+        """Something changed: look before the second is over."""
+        self._look_now.set()
+
+    async def _follow(self, pin: Pin) -> None:
+        """Its parked events have left: the mover has noted where to."""
+        noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
+        if noted and noted != PARKING.encode():
+            self._pins.follow(pin, noted.decode())
+        elif pin.waiting:
+            self._pins.follow(pin, self.choose())
+            pin.fresh = True
+        else:
+            self._pins.forget(pin)
 
     async def close(self) -> None:
         """End the connection."""

@@ -162,6 +162,31 @@ async def test_events_without_a_worker_are_parked_and_moved_on_in_order(scene: S
     assert sum(map(len, seen.values())) == 100
 
 
+async def test_a_conversation_that_never_pauses_leaves_the_parking_place(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    await bot.send(message(0))
+    await parked(scene, 1)
+    lane = await scene.worker()
+    number = 0
+    async with asyncio.timeout(10):
+        while (pin := nexus.pins.get("qq:10001|group:456")) is None or pin.lane == PARKING:
+            number += 1
+            await bot.send(message(number))
+            await asyncio.sleep(0.001)
+    number += 1
+    await bot.send(message(number))
+    seen = [number_of(decode_envelope(one.payload)) for one in await scene.read(lane, number + 1)]
+    assert seen == list(range(number + 1))
+
+
+async def parked(scene: Scene, count: int) -> None:
+    """Until so many events are parked."""
+    async with asyncio.timeout(10):
+        while await scene.client.call("XLEN", KEYS.lane(PARKING)) < count:
+            await asyncio.sleep(0.01)
+
+
 def number_of(envelope: Envelope) -> int:
     number: int = json.loads(bytes(envelope.event))["message_id"]
     return number
