@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import ValkeyProcess
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -24,7 +25,8 @@ from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
 from botmatrix.bus.scripts import FORWARD
 from botmatrix.bus.signals import Signals
 from botmatrix.config import load
-from botmatrix.nexus import app
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus import app, registry
 from botmatrix.nexus.app import Nexus
 
 KEYS = Keys()
@@ -391,3 +393,66 @@ async def test_a_slow_stop_is_no_defect(scene: Scene, monkeypatch: pytest.Monkey
     finally:
         signal.signal(signal.SIGTERM, before)
     assert not ended
+
+
+async def test_a_bot_that_leaves_while_redis_is_away_is_offline_afterwards(
+    own_valkey: ValkeyProcess, home: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        stack.push_async_callback(scene.lanes.close)
+        nexus = await scene.nexus()
+        link = await scene.bot(nexus)
+        own_valkey.stop(kill=True)
+        await link.close()
+        await asyncio.sleep(2.5 * registry.PUBLISH_SECONDS)
+        own_valkey.start()
+        async with asyncio.timeout(10):
+            while await state_of_bot(scene) != b"offline":
+                await asyncio.sleep(0.05)
+
+
+async def state_of_bot(scene: Scene) -> bytes | None:
+    try:
+        state: bytes | None = await scene.client.call("HGET", KEYS.bot("qq:10001"), "state")
+    except EngineUnavailable:
+        return None
+    return state
+
+
+async def test_a_bot_that_cannot_be_registered_is_in_nobodys_way(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "PAGE", 1)
+    nexus = await scene.nexus()
+    await scene.client.call("SET", KEYS.bot("qq:666"), "no hash")
+    scene.stack.enter_context(capture_logs())
+    await scene.stack.enter_async_context(dial(nexus, 666))
+    await scene.bot(nexus)
+    epoch = nexus.hub.bots["qq:10001"].epoch
+    await asyncio.sleep(1)
+    assert nexus.hub.bots["qq:10001"].epoch == epoch
+
+
+async def test_a_claim_that_ends_after_its_bot_has_left_does_not_count(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    link = await scene.bot(nexus)
+    await link.close()
+    bot = nexus.hub.bots["qq:10001"]
+    async with asyncio.timeout(5):
+        while bot.epoch:
+            await asyncio.sleep(0.01)
+    await scene.client.call("HSET", KEYS.bot(bot.key), "nexus", "n2.bbbbbbbb")
+    nexus.registry.online(bot, "late")
+    async with asyncio.timeout(5):
+        while nexus.registry._to_claim:
+            await asyncio.sleep(0.01)
+    assert bot.epoch == 0
+    assert await scene.client.call("HGET", KEYS.bot(bot.key), "nexus") == b"n2.bbbbbbbb"
+
+
+async def test_a_nexus_starts_on_a_full_redis(scene: Scene) -> None:
+    await scene.client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        await scene.nexus()
+    finally:
+        await scene.client.call("CONFIG", "SET", "maxmemory", "0")
