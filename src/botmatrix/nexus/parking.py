@@ -61,7 +61,7 @@ class Parking:
             return self._workers.choose(), k.affinity("none"), "none"  # a worker turns it into a dead letter
         affinity = k.affinity(envelope.bot)
         there = await self._client.call("HGET", affinity, envelope.conv)
-        lane = there.decode() if there else PARKING
+        lane = there.decode(errors="replace") if there else PARKING
         if lane == PARKING or lane not in self._workers.lanes:
             lane = self._workers.choose()
         return lane, affinity, envelope.conv

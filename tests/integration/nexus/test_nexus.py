@@ -456,3 +456,54 @@ async def test_a_nexus_starts_on_a_full_redis(scene: Scene) -> None:
         await scene.nexus()
     finally:
         await scene.client.call("CONFIG", "SET", "maxmemory", "0")
+
+
+async def test_rubbish_in_redis_is_in_nobodys_way(scene: Scene) -> None:
+    call, bad = scene.client.call, b"\xff"
+    for name, own in ((bad, "1|x"), ("no-bar", "rubbish"), ("wrong", "1|wrong.x"), ("default", "1|default.x")):
+        await call("HSET", KEYS.own, name, own)
+    for text in (KEYS.lane("wrong"), KEYS.presence("wrong"), KEYS.actions("n9.x"), KEYS.bot("qq:666")):
+        await call("SET", text, "no stream, no hash")
+    await call("SADD", KEYS.nexuses, bad, "n9.x")
+    await call("HSET", KEYS.affinity("qq:10001"), bad, bad)
+    wrong: tuple[dict[str, Any], ...]
+    wrong = ({"reply_to": None}, {"reply_to": 7}, {"aid": 5}, {"bot": "qq:666", "exp": 0}, {"exp": {}})
+    for fields in wrong:
+        orphan = json.loads(msgspec.json.encode(reply("lost", lives=-1))) | fields
+        await call("XADD", KEYS.orphans, "*", "payload", json.dumps(orphan))
+    await call("XADD", KEYS.orphans, "*", "payload", bad)
+    await call("XADD", KEYS.orphans, "*", "payload", msgspec.json.encode(reply("found")))
+    scene.stack.enter_context(capture_logs())
+
+    nexus = await scene.nexus()
+    lane = await scene.worker()
+    await call("HSET", KEYS.presence("w1"), bad, bad)
+    for body in ("w1 0 0", "w1 1 " + "9" * 400, bad):
+        await call("PUBLISH", KEYS.settled(nexus.inc), body)
+    bot = await scene.bot(nexus)
+    assert (await next_action(bot))["params"]["message"] == "found"
+    await bot.send(message(1))
+    (delivery,) = await scene.read(lane, 1)
+    lost = reply("for nobody")
+    lost.bot = "qq:666"
+    await scene.settle(lane, delivery, lost, reply("hello"))
+    assert (await next_action(bot))["params"]["message"] == "hello"
+    assert not [task for task in nexus._tasks if task.done()]
+
+
+async def test_what_has_ended_is_told_when_redis_takes_it_again(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    calling = asyncio.create_task(box.call(reply("now"), timeout=8))
+    frame = await next_action(bot)
+    stream = KEYS.actions(nexus.inc)
+    await scene.client.call("RENAME", stream, "aside")
+    await scene.client.call("SET", stream, "no stream")
+    with capture_logs() as logs:
+        await answer(bot, frame, message_id=9)
+        while not any(entry["event"] == "ended actions can't be taken off" for entry in logs):
+            await asyncio.sleep(0.01)
+        await scene.client.call("RENAME", "aside", stream)
+        assert (await calling).state == "DONE"
