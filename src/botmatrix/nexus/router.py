@@ -25,7 +25,7 @@ class Router:
     def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin) -> None:
         self._core = core
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
-        self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
+        self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
         self.on_pressure: Callable[[bool], None] = lambda _full: None
         self.counters: Counter[str] = Counter()
@@ -44,20 +44,32 @@ class Router:
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
-        for event, received_ms in waiting:
+        for _, event, received_ms in waiting:
             self._judged(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
+    def park_unclaimed(self) -> None:
+        """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
+        for waiting in self._unclaimed.values():
+            for bot, event, received_ms in waiting:
+                if self._passes(bot, event):
+                    self._dispatcher.park(bot, event, received_ms)
+        self._unclaimed.clear()
+        self._count_unclaimed(-self.unclaimed)
+
     def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
+        if self._passes(bot, event):
+            self._dispatcher.dispatch(bot, event, received_ms)
+
+    def _passes(self, bot: Bot, event: Event) -> bool:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
             self.counters["blocked"] += 1
             self.counters["blocked_" + verdict.reason] += 1
-        else:
-            self._dispatcher.dispatch(bot, event, received_ms)
+        return not verdict.blocked
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
-        self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))
+        self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))
         self._count_unclaimed(1)
 
     def _count_unclaimed(self, more: int) -> None:
