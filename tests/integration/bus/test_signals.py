@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.conftest import ValkeyProcess
 
 from botmatrix.bus import signals
 from botmatrix.bus.client import Client
 from botmatrix.bus.signals import Signals
-from tests.conftest import ValkeyProcess
 
 
 async def told(url: str, heard: asyncio.Queue[bytes]) -> None:
