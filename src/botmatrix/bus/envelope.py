@@ -67,7 +67,7 @@ def decode_envelope(payload: bytes) -> Envelope:
     """Read an entry of a lane. Raises `BadEnvelope` (`undecodable`, `unknown_version`)."""
     try:
         envelope = _envelope.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEnvelope("undecodable") from error
     if envelope.v != VERSION:
         raise BadEnvelope("unknown_version")
@@ -78,5 +78,5 @@ def decode_action(payload: bytes) -> ActionEntry:
     """Read an entry of an action stream. Raises `BadEnvelope` (`undecodable`)."""
     try:
         return _action.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEnvelope("undecodable") from error

@@ -121,7 +121,7 @@ class Nexus:
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
             self._tasks.append(task)
-        with contextlib.suppress(EngineUnavailable):
+        with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
         await self.gateway.start()
         self.registry.facts |= {
@@ -199,8 +199,8 @@ class Nexus:
     async def _begin_lease(self) -> None:
         try:
             await self.registry.register()
-        except EngineUnavailable as error:
-            log.warning("Redis is away: events wait in the spool until it is there", error=str(error))
+        except (EngineUnavailable, ReplyError) as error:
+            log.warning("Redis takes nothing: events wait in the spool until it does", error=str(error))
         self.lease.start()
 
     def _subscribe(self) -> None:

@@ -73,5 +73,8 @@ def duplicate_mark(bot: str, event: Event) -> str:
         where = event.group_id or event.user_id
         text = f"{bot}|{event.post_type}|{event.detail_type}|{where}|{event.message_id}|{event.time}"
         return blake2b(text.encode(), digest_size=8).hexdigest()
-    body = msgspec.json.encode(msgspec.json.decode(event.raw), order="sorted")
+    try:
+        body = msgspec.json.encode(msgspec.json.decode(event.raw), order="sorted")
+    except RecursionError:  # nested too deep to be put in order
+        body = event.raw
     return blake2b(b"%b|%b" % (bot.encode(), body), digest_size=8).hexdigest()

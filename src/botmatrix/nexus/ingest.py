@@ -357,11 +357,12 @@ class Ingest:
         for batch in reversed(self._flying):
             expected[batch.inc] = batch.seq
         for inc, first in expected.items():
-            stored = await connection.call("HGET", k.nexus(inc), "seq")
-            if stored is None or int(stored) < first - 1:
+            answer = await connection.call("HGET", k.nexus(inc), "seq")
+            stored = int(answer) if answer and answer.isdigit() else None
+            if stored is None or stored < first - 1:
                 if first > 1:
                     self.counters["redis_lost_state"] += 1
-                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - int(stored or 0))
+                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - (stored or 0))
                 await connection.call("HSET", k.nexus(inc), "seq", first - 1)
             await connection.call("EXPIRE", k.nexus(inc), 86_400)
         try:

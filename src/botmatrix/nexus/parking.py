@@ -67,7 +67,7 @@ class Parking:
         noted = await self._client.pipeline(*(("HGET", affinity, conv) for affinity, conv in wanted))
         places = {}
         for conversation, lane in zip(wanted, noted, strict=True):
-            name = lane.decode() if isinstance(lane, bytes) else PARKING
+            name = lane.decode(errors="replace") if isinstance(lane, bytes) else PARKING
             known = name != PARKING and name in self._workers.lanes
             places[conversation] = name if known else self._workers.choose()
         return places

@@ -9,11 +9,14 @@ import msgspec
 import pytest
 
 from botmatrix.bus.client import Client
-from botmatrix.bus.envelope import ActionEntry, decode_action
+from botmatrix.bus.envelope import ActionEntry, decode_action, decode_envelope
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import FENCED, KEPT, SETTLED, Lanes, Settlement
 from botmatrix.bus.leases import LeaseThread
-from botmatrix.errors import Fenced
+from botmatrix.bus.presence import Presence
+from botmatrix.errors import BadEnvelope, Fenced
+from botmatrix.worker.adoption import Adopter
+from botmatrix.worker.drain import Drain
 
 KEYS = Keys()
 
@@ -218,3 +221,43 @@ async def test_only_suspects_are_blamed_for_a_further_death(client: Client, firs
     adopted = await second.join("w1")
     assert adopted is not None
     assert await second.deaths(adopted) == {guilty.entry_id: 1}
+
+
+async def test_rubbish_in_redis_is_left_out(client: Client, first: Lanes, redis_url: str) -> None:
+    bad = b"\xff"
+    await client.call("HSET", KEYS.own, bad, bad, "w1", "1|w1.gone", "default", "1|x.gone")
+    await client.call("HSET", KEYS.deaths("w1"), "1-1", "many", "1-2", "2")
+    await client.call("SADD", KEYS.workers, bad, "wrong")
+    await client.call("SADD", KEYS.bots, bad)
+    await client.call("SADD", KEYS.nexuses, bad)
+    await client.call("SET", KEYS.presence("wrong"), "no hash")
+    await client.call("SET", KEYS.lane("w2"), "no stream")
+    await client.call("HSET", KEYS.own, "w2", "1|w2.gone")
+    await client.call("XADD", KEYS.dead, "*", "payload", bad, "reason", bad)
+    assert sorted(await first.orphans()) == ["w1", "w2"]
+    lane = await first.join("w1")
+    assert lane is not None
+    assert await first.deaths(lane) == {b"1-2": 2}
+    presence = Presence(redis_url, KEYS)
+    assert await presence.workers() == []
+    assert len(await presence.bots()) == 1
+    assert len(await presence.nexuses()) == 1
+    assert "w2" in [queue.lane for queue in await presence.queues()]
+    assert len(await presence.dead()) == 1
+    await presence.close()
+
+
+def test_what_is_nested_too_deep_is_undecodable() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    for decode in (decode_action, decode_envelope):
+        with pytest.raises(BadEnvelope):
+            decode(b'{"params":%b,"event":%b}' % (deep, deep))
+
+
+async def test_an_orphan_that_redis_refuses_is_in_nobodys_way(client: Client, first: Lanes) -> None:
+    await client.call("SET", KEYS.lane("wrong"), "no stream")
+    for name in ("wrong", "w8", "w9"):
+        await client.call("HSET", KEYS.own, name, f"1|{name}.gone")
+    async with asyncio.timeout(5):
+        lanes = await Adopter("w1", first, Drain())._adopt(besides=set())
+    assert sorted(lane.name for lane in lanes) == ["w8", "w9"]

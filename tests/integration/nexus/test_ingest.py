@@ -144,7 +144,7 @@ async def test_what_is_held_goes_before_what_comes_back_later(road: Road, monkey
     hold_up_answers(road, monkeypatch, 2 * ingest.HOLD_SECONDS)
     for n in range(200):
         road.say(str(n))
-    while not road.ingest._held:
+    while not road.ingest._closed:
         await asyncio.sleep(0.001)
     monkeypatch.setattr(ingest, "HIGH_WATER", 100_000)
     await road.ingest.drained()
@@ -158,7 +158,7 @@ async def test_what_is_held_at_the_end_goes_first_at_the_next_start(
     hold_up_answers(road, monkeypatch, 60)
     for n in range(200):
         road.say(str(n))
-    while not road.ingest._held:
+    while not road.ingest._closed:
         await asyncio.sleep(0.001)
     handover.leave(tmp_path, INC, await road.ingest.stop())
     monkeypatch.setattr(ingest, "HIGH_WATER", 100_000)

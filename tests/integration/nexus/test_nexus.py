@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import ValkeyProcess
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -24,7 +25,8 @@ from botmatrix.bus.lanes import Delivery, Lane, Lanes, Settlement
 from botmatrix.bus.scripts import FORWARD
 from botmatrix.bus.signals import Signals
 from botmatrix.config import load
-from botmatrix.nexus import app
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus import app, registry
 from botmatrix.nexus.app import Nexus
 
 KEYS = Keys()
@@ -416,3 +418,117 @@ async def test_a_slow_stop_is_no_defect(scene: Scene, monkeypatch: pytest.Monkey
     finally:
         signal.signal(signal.SIGTERM, before)
     assert not ended
+
+
+async def test_a_bot_that_leaves_while_redis_is_away_is_offline_afterwards(
+    own_valkey: ValkeyProcess, home: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        stack.push_async_callback(scene.lanes.close)
+        nexus = await scene.nexus()
+        link = await scene.bot(nexus)
+        own_valkey.stop(kill=True)
+        await link.close()
+        await asyncio.sleep(2.5 * registry.PUBLISH_SECONDS)
+        own_valkey.start()
+        async with asyncio.timeout(10):
+            while await state_of_bot(scene) != b"offline":
+                await asyncio.sleep(0.05)
+
+
+async def state_of_bot(scene: Scene) -> bytes | None:
+    try:
+        state: bytes | None = await scene.client.call("HGET", KEYS.bot("qq:10001"), "state")
+    except EngineUnavailable:
+        return None
+    return state
+
+
+async def test_a_bot_that_cannot_be_registered_is_in_nobodys_way(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "PAGE", 1)
+    nexus = await scene.nexus()
+    await scene.client.call("SET", KEYS.bot("qq:666"), "no hash")
+    scene.stack.enter_context(capture_logs())
+    await scene.stack.enter_async_context(dial(nexus, 666))
+    await scene.bot(nexus)
+    epoch = nexus.hub.bots["qq:10001"].epoch
+    await asyncio.sleep(1)
+    assert nexus.hub.bots["qq:10001"].epoch == epoch
+
+
+async def test_a_claim_that_ends_after_its_bot_has_left_does_not_count(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    link = await scene.bot(nexus)
+    await link.close()
+    bot = nexus.hub.bots["qq:10001"]
+    async with asyncio.timeout(5):
+        while bot.epoch:
+            await asyncio.sleep(0.01)
+    await scene.client.call("HSET", KEYS.bot(bot.key), "nexus", "n2.bbbbbbbb")
+    nexus.registry.online(bot, "late")
+    async with asyncio.timeout(5):
+        while nexus.registry._to_claim:
+            await asyncio.sleep(0.01)
+    assert bot.epoch == 0
+    assert await scene.client.call("HGET", KEYS.bot(bot.key), "nexus") == b"n2.bbbbbbbb"
+
+
+async def test_a_nexus_starts_on_a_full_redis(scene: Scene) -> None:
+    await scene.client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        await scene.nexus()
+    finally:
+        await scene.client.call("CONFIG", "SET", "maxmemory", "0")
+
+
+async def test_rubbish_in_redis_is_in_nobodys_way(scene: Scene) -> None:
+    call, bad = scene.client.call, b"\xff"
+    for name, own in ((bad, "1|x"), ("no-bar", "rubbish"), ("wrong", "1|wrong.x"), ("default", "1|default.x")):
+        await call("HSET", KEYS.own, name, own)
+    for text in (KEYS.lane("wrong"), KEYS.presence("wrong"), KEYS.actions("n9.x"), KEYS.bot("qq:666")):
+        await call("SET", text, "no stream, no hash")
+    await call("SADD", KEYS.nexuses, bad, "n9.x")
+    await call("HSET", KEYS.affinity("qq:10001"), bad, bad)
+    wrong: tuple[dict[str, Any], ...]
+    wrong = ({"reply_to": None}, {"reply_to": 7}, {"aid": 5}, {"bot": "qq:666", "exp": 0}, {"exp": {}})
+    for fields in wrong:
+        orphan = json.loads(msgspec.json.encode(reply("lost", lives=-1))) | fields
+        await call("XADD", KEYS.orphans, "*", "payload", json.dumps(orphan))
+    await call("XADD", KEYS.orphans, "*", "payload", bad)
+    await call("XADD", KEYS.orphans, "*", "payload", msgspec.json.encode(reply("found")))
+    scene.stack.enter_context(capture_logs())
+
+    nexus = await scene.nexus()
+    lane = await scene.worker()
+    await call("HSET", KEYS.presence("w1"), bad, bad)
+    for body in ("w1 0 0", "w1 1 " + "9" * 400, bad):
+        await call("PUBLISH", KEYS.settled(nexus.inc), body)
+    bot = await scene.bot(nexus)
+    assert (await next_action(bot))["params"]["message"] == "found"
+    await bot.send(message(1))
+    (delivery,) = await scene.read(lane, 1)
+    lost = reply("for nobody")
+    lost.bot = "qq:666"
+    await scene.settle(lane, delivery, lost, reply("hello"))
+    assert (await next_action(bot))["params"]["message"] == "hello"
+    assert not [task for task in nexus._tasks if task.done()]
+
+
+async def test_what_has_ended_is_told_when_redis_takes_it_again(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    box = ActionBox(scene.url, KEYS, "test.eeeeeeee")
+    scene.stack.push_async_callback(box.close)
+    calling = asyncio.create_task(box.call(reply("now"), timeout=8))
+    frame = await next_action(bot)
+    stream = KEYS.actions(nexus.inc)
+    await scene.client.call("RENAME", stream, "aside")
+    await scene.client.call("SET", stream, "no stream")
+    with capture_logs() as logs:
+        await answer(bot, frame, message_id=9)
+        while not any(entry["event"] == "ended actions can't be taken off" for entry in logs):
+            await asyncio.sleep(0.01)
+        await scene.client.call("RENAME", "aside", stream)
+        assert (await calling).state == "DONE"
