@@ -6,6 +6,8 @@ sent: nothing is normalised on the way, so ids keep their types and unknown fiel
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from botmatrix.errors import BadEnvelope
@@ -27,7 +29,7 @@ class Envelope(msgspec.Struct, gc=False):
     conv: str
     nexus: str
     epoch: int
-    t: int
+    t: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     event: msgspec.Raw
     v: int = VERSION
 

@@ -134,7 +134,8 @@ class Lanes:
         args: list[Argument] = [lane.name, lane.group, k.prefix, len(items)]
         received: dict[str, list[int]] = {}
         for item in items:
-            args += (item.entry_id, item.dead, item.payload if item.dead else b"", len(item.actions))
+            reason = item.dead.encode(errors="replace")
+            args += (item.entry_id, reason, item.payload if item.dead else b"", len(item.actions))
             for action in item.actions:
                 args += (action.bot, encode(action))
             if item.nexus:

@@ -114,7 +114,16 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
+def explain_upgrade(record: logging.LogRecord) -> bool:
+    """A filter: uvicorn advises to install something; what helps is another port."""
+    said = record.getMessage()
+    if said.startswith("Unsupported upgrade request"):
+        record.msg = "a client asked for a WebSocket at the console: bots connect to the gateway, on ws_port"
+    return not said.startswith("No supported WebSocket library")
+
+
 def _configuration(parts: Parts) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(explain_upgrade)
     proxies = list(parts.settings.trusted_proxies)
     return uvicorn.Config(
         make_app(parts),

@@ -92,6 +92,7 @@ class Ingest:
         self._flying: deque[Batch] = deque()
         self._returned: list[Parcel] = []
         self._held: deque[Parcel] = deque()
+        self._releasing = False
         self._closed: set[str] = set()  # lanes for which parcels are held
         self._connection: Connection | None = None
         self._away: asyncio.Task[None] | None = None
@@ -153,14 +154,15 @@ class Ingest:
         await self._client.close()
         batches = list(self._flying)
         self._flying.clear()
-        self._set_free()
-        return Leftover(batches, self._returned, self._spool.drain())
+        return Leftover(batches, self._returned, [*self._held, *self._spool.drain()])
 
     # ---------------------------------------------------------------- sending
 
     def _flush(self) -> None:
         self._scheduled = False
-        while self._connection is not None and not self._returned and len(self._flying) < WINDOW and len(self._spool):
+        while self._connection is not None and len(self._flying) < WINDOW and len(self._spool):
+            if self._returned or self._releasing:
+                return
             if self._flying and len(self._spool) < BATCH:
                 return
             parcels = self._take()
@@ -299,23 +301,27 @@ class Ingest:
         self._closed.add(lane)
 
     def _release_held(self) -> None:
-        self._set_free()
+        self._closed.clear()
+        self._releasing = True
         self._put_back()
         self._flush()
 
-    def _set_free(self) -> None:
-        """What is held goes before what comes back of the batches that are under way: it was said earlier."""
-        self._closed.clear()
-        for parcel in self._held:
-            parcel.pin.held = 0
-        self._returned[:0] = self._held
-        self._held.clear()
-
     def _put_back(self) -> None:
-        """What came back is sent again when nothing is under way any more that may come back as well."""
-        if self._returned and not self._flying:
-            self._spool.put_back(self._returned)
-            self._returned = []
+        """What came back is sent again when nothing is under way any more that may come back as well.
+
+        It goes before what is held of its conversations: that was said later.
+        """
+        if self._flying:
+            return
+        again, self._returned = self._returned, []
+        if self._releasing or any(parcel.pin.held for parcel in again):
+            self._releasing = False
+            for parcel in self._held:
+                parcel.pin.held = 0
+            again += self._held
+            self._held.clear()
+        if again:
+            self._spool.put_back(again)
 
     # ---------------------------------------------------------------- trouble
 

@@ -261,3 +261,19 @@ async def test_an_orphan_that_redis_refuses_is_in_nobodys_way(client: Client, fi
     async with asyncio.timeout(5):
         lanes = await Adopter("w1", first, Drain())._adopt(besides=set())
     assert sorted(lane.name for lane in lanes) == ["w8", "w9"]
+
+
+def test_a_time_beyond_all_calendars_is_undecodable() -> None:
+    fields = b'"id":"1","bot":"qq:1","conv":"bot","nexus":"n","epoch":1,"event":{}'
+    assert decode_envelope(b'{%b,"t":1700000000000}' % fields).t == 1_700_000_000_000
+    with pytest.raises(BadEnvelope):
+        decode_envelope(b'{%b,"t":%b}' % (fields, b"9" * 400))
+
+
+async def test_a_reason_that_is_no_unicode_is_settled_all_the_same(client: Client, first: Lanes) -> None:
+    lane = await first.join("w1")
+    assert lane is not None
+    await put(client, "w1", "x")
+    (delivery,) = await first.read(lane, 3, 100)
+    item = Settlement(delivery.entry_id, "n", 1, dead="no file \udcff", payload=b"x")
+    assert await first.settle(lane, [item]) == bytes([SETTLED])

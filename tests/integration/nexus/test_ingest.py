@@ -283,3 +283,35 @@ async def test_a_spool_on_a_full_disk_keeps_everything_and_recovers(tmp_path: Pa
     assert len(spool) == 300
     assert [parcel.payload for parcel in spool.drain()] == [f"{n:04}".encode() for n in range(300)]
     assert not spool.full
+
+
+async def test_what_comes_back_goes_before_what_is_held_from_the_parking_place(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road = Road(redis_url, tmp_path)
+    road.ingest.start()
+    road.say("first", "group:3")
+    await road.ingest.drained()
+    hold_up_answers(road, monkeypatch, 0.05)
+    road.pins.pin("qq:1", "group:2", "gone")
+    for n in range(64):
+        road.say(f"other {n}", "group:2")
+    for n in range(64):
+        road.say(str(n))
+    while len(road.ingest._flying) < 2:
+        await asyncio.sleep(0)
+    road.workers.candidates = ["w1"]
+    for n in range(64, 128):
+        road.say(str(n))
+    while not road.ingest._held:
+        await asyncio.sleep(0)
+    assert len(road.ingest._flying) == 2
+    monkeypatch.undo()
+    await road.worker()
+    async with asyncio.timeout(10):
+        while road.ingest.waiting:
+            await asyncio.sleep(0.05)
+            await road.workers.look()
+    parked_and_moved = [*await road.on(PARKING), *await road.on("w1")]
+    assert [text for text in parked_and_moved if text.isdigit()] == [str(n) for n in range(128)]
+    await road.close()
