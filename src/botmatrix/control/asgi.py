@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
-from botmatrix.control.api import action, bots, connect, login, queues, workers
+from botmatrix.control.api import action, audit, bots, connect, keys, login, queues, sessions, users, workers
+from botmatrix.control.audit import AuditTrail
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
 from botmatrix.version import VERSION
@@ -25,7 +26,7 @@ def make_app(parts: Parts) -> ASGIApp:
     )
     app.state.parts = parts
     errors.install(app)
-    for module in (health, metrics, login, bots, workers, queues, action, connect, pages):
+    for module in (health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, pages):
         app.include_router(module.router)
     app.mount("/static", pages.static)
-    return Shield(app, root_path=parts.settings.root_path)
+    return Shield(AuditTrail(app, parts.operations), root_path=parts.settings.root_path)

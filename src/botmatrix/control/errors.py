@@ -14,8 +14,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.api_keys import TooManyKeys, UnknownKey
+from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.text import BadValue
-from botmatrix.store.users import LastAdministrator, UnknownUser, UserExists
+from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
 
 
 class ErrorBody(BaseModel):
@@ -77,6 +79,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
+    app.add_exception_handler(AboveYou, _refusal(403, "above_you"))
+    app.add_exception_handler(UnknownKey, _refusal(404, "unknown_key"))
+    app.add_exception_handler(TooManyKeys, _refusal(409, "too_many_keys"))
+    app.add_exception_handler(UnknownLogin, _refusal(404, "unknown_session"))
     app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))
     app.add_exception_handler(Exception, _unexpected)
 
