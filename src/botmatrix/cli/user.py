@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="People who may log in: add, passwd, list, role, disable.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The name they log in with.")]
+State = dict[str, Any] | None
 RoleName = Annotated[str, typer.Option(help="owner, admin, operator or viewer.")]
 
 
@@ -131,8 +132,8 @@ async def users_of(settings: Settings) -> AsyncIterator[tuple[Users, Callable[..
     await ensure(str(settings.database_url), part="cli")
     database = Database(str(settings.database_url), part="cli")
 
-    async def note(what: str, object: str, **states: dict[str, Any]) -> None:
-        await Operations(database).write(Change(who=caller(), via="cli", what=what, object=object, **states))
+    async def note(what: str, whom: str, *, before: State = None, after: State = None) -> None:
+        await Operations(database).write(Change(caller(), "cli", what, whom, before, after))
 
     try:
         yield Users(database, Passwords()), note

@@ -107,7 +107,8 @@ async def identify(request: Request, parts: Parts) -> Principal:
 
 async def _holder(request: Request, parts: Parts, token: str) -> Principal | None:
     """Asked anew for every request: what is revoked is void at once, in every process."""
-    if token.startswith(api_keys.PREFIX):
+    # In the header only: a browser sends its cookies along unasked.
+    if "authorization" in request.headers and token.startswith(api_keys.PREFIX):
         held = await parts.keys.holder(token, address=client_address(request))
         return Principal(held.user, held.role, token, key=held.key) if held else None
     login = await parts.logins.holder(token)
