@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
@@ -87,12 +88,22 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     code, words = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
     if isinstance(error, ApiError):
         code, words = error.code, error.detail
-    return error_response(error.status_code, code, words, error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return error_response(error.status_code, code, words, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method that this address takes; each of them is a route of its own."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods.update(getattr(route, "methods", None) or ())
+    return ", ".join(sorted(methods))
 
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:

@@ -117,6 +117,14 @@ async def test_the_page_has_every_route_and_no_other(client: httpx.AsyncClient) 
     assert set(TABLE.values()) <= WHO
 
 
+@pytest.mark.parametrize("path", sorted({path for _, path in TABLE}))
+async def test_a_wrong_method_is_told_the_right_ones(client: httpx.AsyncClient, path: str) -> None:
+    refused = await client.request("TRACE", re.sub(r"\{\w+\}", "qq:1", path))
+    assert refused.status_code == 405
+    told = set(refused.headers["allow"].split(", ")) - {"HEAD"}
+    assert told == {method for method, one in TABLE if one == path}
+
+
 def test_no_route_hides_from_the_description(app: Any) -> None:
     inner: Any = app
     while not isinstance(inner, FastAPI):
