@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
@@ -51,6 +51,8 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = {
     503: ("engine_unavailable", "an engine can't be reached now; try again"),
     504: ("no_answer", "no answer came in time"),
 }
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -93,17 +95,20 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     code, words = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
     if isinstance(error, ApiError):
         code, words = error.code, error.detail
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return error_response(error.status_code, code, words, headers)
+    if error.status_code == 405 and (allowed := _allowed(request)):
+        return error_response(405, code, words, {"Allow": allowed})
+    return error_response(error.status_code, code, words, error.headers)
 
 
 def _allowed(request: Request) -> str:
     """Every method that this address takes; each of them is a route of its own."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods.update(getattr(route, "methods", None) or ())
-    return ", ".join(sorted(methods))
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return ", ".join(filter(takes, _METHODS))
 
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:
