@@ -1,4 +1,4 @@
-"""The operation log: every request that changed something is written down before its answer leaves.
+"""The operation log: every request that changed something, or may have, is written down before its answer leaves.
 
 A route says what it did through `Noting`; of a route that says nothing, method, path and body are written.
 """
@@ -46,6 +46,10 @@ class Note:
         """What was done, in place of the request itself. Secrets are masked by the names of their fields."""
         self.what, self.object, self.before, self.after = what, object, before, after
 
+    def nothing_changed(self) -> None:
+        """The request only asked: it is not written down."""
+        self.who = ""
+
 
 def note_of(request: Request) -> Note:
     """The note of this request, as a dependency; a request that can change nothing has one that nobody reads."""
@@ -75,7 +79,7 @@ class AuditTrail:
             return message
 
         async def writing(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400 and note.who:
+            if message["type"] == "http.response.start" and _may_have_acted(message["status"]) and note.who:
                 await self._write(scope, note)
             await send(message)
 
@@ -89,6 +93,11 @@ class AuditTrail:
         except BotMatrixError as error:
             about = {"who": change.who, "via": change.via, "what": change.what, "object": change.object}
             log.error("a change is missing from the operation log", reason=str(error), **about)
+
+
+def _may_have_acted(status: int) -> bool:
+    """Whether something was done, or may have been: 504 says that nobody knows."""
+    return status < 400 or status == 504
 
 
 def _change(scope: Scope, note: Note) -> Change:

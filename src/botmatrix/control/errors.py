@@ -10,9 +10,10 @@ from typing import Any, Final, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Mount
+from starlette.routing import Match
 
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
@@ -51,8 +52,6 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = {
     503: ("engine_unavailable", "an engine can't be reached now; try again"),
     504: ("no_answer", "no answer came in time"),
 }
-
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -95,20 +94,17 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     code, words = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
     if isinstance(error, ApiError):
         code, words = error.code, error.detail
-    if error.status_code == 405 and (allowed := _allowed(request)):
-        return error_response(405, code, words, {"Allow": allowed})
-    return error_response(error.status_code, code, words, error.headers)
+    headers = error.headers
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers = {"Allow": methods}
+    return error_response(error.status_code, code, words, headers)
 
 
-def _allowed(request: Request) -> str:
-    """Every method that this address takes; each of them is a route of its own."""
-    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
-
-    def takes(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in routes)
-
-    return ", ".join(filter(takes, _METHODS))
+def _methods(request: Request) -> str:
+    """What this address takes; several routes may share it."""
+    routes: list[APIRoute] = request.app.state.routes
+    found = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*found)))
 
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:

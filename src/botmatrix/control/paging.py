@@ -68,5 +68,7 @@ def listing(*fields: str, default: str = "") -> Callable[..., Listing]:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Numbers before texts, so that a mixed column can be sorted."""
-    return (1, value.casefold()) if isinstance(value, str) else (0, value or 0)
+    """What is missing before numbers and moments, these before texts, so that a mixed column can be sorted."""
+    if value is None:
+        return 0, 0
+    return (2, value.casefold()) if isinstance(value, str) else (1, value)

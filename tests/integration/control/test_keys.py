@@ -100,6 +100,19 @@ async def test_a_stolen_key_makes_itself_no_successor(
     assert (await owner.get("/api/me")).status_code == 200
 
 
+@pytest.mark.parametrize("sort", ["name", "scope", "created_at", "expires_at", "last_used_at"])
+async def test_keys_are_sorted_by_what_some_of_them_do_not_have(
+    owner: httpx.AsyncClient, visit: Visit, sort: str
+) -> None:
+    client, _ = await program(visit, owner)
+    await client.get("/api/me")
+    await owner.post("/api/keys", json={"name": "b", "scope": "operator", "expires_in_days": 1})
+    up = (await owner.get("/api/keys", params={"sort": sort})).json()["keys"]
+    down = (await owner.get("/api/keys", params={"sort": f"-{sort}"})).json()["keys"]
+    assert len(up) == 2
+    assert up == down[::-1]
+
+
 async def test_a_key_is_no_cookie(owner: httpx.AsyncClient, visit: Visit) -> None:
     token = (await owner.post("/api/keys", json={"name": "x", "scope": "viewer"})).json()["token"]
     browser = visit()
