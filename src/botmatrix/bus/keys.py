@@ -15,8 +15,8 @@ PARKING = "default"
 
 
 def plain_id(text: str) -> bool:
-    """Whether `text` may be the id of a worker or a nexus: letters, digits, `_ . -`, at most 64."""
-    return _ID.fullmatch(text) is not None
+    """Whether `text` may be the id of a worker: letters, digits, `_ . -`, at most 64, and not `default`."""
+    return _ID.fullmatch(text) is not None and text != PARKING
 
 
 class Keys:

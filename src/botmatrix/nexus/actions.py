@@ -53,8 +53,10 @@ class Actions:
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
         self.endings = Endings(client, keys, inc)
         self._room = asyncio.Event()
+        self._forwarding = asyncio.Lock()  # the stop gives back what is just being handed on
         self._open = 0
         self._stopping = False
+        self._noted_at, self._unnoted = -1.0, 0
         self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
@@ -120,7 +122,7 @@ class Actions:
             await self._read_lost(connection)
         finally:
             await connection.close()
-        for key, queue in self._waiting.items():
+        for key, queue in list(self._waiting.items()):
             await self._forward(key, queue, give_back=True)
 
     # ---------------------------------------------------------------- sending
@@ -180,21 +182,22 @@ class Actions:
         while queue and self._write(queue[0]):
             queue.popleft()
         if not queue:
-            del self._waiting[key]
+            self._waiting.pop(key, None)
 
     async def _forward(self, key: str, queue: deque[Sent], *, give_back: bool = False) -> None:
         """Not our bot (any more): hand the actions on, unsent."""
         k = self._keys
-        while queue:
-            sent = queue[0]
-            args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
-            keys = [k.actions(self._inc), k.bot(key), k.orphans]
-            if not await self._client.run(FORWARD, keys, *args):
-                return
-            queue.popleft()
-            self.counters["action_forwarded"] += 1
-            self.endings.held.discard(sent.entry_id)
-            self._close_one()
+        keys = [k.actions(self._inc), k.bot(key), k.orphans]
+        async with self._forwarding:
+            while queue:
+                sent = queue[0]
+                args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
+                if not await self._client.run(FORWARD, keys, *args):
+                    return
+                queue.popleft()
+                self.counters["action_forwarded"] += 1
+                self.endings.held.discard(sent.entry_id)
+                self._close_one()
 
     # ---------------------------------------------------------------- ending
 
@@ -208,8 +211,25 @@ class Actions:
         elif response.retcode in AMBIGUOUS:
             self._end(sent, "UNKNOWN", response.retcode, response.message or response.wording)
         else:
-            log.info("a bot refused an action", bot=sent.action.bot, action=sent.action.action, code=response.retcode)
+            self._note_refusal(sent.action, response)
             self._end(sent, "FAILED", response.retcode, response.message or response.wording, bytes(response.data))
+
+    def _note_refusal(self, action: ActionEntry, response: ActionResponse) -> None:
+        """A line a second at most: a bot that refuses everything must not fill the log."""
+        now = self._clock.monotonic()
+        if now - self._noted_at < 1.0:
+            self._unnoted += 1
+            return
+        more, self._noted_at, self._unnoted = self._unnoted, now, 0
+        words = response.message or response.wording
+        log.info(
+            "a bot refused an action",
+            bot=action.bot,
+            action=action.action,
+            code=response.retcode,
+            words=words,
+            more=more,
+        )
 
     def _answered_late(self, sent: Sent, response: ActionResponse | None) -> None:
         """It was UNKNOWN; now it is known."""

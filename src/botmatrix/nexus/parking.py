@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -15,9 +15,17 @@ from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.workers import Workers
 
 log = structlog.get_logger("parking")
-EVERY = 0.5
+EVERY = 0.25
 LEASE_MS = 3000
-PAGE = 200
+PAGE = 500
+
+
+class Parked(NamedTuple):
+    """One parked entry, and where its conversation is noted."""
+
+    entry_id: bytes
+    affinity: str
+    conv: str
 
 
 class Parking:
@@ -27,44 +35,51 @@ class Parking:
         self._client, self._keys, self._inc, self._workers = client, keys, inc, workers
 
     async def run(self) -> None:
-        """Look twice a second."""
+        """Look four times a second."""
         while True:
             try:
                 while self._workers.candidates and await self._mine() and await self.move():
-                    pass
+                    self._workers.look_soon()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("parked events wait", error=str(error))
             await asyncio.sleep(EVERY)
 
     async def move(self) -> int:
-        """Move one page; returns how many went. Stops at a lane that takes nothing."""
+        """Move one page, a lane at a time; returns how many went. A lane that takes nothing keeps its share waiting."""
         k = self._keys
         entries = await self._client.call("XRANGE", k.lane(PARKING), "-", "+", "COUNT", PAGE)
-        moved = 0
-        for entry_id, fields in entries:
-            lane, affinity, conv = await self._where(fields)
-            args = (lane, entry_id, affinity, conv)
-            gone = await self._client.run(UNPARK, [k.lane(PARKING), k.lane(lane)], *args)
-            if not gone:
-                return moved
-            self._workers.on_accepted(lane, 1)
-            moved += 1
+        parked = [self._parked(entry_id, fields) for entry_id, fields in entries]
+        shares: dict[str, list[Parked]] = {}
+        places = await self._places({(one.affinity, one.conv) for one in parked})
+        for one in parked:
+            shares.setdefault(places[one.affinity, one.conv], []).append(one)
+        return sum([await self._move_share(lane, share) for lane, share in shares.items() if lane != PARKING])
+
+    async def _move_share(self, lane: str, share: list[Parked]) -> int:
+        args = [part for one in share for part in one]
+        moved = int(await self._client.run(UNPARK, [self._keys.lane(PARKING), self._keys.lane(lane)], lane, *args))
+        self._workers.on_accepted(lane, moved)
         return moved
 
-    async def _where(self, fields: list[Any]) -> tuple[str, str, str]:
-        """The lane that already has earlier events of the conversation, or a balanced choice."""
+    async def _places(self, conversations: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """For each the lane that already has earlier events of it, or a balanced choice."""
+        wanted = list(conversations)
+        noted = await self._client.pipeline(*(("HGET", affinity, conv) for affinity, conv in wanted))
+        places = {}
+        for conversation, lane in zip(wanted, noted, strict=True):
+            name = lane.decode(errors="replace") if isinstance(lane, bytes) else PARKING
+            known = name != PARKING and name in self._workers.lanes
+            places[conversation] = name if known else self._workers.choose()
+        return places
+
+    def _parked(self, entry_id: bytes, fields: list[Any]) -> Parked:
         k = self._keys
         known = dict(zip(fields[::2], fields[1::2], strict=False))
         try:
             envelope = decode_envelope(known.get(FIELD, b""))
         except BadEnvelope:
-            return self._workers.choose(), k.affinity("none"), "none"  # a worker turns it into a dead letter
-        affinity = k.affinity(envelope.bot)
-        there = await self._client.call("HGET", affinity, envelope.conv)
-        lane = there.decode() if there else PARKING
-        if lane == PARKING or lane not in self._workers.lanes:
-            lane = self._workers.choose()
-        return lane, affinity, envelope.conv
+            return Parked(entry_id, k.affinity("none"), "none")  # a worker turns it into a dead letter
+        return Parked(entry_id, k.affinity(envelope.bot), envelope.conv)
 
     async def _mine(self) -> bool:
         key = self._keys.parking_owner

@@ -6,7 +6,6 @@ conversation's last one: only then can a balanced choice not overtake. The map l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from botmatrix.bus.keys import PARKING
@@ -22,15 +21,16 @@ class LaneState(NamedTuple):
 class Pin:
     """One conversation on one lane.
 
-    `waiting`: events on their way to the lane. `last`: id of its newest entry there, None when that is not known
-    (then the lane's newest stands for it). `touched`: the round in which it last changed.
+    `waiting`: events on their way to the lane, `held` of which wait for the lane itself. `last`: id of its newest
+    entry there, None when that is not known (then the lane's newest stands for it). `touched`: the round in which it
+    last changed.
     """
 
-    __slots__ = ("bot", "conv", "fresh", "lane", "last", "touched", "waiting")
+    __slots__ = ("bot", "conv", "fresh", "held", "lane", "last", "touched", "waiting")
 
     def __init__(self, bot: str, conv: str, lane: str, round_: int) -> None:
         self.bot, self.conv, self.lane = bot, conv, lane
-        self.waiting = 0
+        self.waiting = self.held = 0
         self.last: bytes | None = b""
         self.touched = round_
         self.fresh = True  # its lane is still to be written to the bot's affinity hash
@@ -70,7 +70,7 @@ class Pins:
         """Free what is settled. Returns pins whose entries left the parking place: their lane must be looked up."""
         moved = []
         for conversation, pin in list(self._pins.items()):
-            if pin.waiting or pin.touched >= self.round:
+            if self._is_moving(pin) or pin.touched >= self.round:
                 continue
             state = lanes.get(pin.lane)
             if state is not None and state.oldest and not self._settled(pin, state):
@@ -81,18 +81,20 @@ class Pins:
                 del self._pins[conversation]
         return moved
 
-    def follow(self, pin: Pin, lane: str | None) -> None:
-        """The parked events of a conversation went to `lane`, or are gone (None)."""
-        if pin.waiting or pin.touched >= self.round:
-            return
-        if lane is None or lane == PARKING:
-            self._pins.pop(f"{pin.bot}|{pin.conv}", None)
-        else:
+    def follow(self, pin: Pin, lane: str) -> None:
+        """The parked events of a conversation went to `lane`, and what is held of it goes there too."""
+        if not self._is_moving(pin):
             pin.lane, pin.last, pin.touched = lane, None, self.round
 
-    def on_lane(self, lane: str) -> Iterable[Pin]:
-        """Pins of one lane."""
-        return [pin for pin in self._pins.values() if pin.lane == lane]
+    def forget(self, pin: Pin) -> None:
+        """The parked events of a conversation are gone, nobody knows where to: it is free."""
+        if not pin.waiting:
+            self._pins.pop(f"{pin.bot}|{pin.conv}", None)
+
+    @staticmethod
+    def _is_moving(pin: Pin) -> bool:
+        """Whether events of it are on their way; those held back from the parking place are not."""
+        return pin.waiting > (pin.held if pin.lane == PARKING else 0)
 
     @staticmethod
     def _settled(pin: Pin, state: LaneState) -> bool:

@@ -23,7 +23,7 @@ class Router:
 
     def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock) -> None:
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
-        self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
+        self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
         self.on_pressure: Callable[[bool], None] = lambda _full: None
         self.counters: Counter[str] = Counter()
@@ -42,12 +42,20 @@ class Router:
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
-        for event, received_ms in waiting:
+        for _, event, received_ms in waiting:
             self._dispatcher.dispatch(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
+    def park_unclaimed(self) -> None:
+        """The nexus ends before these bots could be registered: their events are parked, in order."""
+        for waiting in self._unclaimed.values():
+            for bot, event, received_ms in waiting:
+                self._dispatcher.park(bot, event, received_ms)
+        self._unclaimed.clear()
+        self._count_unclaimed(-self.unclaimed)
+
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
-        self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))
+        self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))
         self._count_unclaimed(1)
 
     def _count_unclaimed(self, more: int) -> None:

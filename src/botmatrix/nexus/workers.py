@@ -68,6 +68,10 @@ class Workers:
         self._look_now.set()
         return self.choose()
 
+    def leaves_parking(self, _pin: Pin) -> bool:
+        """Whether somebody takes events: then the parked ones are being moved."""
+        return bool(self.candidates)
+
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
         if load := self.loads.get(lane):
@@ -77,13 +81,13 @@ class Workers:
         """`lane count sum`: a worker settled events of ours; `sum` adds up when we received them (ms)."""
         try:
             lane_, count_, total_ = body.split(b" ")
-            lane, count, total = lane_.decode(), int(count_), int(total_)
-        except ValueError:
+            lane, count, received = lane_.decode(), int(count_), int(total_) / int(count_) / 1000
+        except (ValueError, ArithmeticError):
             return
         if load := self.loads.get(lane):
             now = self._clock.now()
             load.in_flight = max(0, load.in_flight - count)
-            load.observe(max(0.0001, now - total / count / 1000), now)
+            load.observe(max(0.0001, now - received), now)
 
     def on_presence(self, _worker: bytes) -> None:
         """Somebody announced itself: look at once if we do not know it."""
@@ -122,8 +126,22 @@ class Workers:
             self.lanes[view.lane] = view
         self._refresh()
         for pin in self._pins.end_round(states):
-            lane = await self._client.call("HGET", k.affinity(pin.bot), pin.conv)
-            self._pins.follow(pin, lane.decode() if lane else None)
+            await self._follow(pin)
+
+    def look_soon(self) -> None:
+        """Something changed: look before the second is over."""
+        self._look_now.set()
+
+    async def _follow(self, pin: Pin) -> None:
+        """Its parked events have left: the mover has noted where to."""
+        noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
+        if noted and noted != PARKING.encode():
+            self._pins.follow(pin, noted.decode(errors="replace"))
+        elif pin.waiting:
+            self._pins.follow(pin, self.choose())
+            pin.fresh = True
+        else:
+            self._pins.forget(pin)
 
     async def close(self) -> None:
         """End the connection."""
@@ -146,7 +164,7 @@ class Workers:
 
 def _view(row: list[Any]) -> tuple[LaneView, LaneState]:
     lane, owner, alive, oldest, newest, length, flat = row
-    presence = {
-        name.decode(): value.decode(errors="replace") for name, value in zip(flat[::2], flat[1::2], strict=True)
-    }
-    return LaneView(lane.decode(), owner.decode(), bool(alive), length, presence), LaneState(oldest, newest)
+    words = [word.decode(errors="replace") for word in flat]
+    presence = dict(zip(words[::2], words[1::2], strict=True))
+    view = LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), length, presence)
+    return view, LaneState(oldest, newest)
