@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from botmatrix.control.audit import Note, Noting
 from botmatrix.control.auth import Principal, needs
@@ -60,7 +60,7 @@ class Create(BaseModel):
     username: NewName
     password: NewPassword
     role: Role | None = None
-    is_admin: bool = False
+    is_admin: StrictBool = False
 
     @property
     def wanted_role(self) -> Role:
@@ -105,7 +105,7 @@ class ToggleActive(BaseModel):
 
     action: Literal["toggle_active"]
     username: Name
-    active: bool | None = None
+    active: StrictBool | None = None
 
 
 Request = Annotated[Create | Edit | Delete | ResetPassword | ToggleActive, Field(discriminator="action")]
