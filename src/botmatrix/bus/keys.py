@@ -35,6 +35,10 @@ class Keys:
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.core_config = p + "core:config"  # string: the judge's configuration, JSON
+        self.core_version = p + "core:version"  # string: its version; every nexus compares it
+        self.core_changed = p + "core:changed"  # channel: a new version of it
+        self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -97,3 +101,7 @@ class Keys:
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"
+
+    def core_stats(self, day_kind: str) -> str:
+        """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""
+        return f"{self.prefix}core:stats:{day_kind}"

@@ -89,6 +89,10 @@ class Presence:
             for inc, flat, alive in zip(incs, hashes, leases, strict=True)
         ]
 
+    async def living_nexuses(self) -> set[str]:
+        """Incarnations of the nexuses that live: what another one last wrote of a bot is of the past."""
+        return {one["inc"] for one in await self.nexuses() if one["alive"] == "1"}
+
     async def bots(self) -> list[dict[str, str]]:
         """Every bot ever claimed, with what its nexus last wrote of it."""
         k = self._keys

@@ -38,7 +38,8 @@ DESCRIBE = _load("describe")
 FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
+CONFIGURE = _load("configure")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE),
+    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
 )

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.logins import UnknownLogin
@@ -79,6 +80,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(EngineUnavailable, _engine)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
+    app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
     app.add_exception_handler(AboveYou, _refusal(403, "above_you"))

@@ -27,7 +27,10 @@ from botmatrix.onebot.action import ActionResponse
 log = structlog.get_logger("actions")
 COUNT = 64
 BLOCK_MS = 1000
-MAX_OPEN = 4096
+MAX_OPEN = 32_768
+"""Actions of all bots that were read and have not ended, before no more are read."""
+MAX_WAITING = 1024
+"""Unsent actions of one bot that reads or answers too slowly; what is over fails at once, so that others go on."""
 ACTION_TIMEOUT = 30.0
 RETRY_SECONDS = 0.05
 AMBIGUOUS = frozenset({1200, 1401})
@@ -139,10 +142,7 @@ class Actions:
             self._end(Sent(entry_id, nothing), "FAILED", 1400, "undecodable")
             return
         sent = Sent(entry_id, action)
-        queue = self._waiting.get(action.bot)
-        if queue is not None:
-            queue.append(sent)
-        elif not self._write(sent):
+        if action.bot in self._waiting or not self._write(sent):
             self._wait(sent)
 
     def _write(self, sent: Sent) -> bool:
@@ -162,7 +162,12 @@ class Actions:
         )
 
     def _wait(self, sent: Sent) -> None:
-        self._waiting.setdefault(sent.action.bot, deque()).append(sent)
+        queue = self._waiting.setdefault(sent.action.bot, deque())
+        if len(queue) < MAX_WAITING:
+            queue.append(sent)
+        else:
+            self.counters["action_crowded_out"] += 1
+            self._end(sent, "FAILED", 1400, f"{MAX_WAITING} actions wait for this bot already")
 
     async def run_waiting(self) -> None:
         """What could not be written: again, or to the nexus that has the bot, until it expires."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.signals import Signals
@@ -21,6 +22,7 @@ from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.actions import Actions
+from botmatrix.nexus.core import Core
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.hub import Bot, Hub
@@ -60,7 +62,9 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.live = Live(self._state, keys)
         dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
-        self.router = Router(dispatcher, self.ingest, clock)
+        box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
+        self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
+        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -109,6 +113,7 @@ class Nexus:
         Raises `EngineUnavailable` when the port can't be had.
         """
         self._adopt()
+        await self.core.prepare()
         await self._begin_lease()
         self.ingest.start()
         self._subscribe()
@@ -117,6 +122,7 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"finish": self.actions.endings.run(), "live": self.live.run()},
+            **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
@@ -158,7 +164,7 @@ class Nexus:
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.workers, self.registry, self.actions):
+        for part in (self._state, self.core, self.workers, self.registry, self.actions):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -170,6 +176,7 @@ class Nexus:
             self.actions.counters,
             self.reaper.counters,
             self.live.counters,
+            self.core.counters,
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed
@@ -208,6 +215,7 @@ class Nexus:
         self._signals.subscribe(k.settled(self.inc), self.workers.on_settled)
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
+        self._signals.subscribe(k.core_changed, self.core.state.nudge)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
@@ -19,9 +20,10 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock) -> None:
+    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin) -> None:
+        self._core = core
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -37,22 +39,34 @@ class Router:
         elif bot.epoch == 0:
             self._wait(bot, event, received_ms)
         else:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._judged(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
         for _, event, received_ms in waiting:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._judged(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
     def park_unclaimed(self) -> None:
-        """The nexus ends before these bots could be registered: their events are parked, in order."""
+        """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
         for waiting in self._unclaimed.values():
             for bot, event, received_ms in waiting:
-                self._dispatcher.park(bot, event, received_ms)
+                if self._passes(bot, event):
+                    self._dispatcher.park(bot, event, received_ms)
         self._unclaimed.clear()
         self._count_unclaimed(-self.unclaimed)
+
+    def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
+        if self._passes(bot, event):
+            self._dispatcher.dispatch(bot, event, received_ms)
+
+    def _passes(self, bot: Bot, event: Event) -> bool:
+        verdict = self._core.judge(bot, event)
+        if verdict.blocked:
+            self.counters["blocked"] += 1
+            self.counters["blocked_" + verdict.reason] += 1
+        return not verdict.blocked
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))
