@@ -19,6 +19,7 @@ from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.logins import UnknownLogin
+from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
 
@@ -79,6 +80,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(EngineUnavailable, _engine)
+    app.add_exception_handler(PasswordsBusy, _busy)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
@@ -118,6 +120,10 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _engine(_: Request, error: Exception) -> JSONResponse:
     return error_response(503, "engine_unavailable", str(error), {"Retry-After": "2"})
+
+
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    return error_response(503, "busy", str(error), {"Retry-After": str(PasswordsBusy.retry_after)})
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:

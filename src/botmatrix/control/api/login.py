@@ -14,6 +14,7 @@ from botmatrix.control.auth import Asker, InPerson, client_address, drop_cookie,
 from botmatrix.control.bootstrap import forget_first_password, still_has_first_password
 from botmatrix.control.errors import ApiError, documented, protected
 from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.tables import Role, User
 
 log = structlog.get_logger(__name__)
@@ -117,14 +118,18 @@ async def change_password(
 
 
 async def _proven(parts: Parts, username: str, password: str, address: str) -> User:
-    """The user with this name and password. Raises 429 and 401, in the same time for unknown names."""
+    """The user with this name and password. Raises 429, 401 and `PasswordsBusy`, in the same time for unknown names."""
     wait = await parts.throttle.wait(username, address)
     if wait:
         log.warning("too many login attempts", address=address)
         raise ApiError(429, "too_many_attempts", "too many attempts: wait a little", retry_after=wait)
     user = await parts.users.find(username)
     usable = user if user is not None and not user.disabled else None
-    fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
+    try:
+        fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
+    except PasswordsBusy:
+        await parts.throttle.not_looked_at(username, address)
+        raise
     if usable is None or not fits:
         # Not the name: people type passwords into the wrong field.
         log.warning("login refused", address=address)
