@@ -22,9 +22,11 @@ from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
+from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.users import Users
 
@@ -39,6 +41,8 @@ class Parts:
     database: Database
     users: Users
     logins: Logins
+    keys: ApiKeys
+    operations: Operations
     passwords: Passwords
     throttle: Throttle
     presence: Presence
@@ -82,6 +86,8 @@ def build(settings: ControlSettings) -> Parts:
         database=database,
         users=Users(database, passwords),
         logins=Logins(database),
+        keys=ApiKeys(database),
+        operations=Operations(database),
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
