@@ -178,5 +178,5 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(process.communicate(), 180)
+        said, _ = await asyncio.wait_for(process.communicate(), 600)
     assert process.returncode == 0, said.decode()
