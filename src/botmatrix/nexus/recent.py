@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 SECONDS = 3.0
 """Longer than an append to the file is put off."""
 BYTES = 32 << 20
-ACTIONS = 32_768
+GENERATION = 16_384
 
 
 class Numbered(Protocol):
@@ -51,26 +51,34 @@ class RecentBatches(Generic[B]):
         return again
 
 
+Result = tuple[str, int, str, bytes]
+
+
 class RecentActions:
-    """Actions that were written to a link lately, by id, with the result of those that somebody waits for."""
+    """Actions that were written to a link lately, by id, with the result of those that somebody waits for.
+
+    Two generations: when the young one is full it takes the old one's place, so nothing is ever deleted singly.
+    """
 
     def __init__(self) -> None:
-        self._results: dict[str, tuple[str, int, str, bytes] | None] = {}
+        self._young: dict[str, Result | None] = {}
+        self._old: dict[str, Result | None] = {}
 
     def __contains__(self, aid: str) -> bool:
-        return aid in self._results
+        return aid in self._young or aid in self._old
 
     def written(self, aid: str) -> None:
         """It is on its way to the bot: not a second time."""
-        self._results[aid] = None
-        if len(self._results) > ACTIONS:
-            del self._results[next(iter(self._results))]
+        self._young[aid] = None
+        if len(self._young) >= GENERATION:
+            self._young, self._old = {}, self._young
 
-    def ended(self, aid: str, result: tuple[str, int, str, bytes]) -> None:
+    def ended(self, aid: str, result: Result) -> None:
         """Keep the result: state, retcode, message, data."""
-        if aid in self._results:
-            self._results[aid] = result
+        generation = self._young if aid in self._young else self._old
+        if aid in generation:
+            generation[aid] = result
 
-    def result(self, aid: str) -> tuple[str, int, str, bytes]:
+    def result(self, aid: str) -> Result:
         """The result as far as it is known."""
-        return self._results.get(aid) or ("UNKNOWN", 1401, "no answer yet", b"null")
+        return self._young.get(aid) or self._old.get(aid) or ("UNKNOWN", 1401, "no answer yet", b"null")
