@@ -39,7 +39,8 @@ FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
 CONFIGURE = _load("configure")
+HOT = _load("hot")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
+    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
 )

@@ -14,6 +14,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.signals import Signals
@@ -60,6 +61,8 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
+        self.hot = Hot(self._state, keys)
+        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
         dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
@@ -115,13 +118,15 @@ class Nexus:
         self._adopt()
         await self.core.prepare()
         await self._begin_lease()
+        with contextlib.suppress(EngineUnavailable, ReplyError):
+            await self.hot.look()
         self.ingest.start()
         self._subscribe()
         for name, work in {
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.endings.run(), "live": self.live.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run(), "hot": self.hot.run()},
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -216,6 +221,10 @@ class Nexus:
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.hot_changed, self.hot.nudge)
+
+    def _adjust(self, hot: Hot) -> None:
+        self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)
