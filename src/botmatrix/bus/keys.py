@@ -35,6 +35,9 @@ class Keys:
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.rules = p + "rules:routing"  # hash: key of a routing rule -> the rule as JSON, or just its target
+        self.rules_version = p + "rules:version"  # counter: raised with every change of the rules
+        self.rules_changed = p + "rules:changed"  # channel: the rules were changed
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 

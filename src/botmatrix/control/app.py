@@ -46,14 +46,19 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     server = Server(_configuration(parts))
     preparing = asyncio.create_task(prepare(parts), name="prepare")
     preparing.add_done_callback(server.stop_if_failed)
+    following = asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules")
+    following.add_done_callback(server.stop_if_failed)
     host, port = listener.getsockname()[:2]
     log.info("serving", host=host, port=port)
     try:
         await server.serve([listener])
     finally:
         preparing.cancel()
+        following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await preparing
+    with contextlib.suppress(asyncio.CancelledError):
+        await following
 
 
 async def prepare(parts: Parts) -> None:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
-from botmatrix.control.api import action, bots, connect, login, queues, workers
+from botmatrix.control.api import action, bots, connect, login, queues, routing, workers
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
 from botmatrix.version import VERSION
@@ -25,7 +25,7 @@ def make_app(parts: Parts) -> ASGIApp:
     )
     app.state.parts = parts
     errors.install(app)
-    for module in (health, metrics, login, bots, workers, queues, action, connect, pages):
+    for module in (health, metrics, login, bots, workers, queues, routing, action, connect, pages):
         app.include_router(module.router)
     app.mount("/static", pages.static)
     return Shield(app, root_path=parts.settings.root_path)

@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from botmatrix.control.rules import UnknownRule
 from botmatrix.errors import EngineUnavailable
+from botmatrix.routing.rule import BadRule
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import LastAdministrator, UnknownUser, UserExists
 
@@ -75,6 +77,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(EngineUnavailable, _engine)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
+    app.add_exception_handler(BadRule, _refusal(422, "invalid"))
+    app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
     app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))

@@ -17,12 +17,14 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.clock import SystemClock
+from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.passwords import Passwords
+from botmatrix.store.rules import StoredRules
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -40,6 +42,7 @@ class Parts:
     throttle: Throttle
     presence: Presence
     actions: ActionBox
+    rules: RuleBook
     redis: Client
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -80,6 +83,7 @@ def build(settings: ControlSettings) -> Parts:
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
+        rules=RuleBook(StoredRules(database), redis, keys),
         redis=redis,
     )
 

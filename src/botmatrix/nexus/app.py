@@ -30,6 +30,7 @@ from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.reaper import Reaper
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
+from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
@@ -58,8 +59,9 @@ class Nexus:
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.live = Live(self._state, keys)
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
-        self.router = Router(dispatcher, self.ingest, clock)
+        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        self.rules = Rules(Client(url, name=f"botmatrix-rules-{self.inc}"), keys, settings.home)
+        self.router = Router(self.dispatcher, self.ingest, clock, rules=self.rules)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -68,7 +70,7 @@ class Nexus:
         self.registry.on_claimed = self._claimed
         self.registry.counters = self.counters
         self.reaper = Reaper(self._state, keys, self.inc)
-        self.parking = Parking(self._state, keys, self.inc, self.workers)
+        self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,
@@ -108,13 +110,14 @@ class Nexus:
         """
         self._adopt()
         await self._begin_lease()
-        self.ingest.start()
         self._subscribe()
+        await self.rules.begin()
+        self.ingest.start()
         for name, work in {
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.endings.run(), "live": self.live.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
@@ -153,7 +156,7 @@ class Nexus:
             handover.leave(self.settings.home.spool, self.inc, batches, parcels)
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.workers, self.registry, self.actions):
+        for part in (self._state, self.workers, self.rules, self.registry, self.actions):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -161,6 +164,9 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
+            self.dispatcher.counters,
+            self.rules.counters,
+            self.parking.counters,
             self.ingest.counters,
             self.actions.counters,
             self.reaper.counters,
@@ -198,6 +204,7 @@ class Nexus:
         self._signals.subscribe(k.settled(self.inc), self.workers.on_settled)
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
+        self._signals.subscribe(k.rules_changed, self.rules.on_changed)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

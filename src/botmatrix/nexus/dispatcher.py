@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections import Counter
 from hashlib import blake2b
 
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
-from botmatrix.bus.keys import Keys
+from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
-from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.ingest import HIGH_WATER, Ingest
 from botmatrix.nexus.live import Live
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
+from botmatrix.routing.rule import Fallback
+from botmatrix.routing.table import Route
+
+WAIT_ROOM = HIGH_WATER // 2
+"""Events that may be parked when one more is to wait for the target of its rule: the rest is for everybody else."""
 
 
 class EventIds:
@@ -32,22 +38,31 @@ class EventIds:
 
 
 class Dispatcher:
-    """Sends events of this nexus's bots to stream workers."""
+    """Sends events of this nexus's bots to stream workers. Counters: `dropped_rule`, `dropped_wait_full`."""
 
     def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
         self._keys, self._inc, self._live = keys, inc, live
         self._pins, self._workers, self._ingest = pins, workers, ingest
         self._ids = EventIds()
+        self.counters: Counter[str] = Counter()
 
-    def dispatch(self, bot: Bot, event: Event, received_ms: int) -> str:
+    def dispatch(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None) -> str:
         """Put the event on the lane of its conversation, chosen now if it has none; returns the event id.
 
-        The event is on the way when this returns: it is sent until Redis confirms it.
+        The event is on the way when this returns: it is sent until Redis confirms it. What follows a rule to a target
+        of its own is pinned apart from the rest of its conversation. Returns "" when the rule's target is away and the
+        rule wants the event dropped, which is counted.
         """
         conv = event.conv
-        pin = self._pins.get(f"{bot.key}|{conv}")
+        place = conv + route.mark if route is not None else conv
+        pin = self._pins.get(f"{bot.key}|{place}")
         if pin is None:
-            pin = self._pins.pin(bot.key, conv, self._workers.choose())
+            lane = self._choose(route)
+            if lane is None:
+                return ""
+            pin = self._pins.pin(bot.key, place, lane)
+        if route is not None and pin.lane == PARKING and self._has_no_room(route):
+            return ""
         pin.touched = self._pins.round
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
@@ -56,6 +71,19 @@ class Dispatcher:
         if self._live.listened:
             self._live.publish(payload)
         return event_id
+
+    def _choose(self, route: Route | None) -> str | None:
+        lane = self._workers.choose(route)
+        if lane is None:
+            self.counters["dropped_rule"] += 1
+        return lane
+
+    def _has_no_room(self, route: Route) -> bool:
+        """Whether too much is parked for one more event that only waits for the target of its rule."""
+        full = route.fallback is Fallback.WAIT and self._workers.parked >= WAIT_ROOM
+        if full:
+            self.counters["dropped_wait_full"] += 1
+        return full
 
 
 def duplicate_mark(bot: str, event: Event) -> str:

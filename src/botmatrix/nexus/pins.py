@@ -20,7 +20,7 @@ class LaneState(NamedTuple):
 
 
 class Pin:
-    """One conversation on one lane.
+    """One conversation on one lane, or the part of one that follows a rule (`conv` then ends with the rule's mark).
 
     `waiting`: events on their way to the lane. `last`: id of its newest entry there, None when that is not known
     (then the lane's newest stands for it). `touched`: the round in which it last changed.
@@ -34,6 +34,11 @@ class Pin:
         self.last: bytes | None = b""
         self.touched = round_
         self.fresh = True  # its lane is still to be written to the bot's affinity hash
+
+    @property
+    def ruled(self) -> bool:
+        """Whether a routing rule says where it belongs."""
+        return "\t" in self.conv
 
 
 class Pins:

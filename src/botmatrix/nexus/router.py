@@ -11,6 +11,7 @@ from botmatrix.clock import Clock
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.rules import Rules
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("router")
@@ -19,10 +20,11 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked_rule`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock) -> None:
+    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, rules: Rules) -> None:
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
+        self._rules = rules
         self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
         self.unclaimed = 0
         self.on_pressure: Callable[[bool], None] = lambda _full: None
@@ -37,14 +39,21 @@ class Router:
         elif bot.epoch == 0:
             self._wait(bot, event, received_ms)
         else:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._send(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
         for event, received_ms in waiting:
-            self._dispatcher.dispatch(bot, event, received_ms)
+            self._send(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
+
+    def _send(self, bot: Bot, event: Event, received_ms: int) -> None:
+        route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
+        if route is not None and route.blocked:
+            self.counters["blocked_rule"] += 1
+        else:
+            self._dispatcher.dispatch(bot, event, received_ms, route)
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))

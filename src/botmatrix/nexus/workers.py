@@ -8,38 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import PARKING, Keys
-from botmatrix.bus.scripts import ROSTER
+from botmatrix.bus.roster import LaneView, read_lanes
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.pins import LaneState, Pin, Pins
 from botmatrix.routing.balance import Load, pick
+from botmatrix.routing.place import Otherwise, Pools, place
+from botmatrix.routing.table import Route
 
 log = structlog.get_logger("workers")
 LOOK_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class LaneView:
-    """One lane: its owner, whether it lives, how much is unsettled, what its worker says of itself."""
-
-    lane: str
-    owner: str
-    alive: bool
-    length: int
-    presence: dict[str, str]
-
-    @property
-    def takes_events(self) -> bool:
-        """Its own worker reads it, lives, and is not draining."""
-        own = self.owner.startswith(self.lane + ".")
-        return self.alive and own and bool(self.presence) and self.presence.get("draining", "0") != "1"
 
 
 class Workers:
@@ -51,22 +34,35 @@ class Workers:
         self.lanes: dict[str, LaneView] = {}
         self.loads: dict[str, Load] = {}
         self.candidates: list[str] = []
+        self.pools = Pools()
         self._look_now = asyncio.Event()
 
     # ---------------------------------------------------------- on the message path
 
-    def choose(self) -> str:
-        """The lane for a conversation that has none: balanced, or the parking place when nobody takes events."""
-        if not self.candidates:
-            return PARKING
-        return pick(self.candidates, self.loads, self._rng)
+    def choose(self, route: Route | None = None) -> str | None:
+        """The lane for a conversation that has none, balanced inside the pool that its rule names.
+
+        The parking place when it has to wait, None when its rule wants it dropped while the target is away.
+        """
+        lanes, otherwise, _ = place(route, self.pools)
+        if lanes:
+            return pick(lanes, self.loads, self._rng)
+        return None if otherwise is Otherwise.DROP else PARKING
 
     def choose_lane(self, pin: Pin) -> str:
         """The pin's lane was deleted: take another; the roster is out of date."""
         if pin.lane in self.candidates:
             self.candidates.remove(pin.lane)
+            self.pools = self.pools.without(pin.lane)
         self._look_now.set()
-        return self.choose()
+        # What follows a rule is parked: there its rule is looked up again.
+        return PARKING if pin.ruled else self.choose() or PARKING
+
+    @property
+    def parked(self) -> int:
+        """How many events were parked at the last look."""
+        parking = self.lanes.get(PARKING)
+        return parking.length if parking else 0
 
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
@@ -111,18 +107,12 @@ class Workers:
 
     async def look(self) -> None:
         """Read the roster; free the conversations that are settled."""
-        k = self._keys
         self._pins.begin_round()
-        rows = await self._client.run(ROSTER, [k.own], k.prefix, k.lease(""), PARKING)
-        states: dict[str, LaneState] = {}
-        self.lanes = {}
-        for row in rows:
-            view, state = _view(row)
-            states[view.lane] = state
-            self.lanes[view.lane] = view
+        views = await read_lanes(self._client, self._keys)
+        self.lanes = {view.lane: view for view in views}
         self._refresh()
-        for pin in self._pins.end_round(states):
-            lane = await self._client.call("HGET", k.affinity(pin.bot), pin.conv)
+        for pin in self._pins.end_round({view.lane: LaneState(view.oldest, view.newest) for view in views}):
+            lane = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
             self._pins.follow(pin, lane.decode() if lane else None)
 
     async def close(self) -> None:
@@ -132,6 +122,7 @@ class Workers:
     def _refresh(self) -> None:
         now = self._clock.now()
         self.candidates = [view.lane for view in self.lanes.values() if view.takes_events]
+        self.pools = Pools((lane, self.lanes[lane].pool) for lane in self.candidates)
         heard = [load.ewma for load in self.loads.values() if load.ewma]
         mean = sum(heard) / len(heard) if heard else 0.0
         for lane in self.candidates:
@@ -142,11 +133,3 @@ class Workers:
                 load.relax(mean, now)
         for gone in set(self.loads) - set(self.lanes):
             del self.loads[gone]
-
-
-def _view(row: list[Any]) -> tuple[LaneView, LaneState]:
-    lane, owner, alive, oldest, newest, length, flat = row
-    presence = {
-        name.decode(): value.decode(errors="replace") for name, value in zip(flat[::2], flat[1::2], strict=True)
-    }
-    return LaneView(lane.decode(), owner.decode(), bool(alive), length, presence), LaneState(oldest, newest)
