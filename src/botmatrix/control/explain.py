@@ -10,8 +10,8 @@ import msgspec
 from botmatrix.bus.client import Client
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.roster import LaneView, read_lanes
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.control.fields import number
-from botmatrix.control.rules import RuleBook
 from botmatrix.errors import BadFrame
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
@@ -30,7 +30,7 @@ class Explained(NamedTuple):
     last_lane: str
 
 
-async def explain_event(book: RuleBook, redis: Client, keys: Keys, event: dict[str, Any], bot: str) -> Explained:
+async def explain_event(redis: Client, keys: Keys, event: dict[str, Any], bot: str) -> Explained:
     """Explain an OneBot event. `bot`: `platform:self_id` or its self_id; else the event says whose it is.
 
     Raises `BadRule` when it is no event, `EngineUnavailable`.
@@ -40,7 +40,8 @@ async def explain_event(book: RuleBook, redis: Client, keys: Keys, event: dict[s
     lanes = await read_lanes(redis, keys)
     pools = Pools((view.lane, view.pool) for view in lanes if view.takes_events)
     loads = {view.lane: _load(view) for view in lanes}
-    found = explain(await book.acting(), self_id, read.group_id, read.user_id, pools, loads)
+    rules = (await RulesMirror(redis, keys).read()).rules.values()
+    found = explain(rules, self_id, read.group_id, read.user_id, pools, loads)
     return Explained(self_id, read.conv, found, await _last_lane(redis, keys, bot, read.conv))
 
 

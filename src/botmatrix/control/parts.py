@@ -16,6 +16,7 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.clock import SystemClock
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
@@ -83,7 +84,7 @@ def build(settings: ControlSettings) -> Parts:
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
-        rules=RuleBook(StoredRules(database), redis, keys),
+        rules=RuleBook(StoredRules(database), RulesMirror(redis, keys)),
         redis=redis,
     )
 

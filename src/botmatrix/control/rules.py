@@ -11,16 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 import structlog
 
-from botmatrix.bus.client import Client, ReplyError
-from botmatrix.bus.connection import Argument
-from botmatrix.bus.keys import Keys
+from botmatrix.bus.client import ReplyError
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.errors import BotMatrixError, EngineUnavailable
-from botmatrix.routing.rule import BadRule, Rule, mirrored, rule_of
+from botmatrix.routing.rule import BadRule, Rule
 from botmatrix.store.rules import StoredRules
 
 log = structlog.get_logger(__name__)
@@ -38,19 +36,14 @@ class UnknownRule(BotMatrixError):
 class RuleBook:
     """The routing rules, for REST and the command line. Every method raises `EngineUnavailable`."""
 
-    def __init__(self, stored: StoredRules, redis: Client, keys: Keys) -> None:
-        self._stored, self._redis, self._keys = stored, redis, keys
+    def __init__(self, stored: StoredRules, mirror: RulesMirror) -> None:
+        self._stored, self._mirror = stored, mirror
         self._version = 0
-        self._complained: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
 
     async def all(self) -> dict[str, Rule]:
         """Every rule by its key."""
         return await self._stored.all()
-
-    async def acting(self) -> list[Rule]:
-        """The rules that every nexus follows now."""
-        _, mirror = await self._read()
-        return list(self._understood(mirror).values())
 
     async def save(self, rules: Iterable[Rule], *, replace: bool = False) -> list[Rule]:
         """Make or change rules, at once or not at all; `replace` deletes all others. A changed rule keeps its age."""
@@ -63,7 +56,7 @@ class RuleBook:
             saved = [_aged(rule, before.get(rule.key)) for rule in wanted.values()]
             await change.save(saved)
             await change.delete(surplus)
-            await self._mirror(saved, surplus)
+            await self._write(saved, surplus)
         return saved
 
     async def delete(self, keys: Iterable[str]) -> None:
@@ -75,7 +68,7 @@ class RuleBook:
                 if key not in before:
                     raise UnknownRule(key)
             await change.delete(unwanted)
-            await self._mirror((), unwanted)
+            await self._write((), unwanted)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Compare again and again, once the tables are there."""
@@ -89,56 +82,39 @@ class RuleBook:
 
     async def sync(self) -> None:
         """Import what was changed in the mirror, write what is missing there."""
-        version, mirror = await self._read()
-        if version >= self._version and not _differences(await self._stored.all(), self._understood(mirror)):
+        mirror = await self._mirror.read()
+        self._complain(mirror.problems)
+        version = mirror.state.version or 0
+        if version >= self._version and not _differences(await self._stored.all(), mirror.rules):
             self._version = version
             return
         async with self._stored.change() as change:
-            version, mirror = await self._read()
-            stored = await change.all()
-            rules = self._understood(mirror)
-            went_back = version < self._version
-            imported = [] if went_back else [r for r in _differences(stored, rules) if r.key in rules]
-            imported = [_aged(rule, stored.get(rule.key)) for rule in imported]
+            stored, mirror = await change.all(), await self._mirror.read()
+            if (mirror.state.version or 0) < self._version:
+                await self._write(stored.values(), [key for key in mirror.rules if key not in stored])
+                log.warning("Redis went back in time: its routing rules were written again", rules=len(stored))
+                return
+            changed = _differences(stored, mirror.rules)
+            imported = [_aged(rule, stored.get(rule.key)) for rule in changed if rule.key in mirror.rules]
+            missing = [rule for rule in changed if rule.key not in mirror.rules]
             await change.save(imported)
-            surplus = [key for key in rules if key not in stored] if went_back else []
-            missing = [rule for key, rule in stored.items() if went_back or key not in rules]
-            await self._mirror([*missing, *imported], surplus)
+            await self._write([*missing, *imported], ())
         if imported:
             log.warning("routing rules were changed in Redis", keys=[rule.key for rule in imported[:20]])
         if missing:
             log.warning("routing rules were missing in Redis", rules=len(missing))
 
-    async def _read(self) -> tuple[int, Mapping[bytes, bytes]]:
-        k = self._keys
-        version, flat = _checked(await self._redis.pipeline(("GET", k.rules_version), ("HGETALL", k.rules)))
-        return int(version or 0), dict(zip(flat[::2], flat[1::2], strict=True))
+    async def _write(self, saved: Iterable[Rule], deleted: Iterable[str]) -> None:
+        version = await self._mirror.write(saved, deleted)
+        if version is not None:
+            self._version = version
 
-    async def _mirror(self, saved: Iterable[Rule], deleted: Iterable[str]) -> None:
-        """One transaction in Redis, and a nudge to every nexus."""
-        k = self._keys
-        changes: list[tuple[Argument, ...]] = [("HSET", k.rules, rule.key, mirrored(rule)) for rule in saved]
-        changes += [("HDEL", k.rules, key) for key in deleted]
-        if not changes:
-            return
-        nudge: tuple[Argument, ...] = ("PUBLISH", k.rules_changed, "changed")
-        answers = await self._redis.pipeline(("MULTI",), *changes, ("INCR", k.rules_version), nudge, ("EXEC",))
-        results = _checked(answers)[-1]
-        self._version = int(_checked(results)[-2])
-
-    def _understood(self, mirror: Mapping[bytes, bytes]) -> dict[str, Rule]:
-        """The rules of the mirror; one that can't be read is left alone and told of once."""
-        rules: dict[str, Rule] = {}
-        now = time.time()
-        for name, value in mirror.items():
-            key = name.decode(errors="replace")
-            try:
-                rules[key] = rule_of(key, value, now)
-            except BadRule as error:
-                if self._complained.get(key) != str(error):
-                    self._complained[key] = str(error)
-                    log.error("a routing rule in Redis can't be read", key=key, problem=str(error))
-        return rules
+    def _complain(self, problems: Mapping[str, str]) -> None:
+        """Tell once of a field that is no rule."""
+        for key, problem in problems.items():
+            if self._problems.get(key) != problem:
+                log.error("a routing rule in Redis can't be read", key=key, problem=problem)
+        self._problems = dict(problems)
 
 
 def _aged(rule: Rule, before: Rule | None) -> Rule:
@@ -150,10 +126,3 @@ def _differences(stored: Mapping[str, Rule], mirror: Mapping[str, Rule]) -> list
     """Rules that are only in one of the two, or say something else in the mirror."""
     changed = [rule for key, rule in mirror.items() if key not in stored or stored[key].says != rule.says]
     return changed + [rule for key, rule in stored.items() if key not in mirror]
-
-
-def _checked(answers: list[Any]) -> list[Any]:
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return answers

@@ -14,6 +14,7 @@ import structlog
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.clock import SystemClock
 from botmatrix.config import Settings
@@ -60,7 +61,7 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
-        self.rules = Rules(Client(url, name=f"botmatrix-rules-{self.inc}"), keys, settings.home)
+        self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
         self.router = Router(self.dispatcher, self.ingest, clock, rules=self.rules)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)

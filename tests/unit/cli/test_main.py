@@ -34,7 +34,7 @@ def test_home_may_stand_anywhere(given: list[str], wanted: list[str]) -> None:
     assert hoist(given) == wanted
 
 
-COMMANDS = ["up", "nexus", "control", "worker", "doctor", "sim", "bot", "queue", "config", "user", "version"]
+COMMANDS = ["up", "nexus", "control", "worker", "doctor", "sim", "bot", "queue", "route", "config", "user", "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -142,7 +142,7 @@ async def delete_rule(parts: UsedParts, key: Annotated[str, Query(min_length=1, 
 @router.post("/explain", responses=protected(), dependencies=[VIEWER])
 async def explain(question: Question, parts: UsedParts) -> Answer:
     """Where an event would go now, and why; nothing is sent."""
-    return _answer(await explain_event(parts.rules, parts.redis, Keys(), question.event, question.bot))
+    return _answer(await explain_event(parts.redis, Keys(), question.event, question.bot))
 
 
 def _shown(rule: Rule) -> Shown:
