@@ -17,12 +17,12 @@ class State(NamedTuple):
     """Which state the rules are in: `version` is None when Redis never had, or has lost, their number."""
 
     version: int | None
-    count: int
+    size: int
 
     @property
     def is_lost(self) -> bool:
         """Whether Redis knows nothing of rules, not even that there are none."""
-        return self.version is None and not self.count
+        return self.version is None and not self.size
 
 
 class Mirror(NamedTuple):
@@ -43,14 +43,14 @@ class RulesMirror:
         """Which state the rules are in; cheap."""
         k = self._keys
         version, count = await self._ask(("GET", k.rules_version), ("HLEN", k.rules))
-        return State(None if version is None else int(version), count)
+        return State(_number(version), count)
 
     async def read(self) -> Mirror:
         """All rules. They are read in a thread: ten thousand of them take a while."""
         k = self._keys
         # The number first: a change between the two is then read again, never missed.
         version, flat = await self._ask(("GET", k.rules_version), ("HGETALL", k.rules))
-        state = State(None if version is None else int(version), len(flat) // 2)
+        state = State(_number(version), len(flat) // 2)
         rules, problems = await asyncio.to_thread(_understand, flat)
         return Mirror(state, rules, problems)
 
@@ -71,6 +71,10 @@ class RulesMirror:
 
     async def _ask(self, *commands: tuple[Argument, ...]) -> list[Any]:
         return _whole(await self._client.pipeline(*commands))
+
+
+def _number(version: bytes | None) -> int | None:
+    return int(version) if version is not None and version.isdigit() else None
 
 
 def _whole(answers: list[Any]) -> list[Any]:

@@ -15,10 +15,12 @@ from botmatrix.control.fields import number
 from botmatrix.errors import BadFrame
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
+from botmatrix.onebot.v11 import META_EVENT
 from botmatrix.routing.balance import Load
 from botmatrix.routing.explain import Explanation, explain
 from botmatrix.routing.place import Pools
 from botmatrix.routing.rule import BadRule
+from botmatrix.routing.table import route_of
 
 
 class Explained(NamedTuple):
@@ -42,7 +44,8 @@ async def explain_event(redis: Client, keys: Keys, event: dict[str, Any], bot: s
     loads = {view.lane: _load(view) for view in lanes}
     rules = (await RulesMirror(redis, keys).read()).rules.values()
     found = explain(rules, self_id, read.group_id, read.user_id, pools, loads)
-    return Explained(self_id, read.conv, found, await _last_lane(redis, keys, bot, read.conv))
+    mark = route_of(found.winner.rule).mark if found.winner else ""
+    return Explained(self_id, read.conv, found, await _last_lane(redis, keys, bot, read.conv + mark))
 
 
 def read_event(event: dict[str, Any]) -> Event:
@@ -55,7 +58,7 @@ def read_event(event: dict[str, Any]) -> Event:
         raise BadRule("event", f"is no OneBot event ({error.reason})") from None
     except (UnicodeEncodeError, msgspec.EncodeError, RecursionError):
         raise BadRule("event", "can't be written as JSON") from None
-    if not isinstance(read, Event):
+    if not isinstance(read, Event) or read.post_type == META_EVENT:
         raise BadRule("event", "is no OneBot event that is routed")
     return read
 

@@ -45,7 +45,7 @@ class Road:
         await self.workers.look()
 
     def say(self, text: str, conv: str = "group:1", mark: str = "") -> None:
-        pin = self.pins.get(f"qq:1|{conv}") or self.pins.pin("qq:1", conv, self.workers.choose())
+        pin = self.pins.get(f"qq:1|{conv}") or self.pins.pin("qq:1", conv, self.workers.choose() or PARKING)
         self.ingest.put(Parcel(pin, KEYS.mark(mark) if mark else "", text.encode()))
 
     async def on(self, lane: str) -> list[str]:
