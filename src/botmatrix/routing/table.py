@@ -77,16 +77,20 @@ class Table:
 
     def _hits(self, bot: str, group: str, user: str) -> Iterator[Hit]:
         """The one place that knows the order. An id of 0 is nobody's."""
-        texts = [
-            (subject[:-1], text)
-            for subject, value in zip(PREFIXES, (user, group, bot), strict=True)
+        subjects = [
+            (prefix[:-1], prefix + value, value)
+            for prefix, value in zip(PREFIXES, (user, group, bot), strict=True)
             if value and value != "0"
-            for text in (subject + value, value)
         ]
-        for subject, text in texts:
-            if rule := self._exact.get(text):
-                yield Hit(rule, subject, text)
-        found = [Hit(rule, subject, text) for subject, text in texts for rule in self._wildcards.matching(text)]
+        for subject, *texts in subjects:
+            for text in texts:
+                if rule := self._exact.get(text):
+                    yield Hit(rule, subject, text)
+        found = [
+            Hit(rule, subject, text)
+            for subject, prefixed, bare in subjects
+            for rule, text in self._wildcards.matching(prefixed, bare)
+        ]
         yield from sorted(found, key=_rank)
 
 
