@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
@@ -25,7 +26,9 @@ def make_app(parts: Parts) -> ASGIApp:
     )
     app.state.parts = parts
     errors.install(app)
-    for module in (health, metrics, login, bots, workers, queues, routing, action, connect, pages):
+    modules = (health, metrics, login, bots, workers, queues, routing, action, connect, pages)
+    for module in modules:
         app.include_router(module.router)
+    app.state.routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     app.mount("/static", pages.static)
     return Shield(app, root_path=parts.settings.root_path)

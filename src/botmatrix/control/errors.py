@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from botmatrix.control.rules import UnknownRule
 from botmatrix.errors import EngineUnavailable
@@ -85,12 +87,22 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     code, words = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
     if isinstance(error, ApiError):
         code, words = error.code, error.detail
-    return error_response(error.status_code, code, words, error.headers)
+    headers = error.headers
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers = {"Allow": methods}
+    return error_response(error.status_code, code, words, headers)
+
+
+def _methods(request: Request) -> str:
+    """What this address takes; several routes may share it."""
+    routes: list[APIRoute] = request.app.state.routes
+    found = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*found)))
 
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,11 @@ BLOCK: Final = "block"
 POOL: Final = "pool:"
 DEFAULT_POOL: Final = "default"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+KEY_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+TARGET_PATTERN: Final = r"^(pool:)?[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+
+_KEY = re.compile(KEY_PATTERN[:-1])
+_TARGET = re.compile(TARGET_PATTERN[:-1])
 
 
 class BadRule(BotMatrixError):
@@ -91,8 +95,8 @@ def check_key(key: str) -> str:
     """The key itself, when it may be one. Raises `BadRule`."""
     if not key or len(key) > KEY_LENGTH:
         raise BadRule("key", f"must have 1 to {KEY_LENGTH} characters")
-    if not key.isprintable() or key != key.strip():
-        raise BadRule("key", "must not have invisible characters, or spaces at its ends")
+    if not _KEY.fullmatch(key) or any("\ud800" <= character <= "\udfff" for character in key):
+        raise BadRule("key", "must not have control characters, or spaces at its ends")
     if key in PREFIXES:
         raise BadRule("key", f"{key!r} names nobody: write an id behind it, or {key + '*'!r} for everybody")
     return key
@@ -152,8 +156,7 @@ _lenient = msgspec.json.Decoder(_Written)
 
 
 def _target(target: str) -> str:
-    name = target.removeprefix(POOL)
-    if not _NAME.fullmatch(name):
+    if not _TARGET.fullmatch(target):
         raise BadRule("target", "must be a worker's id, pool:NAME or block (letters, digits, _ . -, at most 64)")
     if target == DEFAULT_POOL:
         raise BadRule("target", "no worker is called 'default'; for the default pool write 'pool:default'")

@@ -13,11 +13,10 @@ from botmatrix.control.errors import protected
 from botmatrix.control.explain import Explained, explain_event
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.routing.rule import KEY_LENGTH, PRIORITIES, Fallback, Rule, make_rule
+from botmatrix.routing.rule import KEY_LENGTH, KEY_PATTERN, PRIORITIES, TARGET_PATTERN, Fallback, Rule, make_rule
 from botmatrix.routing.table import Hit
 
 router = APIRouter(prefix="/api/admin/routing", tags=["routing"])
-_RANGE = {"ge": PRIORITIES[0], "le": PRIORITIES[1]}
 
 
 class Shown(BaseModel):
@@ -42,11 +41,11 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH)]
-    worker_id: Annotated[str, Field(min_length=1, max_length=69)]
-    priority: Annotated[int, Field(**_RANGE)] = 0
+    key: Annotated[str, Field(max_length=KEY_LENGTH, pattern=KEY_PATTERN)]
+    worker_id: Annotated[str, Field(max_length=69, pattern=TARGET_PATTERN)]
+    priority: Annotated[int, Field(strict=True, ge=PRIORITIES[0], le=PRIORITIES[1])] = 0
     fallback: Fallback = Fallback.BALANCE
-    disabled: bool = False
+    disabled: Annotated[bool, Field(strict=True)] = False
 
 
 class Saved(BaseModel):
