@@ -47,7 +47,7 @@ def set_rule(
     key: Key,
     target: Annotated[str, typer.Argument(help="A worker's id, pool:NAME, or block.")],
     priority: Annotated[int, typer.Option(help="The higher of two wildcards decides.")] = 0,
-    fallback: Annotated[str, typer.Option(help="While the target is away: balance, wait or drop.")] = "balance",
+    fallback: Annotated[str, typer.Option(help="While the target is away: balance or drop.")] = "balance",
     disabled: Annotated[bool, typer.Option("--disabled", help="Keep the rule, but do not follow it.")] = False,
 ) -> None:
     """Make a rule, or change the one with this key."""

@@ -10,19 +10,15 @@ from hashlib import blake2b
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import Keys
 from botmatrix.nexus.hub import Bot
-from botmatrix.nexus.ingest import HIGH_WATER, Ingest
+from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
-from botmatrix.routing.rule import Fallback
 from botmatrix.routing.table import Route
-
-WAIT_ROOM = HIGH_WATER // 2
-"""Events that may be parked when one more is to wait for the target of its rule: the rest is for everybody else."""
 
 
 class EventIds:
@@ -38,7 +34,7 @@ class EventIds:
 
 
 class Dispatcher:
-    """Sends events of this nexus's bots to stream workers. Counters: `dropped_rule`, `dropped_wait_full`."""
+    """Sends events of this nexus's bots to stream workers. Counters: `dropped_rule`."""
 
     def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
         self._keys, self._inc, self._live = keys, inc, live
@@ -61,8 +57,6 @@ class Dispatcher:
             if lane is None:
                 return ""
             pin = self._pins.pin(bot.key, place, lane)
-        if route is not None and pin.lane == PARKING and self._has_no_room(route):
-            return ""
         pin.touched = self._pins.round
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
@@ -77,13 +71,6 @@ class Dispatcher:
         if lane is None:
             self.counters["dropped_rule"] += 1
         return lane
-
-    def _has_no_room(self, route: Route) -> bool:
-        """Whether too much is parked for one more event that only waits for the target of its rule."""
-        full = route.fallback is Fallback.WAIT and self._workers.parked >= WAIT_ROOM
-        if full:
-            self.counters["dropped_wait_full"] += 1
-        return full
 
 
 def duplicate_mark(bot: str, event: Event) -> str:

@@ -29,8 +29,6 @@ EVERY = 0.5
 LEASE_MS = 3000
 PAGE = 200
 LOOK_AGAIN = 60.0
-LONGEST_WAIT = 86_400.0
-"""Seconds that an event waits for the target of its rule."""
 
 
 class Parked(NamedTuple):
@@ -98,9 +96,7 @@ class Parking:
         if lane is None:
             return await self._bury(parked, "dropped_rule")
         if lane == PARKING:
-            waited = time.time() - int(parked.entry_id.split(b"-")[0]) / 1000
-            too_long = parked.route is not None and waited > LONGEST_WAIT
-            return too_long and await self._bury(parked, "waited_too_long")
+            return False
         args = (lane, parked.entry_id, parked.affinity, parked.conv)
         if not await self._client.run(UNPARK, [self._keys.lane(PARKING), self._keys.lane(lane)], *args):
             self._refused = True  # that lane takes nothing now: soon again

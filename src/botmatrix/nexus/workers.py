@@ -58,12 +58,6 @@ class Workers:
         # What follows a rule is parked: there its rule is looked up again.
         return PARKING if pin.ruled else self.choose() or PARKING
 
-    @property
-    def parked(self) -> int:
-        """How many events were parked at the last look."""
-        parking = self.lanes.get(PARKING)
-        return parking.length if parking else 0
-
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
         if load := self.loads.get(lane):

@@ -55,4 +55,4 @@ def place(route: Route | None, pools: Pools) -> Place:
         return Place(lanes, Otherwise.PARK, False)
     if route.fallback is Fallback.BALANCE:
         return Place(pools.lanes(DEFAULT_POOL), Otherwise.PARK, True)
-    return Place((), Otherwise.DROP if route.fallback is Fallback.DROP else Otherwise.PARK, True)
+    return Place((), Otherwise.DROP, True)

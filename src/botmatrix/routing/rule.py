@@ -36,7 +36,6 @@ class Fallback(StrEnum):
     """What happens to an event while the target of its rule takes none."""
 
     BALANCE = "balance"
-    WAIT = "wait"
     DROP = "drop"
 
 

@@ -33,7 +33,7 @@ async def explain(client: httpx.AsyncClient, bot: str = "", **event: Any) -> dic
 async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClient, parts: Parts) -> None:
     made = (await owner.post(PATH, json={"key": "group_456", "worker_id": "w1"})).json()["rule"]
     assert (made["worker_id"], made["priority"], made["fallback"], made["disabled"]) == ("w1", 0, "balance", False)
-    body = {"key": "group_456", "worker_id": "pool:vip", "priority": 3, "fallback": "wait", "disabled": True}
+    body = {"key": "group_456", "worker_id": "pool:vip", "priority": 3, "fallback": "drop", "disabled": True}
     changed = (await owner.post(PATH, json=body)).json()["rule"]
     assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5)}
     listed = (await owner.get(PATH)).json()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,7 +19,6 @@ from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.control.rules import RuleBook
 from botmatrix.nexus.app import Nexus
-from botmatrix.nexus.parking import LONGEST_WAIT
 from botmatrix.routing.rule import Rule, make_rule, mirrored
 from botmatrix.store.engine import Database
 from botmatrix.store.rules import StoredRules
@@ -150,69 +148,34 @@ async def test_balance_takes_the_default_pool_while_the_target_is_away(matrix: M
     assert await matrix.numbers("w1", 1) == [1]
 
 
-async def test_what_waits_goes_to_its_target_alone_and_holds_nobody_up(matrix: Matrix) -> None:
+async def test_what_was_parked_and_is_forbidden_since_is_a_dead_letter(matrix: Matrix) -> None:
     nexus = await matrix.nexus()
     bot = await matrix.bot(nexus)
-    await matrix.rules(nexus, make_rule("user_7", "w7", fallback="wait"))
-    for number in range(0, 600, 2):
-        await bot.send(said_by(7, number))
-        await bot.send(said_by(8, number + 1))
-    await matrix.numbers(PARKING, 600)
+    for user in (7, 8, 9):
+        await bot.send(said_by(user, user))
+    await matrix.numbers(PARKING, 3)
+    await matrix.rules(nexus, make_rule("user_7", "block"), make_rule("user_8", "w7", fallback="drop"))
     await matrix.lane("w1")
-    assert await matrix.numbers("w1", 300) == list(range(1, 600, 2))
-    assert await matrix.numbers(PARKING, 300) == list(range(0, 600, 2))
-    await bot.send(said_by(7, 600))
-    await matrix.lane("w7")
-    assert await matrix.numbers("w7", 301) == list(range(0, 601, 2))
-    await emptied(matrix.client, KEYS.lane(PARKING))
-
-
-async def test_a_rule_that_is_taken_back_sets_free_what_waited_for_it(matrix: Matrix) -> None:
-    nexus = await matrix.nexus()
-    await matrix.lane("w1")
-    bot = await matrix.bot(nexus)
-    await until(lambda: nexus.workers.candidates)
-    await matrix.rules(nexus, make_rule("user_7", "w7", fallback="wait"))
-    await bot.send(said_by(7, 1))
-    assert await matrix.numbers(PARKING, 1) == [1]
-    await RulesMirror(matrix.client, KEYS).write((), ["user_7"])
-    assert await matrix.numbers("w1", 1) == [1]
-
-
-async def test_what_was_parked_and_is_forbidden_since_or_waited_a_day_is_a_dead_letter(matrix: Matrix) -> None:
-    nexus = await matrix.nexus()
-    bot = await matrix.bot(nexus)
-    await bot.send(said_by(7, 1))
-    await matrix.numbers(PARKING, 1)
-    ((_, fields),) = await matrix.client.call("XRANGE", KEYS.lane(PARKING), "-", "+")
-    await matrix.client.call("DEL", KEYS.lane(PARKING))
-    yesterday = int((time.time() - LONGEST_WAIT - 5) * 1000)
-    old = fields[1].replace(b'"user_id": 7', b'"user_id": 8')
-    await matrix.client.call("XADD", KEYS.lane(PARKING), f"{yesterday}-1", "payload", old)
-    await matrix.client.call("XADD", KEYS.lane(PARKING), "*", "payload", fields[1])
-    await matrix.rules(nexus, make_rule("user_7", "block"), make_rule("user_8", "w7", fallback="wait"))
-    await matrix.lane("w1")
+    assert await matrix.numbers("w1", 1) == [9]
     await emptied(matrix.client, KEYS.lane(PARKING))
     letters = await matrix.client.call("XRANGE", KEYS.dead, "-", "+")
-    assert [found[3] for _, found in letters] == [b"waited_too_long", b"blocked_rule"]
-    assert [found[1] for _, found in letters] == [old, fields[1]]
+    assert [found[3] for _, found in letters] == [b"blocked_rule", b"dropped_rule"]
     assert await matrix.client.call("HGET", KEYS.stats, "dead") == b"2"
 
 
-async def test_a_full_parking_place_keeps_room_for_those_without_a_rule(
-    matrix: Matrix, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("botmatrix.nexus.dispatcher.WAIT_ROOM", 3)
+async def test_those_for_whom_nobody_is_there_hold_nobody_up(matrix: Matrix) -> None:
     nexus = await matrix.nexus()
     bot = await matrix.bot(nexus)
-    await matrix.rules(nexus, make_rule("user_7", "w7", fallback="wait"))
-    for number in range(3):
-        await bot.send(said_by(7, number))
-    await until(lambda: nexus.workers.parked == 3)
-    await bot.send(said_by(7, 3))
-    await bot.send(said_by(8, 4))
-    assert await matrix.numbers(PARKING, 4) == [0, 1, 2, 4]
-    assert nexus.counters()["dropped_wait_full"] == 1
+    await matrix.rules(nexus, make_rule("user_7", "pool:vip"))
+    for number in range(0, 600, 2):
+        await bot.send(said_by(8, number))
+        await bot.send(said_by(7, number + 1))
+    await matrix.numbers(PARKING, 600)
+    await matrix.lane("v1", "vip")
+    assert await matrix.numbers("v1", 300) == list(range(1, 600, 2))
+    assert await matrix.numbers(PARKING, 300) == list(range(0, 600, 2))
+    await matrix.lane("w1")
+    assert await matrix.numbers("w1", 300) == list(range(0, 600, 2))
 
 
 async def test_a_start_without_redis_follows_the_last_rules(matrix: Matrix) -> None:

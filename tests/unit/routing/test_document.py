@@ -10,7 +10,7 @@ from botmatrix.routing.rule import BadRule, make_rule
 RULES = """
 rules:
   - {key: user_123, target: w1}
-  - {key: "77*", target: "pool:vip", priority: 2, fallback: wait}
+  - {key: "77*", target: "pool:vip", priority: 2, fallback: drop}
   - {key: "*7", target: w3, priority: 2}
   - {key: group_9, target: block, disabled: true}
 """

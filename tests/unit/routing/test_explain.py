@@ -28,9 +28,8 @@ def test_without_rules_the_default_pool_is_balanced_best_first() -> None:
         ("v1", "balance", "lane", ["v1"], False),
         ("pool:vip", "drop", "lane", ["v1"], False),
         ("gone", "balance", "lane", ["w2", "w1"], True),
-        ("gone", "wait", "parked", [], True),
         ("gone", "drop", "dropped", [], True),
-        ("pool:gone", "wait", "parked", [], True),
+        ("pool:gone", "drop", "dropped", [], True),
         ("block", "balance", "blocked", [], False),
     ],
 )

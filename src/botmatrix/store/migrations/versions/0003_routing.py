@@ -26,5 +26,5 @@ def upgrade() -> None:
         sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
         sa.Column("updated_at", MOMENT, nullable=False, server_default=NOW),
-        sa.CheckConstraint("fallback IN ('balance', 'wait', 'drop')", name="routing_rules_fallback"),
+        sa.CheckConstraint("fallback IN ('balance', 'drop')", name="routing_rules_fallback"),
     )
