@@ -99,13 +99,9 @@ def group_kept_on_adoption() -> None:
     """The new owner reads on in the old owner's group: what that one had read is nobody's."""
     edit_script(
         "JOIN",
-        ("local group = 'g' .. epoch", "local group = old or 'g' .. epoch"),
-        ("if old then redis.pcall('XGROUP', 'DESTROY', KEYS[3], old) end", ""),
+        ("local group = 'g' ..", "local group = old or 'g' .."),
+        ("redis.pcall('XGROUP', 'DESTROY', KEYS[3], old or 'none')", ""),
         ("redis.call('XGROUP', 'CREATE'", "redis.pcall('XGROUP', 'CREATE'"),
-        (
-            "redis.call('HSET', KEYS[1], ARGV[1], epoch .. '|' .. ARGV[2])",
-            "redis.call('HSET', KEYS[1], ARGV[1], string.sub(group, 2) .. '|' .. ARGV[2])",
-        ),
     )
 
 

@@ -19,6 +19,9 @@ ADOPTED_AFTER = 15.0
 """By then a dead worker's lane has an adopter: the lease (10 s) and a look around."""
 
 
+PRESENCE_SECONDS = 12
+"""By then every worker has announced itself anew."""
+
 TAKE = """
 local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])
 if not found[1] or redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return false end
@@ -64,6 +67,14 @@ class Nemesis:
         worker.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         worker.signal(signal.SIGCONT)
+
+    async def see_fenced(self, before: int) -> None:
+        """Finding `not fenced`: no worker has counted a refused settlement within a heartbeat or two."""
+        for _ in range(PRESENCE_SECONDS * 2):
+            if await asyncio.to_thread(self.stack.fenced) > before:
+                return
+            await asyncio.sleep(0.5)
+        self.findings["not fenced"] += 1
 
     async def stop_nexus(self) -> None:
         """SIGTERM, wait for its end (at most 10 s is right), start it again."""

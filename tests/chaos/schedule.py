@@ -19,6 +19,11 @@ def early(rng: random.Random) -> Style:
     return lambda _number: f"early {rng.randint(50, 100)}"
 
 
+def late(rng: random.Random) -> Style:
+    """Every answer leaves with its settlement."""
+    return lambda _number: f"buffered {rng.randint(20, 50)}"
+
+
 def in_step(rng: random.Random) -> Style:
     """Handlers that end together, so that they are settled together."""
     return lambda _number: "buffered 30"
@@ -48,7 +53,7 @@ PHASES = (
     Phase("worker SIGSTOP", "0 twice, the late one is fenced", strikes.freeze_workers, quick=1, full=20),
     Phase("valkey kill -9", "0 lost, recovery within 5 s, no restarts", strikes.kill_valkey, 3, 50, ENGINE_DIES),
     Phase("valkey SIGSTOP", "0 lost, 0 twice", strikes.freeze_valkey, 1, 5, ENGINE_DIES),
-    Phase("valkey full", "what is there drains, 0 lost", strikes.fill_valkey, quick=1, full=5),
+    Phase("valkey full", "what is there drains, 0 lost", strikes.fill_valkey, quick=1, full=5, style=late),
     Phase("replies lost", "0 lost, 0 twice", strikes.lose_replies, 1, 10, ENGINE_DIES, proxied=True),
     Phase("nexus SIGTERM", "0 accepted lost, ends within 10 s", strikes.stop_nexus, 4, 100, NEXUS_STOPS),
     Phase("nexus kill -9", "0 confirmed lost", strikes.kill_nexus, 3, 50, NEXUS_DIES),
@@ -70,6 +75,7 @@ SCENARIOS = (
         concurrency=64,
     ),
     Phase("two nexuses", "the newest link wins", strikes.connect_twice, 1, 1, NEXUS_STOPS, nexuses=2),
+    Phase("poison", "a dead letter after three deaths, nothing else", strikes.revive, 16, 30, style=poisonous),
     Phase("failing handlers", "dead letters, all of them", strikes.calm, quick=8, full=30, style=failing),
 )
 """Shorter ones, for the defects that no blow of the run would show in a minute."""

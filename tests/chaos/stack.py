@@ -133,6 +133,10 @@ class Stack:
         """The hub's own counts."""
         return self.redis(_read_books)
 
+    def fenced(self) -> int:
+        """How many settlements the workers that run now say were refused because somebody else had settled."""
+        return self.redis(_read_fenced)
+
     def ended_by_themselves(self, expected: Iterable[int] = ()) -> list[str]:
         """Parts that nobody killed and that are gone all the same, with the end of their logs."""
         return [
@@ -157,6 +161,11 @@ def planted(defect: str, command: str) -> list[str]:
 def _read_present(client: redis.Redis) -> set[str]:
     names: Any = client.smembers(PREFIX + "workers")
     return {name.decode() for name in names}
+
+
+def _read_fenced(client: redis.Redis) -> int:
+    counts: list[Any] = [client.hget(f"{PREFIX}worker:{name}", "fenced") for name in _read_present(client)]
+    return sum(int(count or 0) for count in counts)
 
 
 def _read_books(client: redis.Redis) -> Books:

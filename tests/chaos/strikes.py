@@ -28,10 +28,14 @@ async def kill_workers(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
 
 
 async def freeze_workers(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """Longer than the lease; the frozen one wakes up in the middle of its handlers, and another has its lane."""
+    """Longer than the lease; the frozen one wakes up in the middle of its handlers, another has its lane.
+
+    Its late settlements must have no effect, and it must say how many there were.
+    """
     for _ in range(times):
+        before = await asyncio.to_thread(nemesis.stack.fenced)
         await nemesis.freeze_worker(FREEZE)
-        await nemesis.pause(1.0, 3.0)
+        await nemesis.see_fenced(before)
 
 
 async def stop_nexus(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
@@ -79,6 +83,18 @@ async def lose_worker(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
     worker = nemesis.pick_worker("worker kill -9, for good")
     await asyncio.to_thread(worker.kill)
     await asyncio.sleep(12)
+
+
+async def revive(nemesis: Nemesis, crowd: Crowd, seconds: int) -> None:
+    """Workers that an event kills are started again, as a supervisor would; the event must become a dead letter."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for worker in nemesis.stack.workers:
+            if not worker.running:
+                nemesis.count("worker killed by an event")
+                worker.kill()
+                worker.start()
+        await asyncio.sleep(0.3)
 
 
 async def lose_replies(nemesis: Nemesis, crowd: Crowd, times: int) -> None:

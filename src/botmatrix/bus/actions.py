@@ -105,7 +105,7 @@ class ActionBox:
             self._signals.subscribe(self._keys.result(self.inc), self._finished)
 
     def _finished(self, aid: bytes) -> None:
-        for waiter in self._waiters.get(aid.decode(), ()):
+        for waiter in self._waiters.get(aid.decode(errors="replace"), ()):
             if not waiter.done():
                 waiter.set_result(None)
 

@@ -6,6 +6,8 @@ sent: nothing is normalised on the way, so ids keep their types and unknown fiel
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from botmatrix.errors import BadEnvelope
@@ -27,7 +29,7 @@ class Envelope(msgspec.Struct, gc=False):
     conv: str
     nexus: str
     epoch: int
-    t: int
+    t: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     event: msgspec.Raw
     v: int = VERSION
 
@@ -67,7 +69,7 @@ def decode_envelope(payload: bytes) -> Envelope:
     """Read an entry of a lane. Raises `BadEnvelope` (`undecodable`, `unknown_version`)."""
     try:
         envelope = _envelope.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEnvelope("undecodable") from error
     if envelope.v != VERSION:
         raise BadEnvelope("unknown_version")
@@ -78,5 +80,5 @@ def decode_action(payload: bytes) -> ActionEntry:
     """Read an entry of an action stream. Raises `BadEnvelope` (`undecodable`)."""
     try:
         return _action.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEnvelope("undecodable") from error

@@ -15,8 +15,8 @@ PARKING = "default"
 
 
 def plain_id(text: str) -> bool:
-    """Whether `text` may be the id of a worker or a nexus: letters, digits, `_ . -`, at most 64."""
-    return _ID.fullmatch(text) is not None
+    """Whether `text` may be the id of a worker: letters, digits, `_ . -`, at most 64, and not `default`."""
+    return _ID.fullmatch(text) is not None and text != PARKING
 
 
 class Keys:
@@ -38,6 +38,10 @@ class Keys:
         self.rules = p + "rules:routing"  # hash: key of a routing rule -> the rule as JSON, or just its target
         self.rules_version = p + "rules:version"  # counter: raised with every change of the rules
         self.rules_changed = p + "rules:changed"  # channel: the rules were changed
+        self.core_config = p + "core:config"  # string: the judge's configuration, JSON
+        self.core_version = p + "core:version"  # string: its version; every nexus compares it
+        self.core_changed = p + "core:changed"  # channel: a new version of it
+        self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -100,3 +104,7 @@ class Keys:
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"
+
+    def core_stats(self, day_kind: str) -> str:
+        """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""
+        return f"{self.prefix}core:stats:{day_kind}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Argument, Connection, ConnectionLost, open_connection
 from botmatrix.bus.envelope import FIELD, ActionEntry, encode
-from botmatrix.bus.keys import Keys
+from botmatrix.bus.keys import Keys, plain_id
 from botmatrix.bus.scripts import JOIN, RELEASE, RETIRE, SETTLE
 from botmatrix.errors import Fenced
 
@@ -78,7 +78,7 @@ class Lanes:
     async def owner(self, lane: str) -> str:
         """Incarnation that owns the lane; empty when it was given back or never existed."""
         own = await self._client.call("HGET", self._keys.own, lane)
-        return own.decode().partition("|")[2] if own else ""
+        return own.decode(errors="replace").partition("|")[2] if own else ""
 
     async def alive(self, inc: str) -> bool:
         """Whether an incarnation holds its lease."""
@@ -87,12 +87,13 @@ class Lanes:
     async def orphans(self) -> list[str]:
         """Lanes whose owner is gone."""
         flat = await self._client.call("HGETALL", self._keys.own)
-        lanes = [lane.decode() for lane in flat[::2]]
-        owners = [own.decode().partition("|")[2] for own in flat[1::2]]
+        lanes = [lane.decode(errors="replace") for lane in flat[::2]]
+        owners = [own.decode(errors="replace").partition("|")[2] for own in flat[1::2]]
         if not lanes:
             return []
         leases = await self._client.pipeline(*(("EXISTS", self._keys.lease(inc)) for inc in owners))
-        return [lane for lane, inc, alive in zip(lanes, owners, leases, strict=True) if not inc or not alive]
+        found = zip(lanes, owners, leases, strict=True)
+        return [lane for lane, inc, alive in found if plain_id(lane) and (not inc or not alive)]
 
     async def read(self, lane: Lane, count: int, block_ms: int) -> list[Delivery]:
         """Next entries, oldest first; an empty list after `block_ms`. Raises `Fenced`, `EngineUnavailable`."""
@@ -133,7 +134,8 @@ class Lanes:
         args: list[Argument] = [lane.name, lane.group, k.prefix, len(items)]
         received: dict[str, list[int]] = {}
         for item in items:
-            args += (item.entry_id, item.dead, item.payload if item.dead else b"", len(item.actions))
+            reason = item.dead.encode(errors="replace")
+            args += (item.entry_id, reason, item.payload if item.dead else b"", len(item.actions))
             for action in item.actions:
                 args += (action.bot, encode(action))
             if item.nexus:
@@ -148,7 +150,8 @@ class Lanes:
     async def deaths(self, lane: Lane) -> dict[bytes, int]:
         """Entry id -> how many workers died while it was delivered to them."""
         flat: list[bytes] = await self._client.call("HGETALL", self._keys.deaths(lane.name))
-        return {entry: int(count) for entry, count in zip(flat[::2], flat[1::2], strict=True)}
+        counts = zip(flat[::2], flat[1::2], strict=True)
+        return {entry: int(count) for entry, count in counts if count.isdigit()}
 
     async def suspect(self, lane: Lane, entry_id: bytes) -> None:
         """Mark an entry before it runs alone: only marked ones are blamed for the next death."""

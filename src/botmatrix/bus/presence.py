@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from botmatrix.bus.client import Client
+from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.scripts import REPLAY
 
@@ -67,7 +67,7 @@ class Presence:
     async def workers(self) -> list[dict[str, str]]:
         """What each worker says of itself; those whose presence ran out are forgotten."""
         k = self._keys
-        ids = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.workers))
+        ids = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.workers))
         if not ids:
             return []
         hashes = await self._client.pipeline(*(("HGETALL", k.presence(i)) for i in ids))
@@ -79,7 +79,7 @@ class Presence:
     async def nexuses(self) -> list[dict[str, str]]:
         """What each nexus says of itself; `alive` is `1` while it holds its lease."""
         k = self._keys
-        incs = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.nexuses))
+        incs = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.nexuses))
         if not incs:
             return []
         hashes = await self._client.pipeline(*(("HGETALL", k.nexus(i)) for i in incs))
@@ -89,10 +89,14 @@ class Presence:
             for inc, flat, alive in zip(incs, hashes, leases, strict=True)
         ]
 
+    async def living_nexuses(self) -> set[str]:
+        """Incarnations of the nexuses that live: what another one last wrote of a bot is of the past."""
+        return {one["inc"] for one in await self.nexuses() if one["alive"] == "1"}
+
     async def bots(self) -> list[dict[str, str]]:
         """Every bot ever claimed, with what its nexus last wrote of it."""
         k = self._keys
-        names = sorted(m.decode() for m in await self._client.call("SMEMBERS", k.bots))
+        names = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.bots))
         found = []
         for start in range(0, len(names), BATCH):
             part = names[start : start + BATCH]
@@ -168,17 +172,23 @@ class Presence:
             ("EXISTS", k.lease(inc)),
             ("XPENDING", stream, group or "none"),
         )
+        if isinstance(length, ReplyError):
+            return Queue(lane, inc, alive=bool(inc) and bool(alive), length=0, pending=0, oldest=0.0)
         oldest = time.time() - int(first[0][0].split(b"-")[0]) / 1000 if first else 0.0
         held = pending[0] if isinstance(pending, list) else 0
         return Queue(lane, inc, bool(inc) and bool(alive), length, held, max(0.0, oldest))
 
 
-def _text(flat: list[bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode(errors="replace") for name, value in zip(flat[::2], flat[1::2], strict=True)}
+def _text(flat: list[bytes] | ReplyError) -> dict[str, str]:
+    """A hash in words; nothing when the key is of another type."""
+    if isinstance(flat, ReplyError):
+        return {}
+    words = [word.decode(errors="replace") for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _letter(entry_id: str, fields: list[Any]) -> DeadLetter:
     known = dict(zip(fields[::2], fields[1::2], strict=False))
     since = int(entry_id.split("-")[0]) / 1000
-    reason, lane = known.get(b"reason", b"").decode(), known.get(b"lane", b"").decode()
+    reason, lane = (known.get(name, b"").decode(errors="replace") for name in (b"reason", b"lane"))
     return DeadLetter(entry_id, reason, lane, since, known.get(b"payload", b""))

@@ -43,7 +43,6 @@ async def read_lanes(client: Client, keys: Keys) -> list[LaneView]:
 
 def _view(row: list[Any]) -> LaneView:
     lane, owner, alive, oldest, newest, length, flat = row
-    presence = {
-        name.decode(): value.decode(errors="replace") for name, value in zip(flat[::2], flat[1::2], strict=True)
-    }
-    return LaneView(lane.decode(), owner.decode(), bool(alive), oldest, newest, length, presence)
+    words = [word.decode(errors="replace") for word in flat]
+    presence = dict(zip(words[::2], words[1::2], strict=True))
+    return LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), oldest, newest, length, presence)

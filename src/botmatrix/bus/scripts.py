@@ -39,7 +39,8 @@ DESCRIBE = _load("describe")
 FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
+CONFIGURE = _load("configure")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE),
+    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
 )

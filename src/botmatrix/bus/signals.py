@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from botmatrix.bus.connection import Connection, open_connection
 from botmatrix.errors import EngineUnavailable
 
 Handler = Callable[[bytes], None]
+SILENCE = 10.0
+"""Seconds within which Redis must answer a sign of life."""
 
 
 class Signals:
@@ -21,6 +24,7 @@ class Signals:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._heard = False
 
     def subscribe(self, channel: str, handler: Handler) -> None:
         """Call `handler` with the body of each message; it must be quick."""
@@ -50,9 +54,20 @@ class Signals:
             connection.listen(self._receive)
             for channel in self._handlers:
                 connection.send("SUBSCRIBE", channel)
-            await self._changed.wait()
+            while not self._changed.is_set():
+                await self._look_after(connection)
+
+    async def _look_after(self, connection: Connection) -> None:
+        """A silent link may be a dead one: ask for a sign of life, and hang up when none comes."""
+        self._heard = False
+        connection.send("PING")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), SILENCE)
+        if not self._heard and not self._changed.is_set():
+            await connection.close()
 
     def _receive(self, push: list[Any]) -> None:
+        self._heard = True
         if not push:  # the connection ended
             self._changed.set()
         elif push[0] == b"message" and (handler := self._handlers.get(push[1])):

@@ -21,7 +21,8 @@ def list_bots(context: typer.Context, json: Json = False) -> None:
 
     async def look() -> list[dict[str, str]]:
         async with presence_of(settings) as presence:
-            return await presence.bots()
+            bots, alive = await presence.bots(), await presence.living_nexuses()
+        return [one if one.get("nexus") in alive else {**one, "state": "offline"} for one in bots]
 
     columns = ("bot", "state", "nickname", "nexus", "received", "sent")
     empty = "No bot has been here yet. Try: botmatrix sim"

@@ -28,13 +28,14 @@ def set_value(
     key: Annotated[str, typer.Argument(help="The setting's name.")],
     value: Annotated[str, typer.Argument(help="Its value; lists and objects as JSON.")],
 ) -> None:
-    """Write a setting to config.json."""
+    """Write a setting to config.json. Exit 78 when BotMatrix can't start with the settings as they are now."""
     home = locate(home_of(context))
     try:
         save_value(home, key, typed(value))
     except ConfigError:
         save_value(home, key, value)
     say(f"Written to {home.config}. A restart makes it take effect.")
+    settings_of(context)
 
 
 @app.command()

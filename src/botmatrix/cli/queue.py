@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,8 @@ app = typer.Typer(help="Queues: backlog, dead letters.", no_args_is_help=True)
 
 Letter = Annotated[str | None, typer.Argument(help="Id of a dead letter.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+_LETTER = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)
+_UNKNOWN = "there is no dead letter {!r}: see `botmatrix queue dead`"
 
 
 @app.command()
@@ -83,9 +86,11 @@ def one_or_all(id: str | None, *, all: bool) -> None:
     """Exactly one of the two, since discarding everything by a slip of the hand would be a pity."""
     if (id is None) != all:
         raise typer.BadParameter("name a dead letter (see `botmatrix queue dead`), or say --all")
+    if id is not None and not _LETTER.fullmatch(id):
+        raise BotMatrixError(_UNKNOWN.format(id))
 
 
 def _report(done: int, word: str, id: str | None) -> None:
     if id is not None and not done:
-        raise BotMatrixError(f"there is no dead letter {id!r}: see `botmatrix queue dead`")
+        raise BotMatrixError(_UNKNOWN.format(id))
     say(f"{done} {word}.")

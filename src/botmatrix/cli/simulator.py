@@ -41,7 +41,10 @@ class SimulatedBot:
             link = await connect(self._url, additional_headers=headers, proxy=None, max_size=None)
         except InvalidStatus as error:
             raise BotMatrixError(_refusal(error.response.status_code, error.response.body)) from error
-        except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
+        except InvalidURI as error:
+            wanted = "ws://127.0.0.1:3001/onebot/v11/ws"
+            raise BotMatrixError(f"{self._url} is not the address of a gateway: expected one like {wanted}") from error
+        except (OSError, InvalidHandshake, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BotMatrixError(f"no gateway answers at {self._url} ({reason}): is `botmatrix up` running?") from error
         async with link:
@@ -224,5 +227,5 @@ def _refusal(status: int, body: bytes | bytearray | None) -> str:
 def _silence(line: str, timeout: float) -> str:
     return (
         f"no answer to {line!r} in {timeout:g} s: does a worker run (`botmatrix worker list`), "
-        "and does a plugin answer this (/help lists them)?"
+        "and does a plugin answer this (/help lists them)? What went wrong is in logs/botmatrix.log"
     )

@@ -57,7 +57,8 @@ class Welcome:
         head = f"BotMatrix is starting; not ready yet: {missing}" if missing else "BotMatrix is up."
         lines = ["", head, ""]
         lines += [f"  Console    {self.console}", *self._administrator()]
-        lines += [f"  For bots   {self.gateway}", f"  Token      {settings.bot_token or '(none)'}"]
+        elsewhere = "   (from other machines: this machine's address)" if settings.gateway_host in _ANYWHERE else ""
+        lines += [f"  For bots   {self.gateway}{elsewhere}", f"  Token      {settings.bot_token or '(none)'}"]
         lines += ["", f"  Data       {settings.home.root}"]
         return [*lines, "  Try it     botmatrix sim   (in another terminal; with make: .venv/bin/botmatrix sim)", ""]
 

@@ -44,21 +44,23 @@ async def run(settings: ControlSettings) -> None:
 async def serve(parts: Parts, listener: socket.socket) -> None:
     """Serve on an open socket until a signal; meanwhile prepare the database."""
     server = Server(_configuration(parts))
-    preparing = asyncio.create_task(prepare(parts), name="prepare")
-    preparing.add_done_callback(server.stop_if_failed)
-    following = asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules")
-    following.add_done_callback(server.stop_if_failed)
+    tasks = [
+        asyncio.create_task(prepare(parts), name="prepare"),
+        asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
+    ]
+    for task in tasks:
+        task.add_done_callback(server.stop_if_failed)
     host, port = listener.getsockname()[:2]
     log.info("serving", host=host, port=port)
     try:
         await server.serve([listener])
     finally:
-        preparing.cancel()
-        following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await preparing
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+        for task in tasks:
+            task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def prepare(parts: Parts) -> None:
@@ -76,6 +78,12 @@ async def prepare(parts: Parts) -> None:
         # Spread, so that many processes do not come back at the same moment.
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def keep_core(parts: Parts) -> None:
+    """Keep the judge's configuration the same in PostgreSQL and Redis, once there are tables."""
+    await parts.schema_ready.wait()
+    await parts.core.run()
 
 
 async def _prepare_once(parts: Parts) -> None:
@@ -107,7 +115,16 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
+def explain_upgrade(record: logging.LogRecord) -> bool:
+    """A filter: uvicorn advises to install something; what helps is another port."""
+    said = record.getMessage()
+    if said.startswith("Unsupported upgrade request"):
+        record.msg = "a client asked for a WebSocket at the console: bots connect to the gateway, on ws_port"
+    return not said.startswith("No supported WebSocket library")
+
+
 def _configuration(parts: Parts) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(explain_upgrade)
     proxies = list(parts.settings.trusted_proxies)
     return uvicorn.Config(
         make_app(parts),

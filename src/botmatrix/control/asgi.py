@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
-from botmatrix.control.api import action, bots, connect, login, queues, routing, workers
+from botmatrix.control.api import action, bots, connect, core, login, queues, routing, workers
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
 from botmatrix.version import VERSION
@@ -26,7 +26,7 @@ def make_app(parts: Parts) -> ASGIApp:
     )
     app.state.parts = parts
     errors.install(app)
-    modules = (health, metrics, login, bots, workers, queues, routing, action, connect, pages)
+    modules = (health, metrics, login, bots, workers, queues, routing, action, connect, core, pages)
     for module in modules:
         app.include_router(module.router)
     app.state.routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]

@@ -14,14 +14,17 @@ from fastapi import Depends, Request
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
+from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.clock import SystemClock
+from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.passwords import Passwords
@@ -45,6 +48,8 @@ class Parts:
     actions: ActionBox
     rules: RuleBook
     redis: Client
+    core: CoreKeeper
+    core_box: CoreBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -74,6 +79,7 @@ def build(settings: ControlSettings) -> Parts:
     database = Database(str(settings.database_url), part=PART)
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
+    core_box = CoreBox(redis, keys)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     return Parts(
         settings=settings,
@@ -86,6 +92,8 @@ def build(settings: ControlSettings) -> Parts:
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys)),
         redis=redis,
+        core=CoreKeeper(core_box, CoreDocuments(database)),
+        core_box=core_box,
     )
 
 

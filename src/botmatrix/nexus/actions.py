@@ -27,7 +27,10 @@ from botmatrix.onebot.action import ActionResponse
 log = structlog.get_logger("actions")
 COUNT = 64
 BLOCK_MS = 1000
-MAX_OPEN = 4096
+MAX_OPEN = 32_768
+"""Actions of all bots that were read and have not ended, before no more are read."""
+MAX_WAITING = 1024
+"""Unsent actions of one bot that reads or answers too slowly; what is over fails at once, so that others go on."""
 ACTION_TIMEOUT = 30.0
 RETRY_SECONDS = 0.05
 AMBIGUOUS = frozenset({1200, 1401})
@@ -53,8 +56,10 @@ class Actions:
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
         self.endings = Endings(client, keys, inc)
         self._room = asyncio.Event()
+        self._forwarding = asyncio.Lock()  # the stop gives back what is just being handed on
         self._open = 0
         self._stopping = False
+        self._noted_at, self._unnoted = -1.0, 0
         self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
@@ -120,7 +125,7 @@ class Actions:
             await self._read_lost(connection)
         finally:
             await connection.close()
-        for key, queue in self._waiting.items():
+        for key, queue in list(self._waiting.items()):
             await self._forward(key, queue, give_back=True)
 
     # ---------------------------------------------------------------- sending
@@ -137,10 +142,7 @@ class Actions:
             self._end(Sent(entry_id, nothing), "FAILED", 1400, "undecodable")
             return
         sent = Sent(entry_id, action)
-        queue = self._waiting.get(action.bot)
-        if queue is not None:
-            queue.append(sent)
-        elif not self._write(sent):
+        if action.bot in self._waiting or not self._write(sent):
             self._wait(sent)
 
     def _write(self, sent: Sent) -> bool:
@@ -160,7 +162,12 @@ class Actions:
         )
 
     def _wait(self, sent: Sent) -> None:
-        self._waiting.setdefault(sent.action.bot, deque()).append(sent)
+        queue = self._waiting.setdefault(sent.action.bot, deque())
+        if len(queue) < MAX_WAITING:
+            queue.append(sent)
+        else:
+            self.counters["action_crowded_out"] += 1
+            self._end(sent, "FAILED", 1400, f"{MAX_WAITING} actions wait for this bot already")
 
     async def run_waiting(self) -> None:
         """What could not be written: again, or to the nexus that has the bot, until it expires."""
@@ -180,21 +187,22 @@ class Actions:
         while queue and self._write(queue[0]):
             queue.popleft()
         if not queue:
-            del self._waiting[key]
+            self._waiting.pop(key, None)
 
     async def _forward(self, key: str, queue: deque[Sent], *, give_back: bool = False) -> None:
         """Not our bot (any more): hand the actions on, unsent."""
         k = self._keys
-        while queue:
-            sent = queue[0]
-            args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
-            keys = [k.actions(self._inc), k.bot(key), k.orphans]
-            if not await self._client.run(FORWARD, keys, *args):
-                return
-            queue.popleft()
-            self.counters["action_forwarded"] += 1
-            self.endings.held.discard(sent.entry_id)
-            self._close_one()
+        keys = [k.actions(self._inc), k.bot(key), k.orphans]
+        async with self._forwarding:
+            while queue:
+                sent = queue[0]
+                args = (sent.entry_id, encode(sent.action), self._inc, k.prefix, "1" if give_back else "0")
+                if not await self._client.run(FORWARD, keys, *args):
+                    return
+                queue.popleft()
+                self.counters["action_forwarded"] += 1
+                self.endings.held.discard(sent.entry_id)
+                self._close_one()
 
     # ---------------------------------------------------------------- ending
 
@@ -208,8 +216,25 @@ class Actions:
         elif response.retcode in AMBIGUOUS:
             self._end(sent, "UNKNOWN", response.retcode, response.message or response.wording)
         else:
-            log.info("a bot refused an action", bot=sent.action.bot, action=sent.action.action, code=response.retcode)
+            self._note_refusal(sent.action, response)
             self._end(sent, "FAILED", response.retcode, response.message or response.wording, bytes(response.data))
+
+    def _note_refusal(self, action: ActionEntry, response: ActionResponse) -> None:
+        """A line a second at most: a bot that refuses everything must not fill the log."""
+        now = self._clock.monotonic()
+        if now - self._noted_at < 1.0:
+            self._unnoted += 1
+            return
+        more, self._noted_at, self._unnoted = self._unnoted, now, 0
+        words = response.message or response.wording
+        log.info(
+            "a bot refused an action",
+            bot=action.bot,
+            action=action.action,
+            code=response.retcode,
+            words=words,
+            more=more,
+        )
 
     def _answered_late(self, sent: Sent, response: ActionResponse | None) -> None:
         """It was UNKNOWN; now it is known."""

@@ -8,10 +8,12 @@ import secrets
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.rules import RulesMirror
@@ -21,6 +23,7 @@ from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.actions import Actions
+from botmatrix.nexus.core import Core
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.hub import Bot, Hub
@@ -61,8 +64,10 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
+        self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
-        self.router = Router(self.dispatcher, self.ingest, clock, rules=self.rules)
+        self.router = Router(self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -81,6 +86,7 @@ class Nexus:
             clock=clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._handed_over: list[Path] = []
 
     # ---------------------------------------------------------------- the hub's observer
 
@@ -110,6 +116,7 @@ class Nexus:
         Raises `EngineUnavailable` when the port can't be had.
         """
         self._adopt()
+        await self.core.prepare()
         await self._begin_lease()
         self._subscribe()
         await self.rules.begin()
@@ -119,11 +126,12 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
+            **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
             self._tasks.append(task)
-        with contextlib.suppress(EngineUnavailable):
+        with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
         await self.gateway.start()
         self.registry.facts |= {
@@ -136,6 +144,8 @@ class Nexus:
 
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
+        for task in self._tasks:
+            task.remove_done_callback(_must_not_end)
         await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
@@ -149,15 +159,16 @@ class Nexus:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.endings.flush(), FLUSH_GRACE)
         for task in self._tasks:
-            task.remove_done_callback(_must_not_end)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        batches, parcels = await self.ingest.stop()
-        if batches or parcels:
-            handover.leave(self.settings.home.spool, self.inc, batches, parcels)
+        self.router.park_unclaimed()
+        unconfirmed = await self.ingest.stop()
+        if unconfirmed.events:
+            handover.leave(self.settings.home.spool, self.inc, unconfirmed)
+        self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.workers, self.rules, self.registry, self.actions):
+        for part in (self._state, self.core, self.rules, self.workers, self.registry, self.actions):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -172,6 +183,7 @@ class Nexus:
             self.actions.counters,
             self.reaper.counters,
             self.live.counters,
+            self.core.counters,
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed
@@ -182,22 +194,27 @@ class Nexus:
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
-        batches, parcels = handover.take(folder, nexus_id, self.pins)
-        if batches or parcels:
-            self.ingest.adopt(batches, parcels)
+        handover.sweep(folder, nexus_id)
+        unconfirmed = handover.take(folder, nexus_id, self.pins)
+        if unconfirmed.events:
+            self.ingest.adopt(unconfirmed)
             self._handed_over = handover.left(folder, nexus_id)
             self._tasks.append(asyncio.create_task(self._forget_handover(), name="handover"))
 
     async def _forget_handover(self) -> None:
         await self.ingest.drained()
+        self._remove_handed_over()
+
+    def _remove_handed_over(self) -> None:
+        """What they held is delivered, or in a newer file; a file that is read twice is delivered twice."""
         for path in self._handed_over:
             path.unlink(missing_ok=True)
 
     async def _begin_lease(self) -> None:
         try:
             await self.registry.register()
-        except EngineUnavailable as error:
-            log.warning("Redis is away: events wait in the spool until it is there", error=str(error))
+        except (EngineUnavailable, ReplyError) as error:
+            log.warning("Redis takes nothing: events wait in the spool until it does", error=str(error))
         self.lease.start()
 
     def _subscribe(self) -> None:
@@ -206,6 +223,7 @@ class Nexus:
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
+        self._signals.subscribe(k.core_changed, self.core.state.nudge)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

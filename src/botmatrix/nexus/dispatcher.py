@@ -10,7 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
-from botmatrix.bus.keys import Keys
+from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
@@ -57,7 +57,6 @@ class Dispatcher:
             if lane is None:
                 return ""
             pin = self._pins.pin(bot.key, place, lane)
-        pin.touched = self._pins.round
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)
@@ -65,6 +64,13 @@ class Dispatcher:
         if self._live.listened:
             self._live.publish(payload)
         return event_id
+
+    def park(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None) -> str:
+        """The same, not knowing where the conversation was: who moves parked events on finds it by its affinity."""
+        place = event.conv + route.mark if route is not None else event.conv
+        if self._pins.get(f"{bot.key}|{place}") is None:
+            self._pins.pin(bot.key, place, PARKING).fresh = False
+        return self.dispatch(bot, event, received_ms, route)
 
     def _choose(self, route: Route | None) -> str | None:
         lane = self._workers.choose(route)
@@ -83,5 +89,8 @@ def duplicate_mark(bot: str, event: Event) -> str:
         where = event.group_id or event.user_id
         text = f"{bot}|{event.post_type}|{event.detail_type}|{where}|{event.message_id}|{event.time}"
         return blake2b(text.encode(), digest_size=8).hexdigest()
-    body = msgspec.json.encode(msgspec.json.decode(event.raw), order="sorted")
+    try:
+        body = msgspec.json.encode(msgspec.json.decode(event.raw), order="sorted")
+    except RecursionError:  # nested too deep to be put in order
+        body = event.raw
     return blake2b(b"%b|%b" % (bot.encode(), body), digest_size=8).hexdigest()

@@ -66,6 +66,7 @@ class Endings:
                 self._done, self._told = done + self._done, told + self._told
                 await asyncio.sleep(0.1)
             except ReplyError as error:
+                self._done, self._told = done + self._done, told + self._told
                 log.error("ended actions can't be taken off", error=str(error))
                 await asyncio.sleep(1.0)
         if self._late:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from botmatrix.nexus.ingest import Batch
+from botmatrix.bus.keys import PARKING
+from botmatrix.nexus.ingest import Batch, Leftover
 from botmatrix.nexus.pins import Pin, Pins
 from botmatrix.nexus.spool import Parcel, load, save
 
@@ -16,7 +17,7 @@ log = structlog.get_logger("handover")
 SUFFIX = ".saved"
 
 
-def leave(folder: Path, inc: str, batches: list[Batch], parcels: list[Parcel]) -> None:
+def leave(folder: Path, inc: str, unconfirmed: Leftover) -> None:
     """Save what is unconfirmed. Raises `OSError`."""
     content = {
         "batches": [
@@ -24,35 +25,46 @@ def leave(folder: Path, inc: str, batches: list[Batch], parcels: list[Parcel]) -
                 **{"inc": batch.inc, "seq": batch.seq, "acked": batch.acked},
                 **{"lanes": batch.lanes, "args": batch.args, "parcels": [_plain(p) for p in batch.parcels]},
             }
-            for batch in batches
+            for batch in unconfirmed.batches
         ],
-        "parcels": [_plain(parcel) for parcel in parcels],
+        "returned": [_plain(parcel) for parcel in unconfirmed.returned],
+        "parcels": [_plain(parcel) for parcel in unconfirmed.parcels],
     }
     save(folder / f"{inc}{SUFFIX}", content)
-    count = sum(len(batch.parcels) for batch in batches) + len(parcels)
-    log.warning("events that Redis did not take are kept for the next start", events=count)
+    log.warning("events that Redis did not take are kept for the next start", events=unconfirmed.events)
 
 
-def take(folder: Path, nexus_id: str, pins: Pins) -> tuple[list[Batch], list[Parcel]]:
-    """Read what earlier starts of this nexus left; the files are removed by `done`."""
-    batches: list[Batch] = []
-    parcels: list[Parcel] = []
+def take(folder: Path, nexus_id: str, pins: Pins) -> Leftover:
+    """Read what earlier starts of this nexus left. The files stay until it is delivered, or left again."""
+    unconfirmed = Leftover([], [], [])
     for path in left(folder, nexus_id):
         try:
             content = load(path)
-            batches += [_batch(fields, pins) for fields in content["batches"]]
-            parcels += [_parcel(fields, pins) for fields in content["parcels"]]
+            batches = [_batch(fields, pins) for fields in content["batches"]]
+            returned = [_parcel(fields, pins) for fields in content["returned"]]
+            parcels = [_parcel(fields, pins) for fields in content["parcels"]]
         except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             log.error("kept events can't be read", file=path.name, error=str(error))
-    return batches, parcels
+        else:
+            unconfirmed.batches.extend(batches)
+            unconfirmed.returned.extend(returned)
+            unconfirmed.parcels.extend(parcels)
+    return unconfirmed
 
 
 def left(folder: Path, nexus_id: str) -> list[Path]:
     """Files that earlier starts of this nexus left, oldest first."""
-    files = [
-        path for path in folder.glob(f"*{SUFFIX}") if path.name.removesuffix(SUFFIX).rpartition(".")[0] == nexus_id
-    ]
-    return sorted(files, key=lambda path: path.stat().st_mtime)
+    return sorted(_of_earlier_starts(folder, nexus_id, SUFFIX), key=lambda path: path.stat().st_mtime)
+
+
+def sweep(folder: Path, nexus_id: str) -> None:
+    """Remove the spools of earlier starts that were killed: they can't be read without what was in memory."""
+    for path in _of_earlier_starts(folder, nexus_id, ".spool"):
+        path.unlink(missing_ok=True)
+
+
+def _of_earlier_starts(folder: Path, nexus_id: str, suffix: str) -> list[Path]:
+    return [path for path in folder.glob(f"*{suffix}") if path.name.removesuffix(suffix).rpartition(".")[0] == nexus_id]
 
 
 def _plain(parcel: Parcel) -> tuple[str, str, str, str, bytes]:
@@ -65,7 +77,11 @@ def _parcel(fields: Any, pins: Pins) -> Parcel:
 
 
 def _pin(bot: str, conv: str, lane: str, pins: Pins) -> Pin:
-    return pins.get(f"{bot}|{conv}") or pins.pin(bot, conv, lane)
+    pin = pins.get(f"{bot}|{conv}")
+    if pin is None:
+        pin = pins.pin(bot, conv, lane)
+        pin.fresh = lane != PARKING  # where it was before tells the mover where its earlier events are
+    return pin
 
 
 def _batch(fields: dict[str, Any], pins: Pins) -> Batch:

@@ -217,7 +217,7 @@ def _refuse_token(token: str, accepted: Collection[str]) -> Refuse | None:
     return Refuse(
         403,
         "the token is wrong, or it is not for this bot",
-        "compare the client's access token with the one that `botmatrix bot token` shows",
+        "compare the client's access token with the one that `botmatrix up` prints",
     )
 
 

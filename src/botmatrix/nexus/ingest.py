@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -42,6 +42,22 @@ class Batch:
         self.args: list[Argument] = []
 
 
+class Leftover(NamedTuple):
+    """What was not confirmed when a nexus had to end, in the order in which it is to be sent.
+
+    `batches` were under way; `returned` goes before what comes back of them.
+    """
+
+    batches: list[Batch]
+    returned: list[Parcel]
+    parcels: list[Parcel]
+
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(len(batch.parcels) for batch in self.batches) + len(self.returned) + len(self.parcels)
+
+
 class Observer(Protocol):
     """Told what became of events. All quick."""
 
@@ -50,6 +66,9 @@ class Observer(Protocol):
 
     def choose_lane(self, pin: Pin) -> str:
         """The pin's lane is gone: another one."""
+
+    def leaves_parking(self, pin: Pin) -> bool:
+        """Whether the parked events of this conversation can be moved to a worker now."""
 
 
 class Ingest:
@@ -72,7 +91,9 @@ class Ingest:
         self._seq = self._acked = 0
         self._flying: deque[Batch] = deque()
         self._returned: list[Parcel] = []
-        self._held: dict[str, deque[Parcel]] = {}
+        self._held: deque[Parcel] = deque()
+        self._releasing = self._release_comes = False
+        self._closed: set[str] = set()  # lanes for which parcels are held
         self._connection: Connection | None = None
         self._away: asyncio.Task[None] | None = None
         self._scheduled = False
@@ -90,8 +111,8 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """Events that Redis has not confirmed."""
-        held = sum(len(parcels) for parcels in self._held.values())
-        return len(self._spool) + len(self._returned) + held + sum(len(batch.parcels) for batch in self._flying)
+        flying = sum(len(batch.parcels) for batch in self._flying)
+        return len(self._spool) + len(self._returned) + len(self._held) + flying
 
     def start(self) -> None:
         """Connect, in the background for as long as it takes."""
@@ -107,15 +128,16 @@ class Ingest:
             self._scheduled = True
             self._loop.call_soon(self._flush)
 
-    def adopt(self, batches: list[Batch], parcels: list[Parcel]) -> None:
+    def adopt(self, left: Leftover) -> None:
         """Take over what a predecessor saved; to be called before `start`."""
-        for batch in batches:
-            for parcel in batch.parcels:
-                parcel.pin.waiting += 1
-            self._flying.append(batch)
-        for parcel in parcels:
+        for parcel in (*(parcel for batch in left.batches for parcel in batch.parcels), *left.returned):
+            parcel.pin.waiting += 1
+        self._flying.extend(left.batches)
+        self._returned += left.returned
+        self._put_back()
+        for parcel in left.parcels:
             self.put(parcel)
-        self.counters["adopted"] += sum(len(batch.parcels) for batch in batches) + len(parcels)
+        self.counters["adopted"] += left.events
 
     async def drained(self) -> None:
         """Wait until everything is confirmed."""
@@ -123,22 +145,24 @@ class Ingest:
             self._idle.clear()
             await self._idle.wait()
 
-    async def stop(self) -> tuple[list[Batch], list[Parcel]]:
-        """Stop sending; returns what was not confirmed: batches under way, then parcels."""
+    async def stop(self) -> Leftover:
+        """Stop sending; returns what was not confirmed."""
         if self._away is not None:
             self._away.cancel()
             await asyncio.gather(self._away, return_exceptions=True)
+        self._connection = None  # from here on nothing is sent and no answer counts
         await self._client.close()
         batches = list(self._flying)
         self._flying.clear()
-        held = [parcel for parcels in self._held.values() for parcel in parcels]
-        return batches, [*self._returned, *held, *self._spool.drain()]
+        return Leftover(batches, self._returned, [*self._held, *self._spool.drain()])
 
     # ---------------------------------------------------------------- sending
 
     def _flush(self) -> None:
         self._scheduled = False
-        while self._connection is not None and not self._returned and len(self._flying) < WINDOW and len(self._spool):
+        while self._connection is not None and len(self._flying) < WINDOW and len(self._spool):
+            if self._returned or self._releasing:
+                return
             if self._flying and len(self._spool) < BATCH:
                 return
             parcels = self._take()
@@ -155,10 +179,20 @@ class Ingest:
         parcels: list[Parcel] = []
         while len(parcels) < BATCH and len(self._spool):
             parcel = self._spool.pop()
-            if self._held and (held := self._held.get(parcel.pin.lane)) is not None:
-                held.append(parcel)
+            pin = parcel.pin
+            # What is behind a held one is held, even if the conversation has another lane by now.
+            held = pin.held > 0 or pin.lane in self._closed
+            if not held and pin.lane == PARKING and self._observer.leaves_parking(pin):
+                # Not behind what is parked, or the conversation would be parked for as long as it goes on.
+                held = True
+                self._release_later()
+            if held:
+                self._held.append(parcel)
+                pin.held += 1
             else:
                 parcels.append(parcel)
+        if self._held:
+            self._press()
         return parcels
 
     def _pack(self, batch: Batch) -> None:
@@ -219,9 +253,7 @@ class Ingest:
             self._sort(batch, letters, last)
         else:
             self._all_added(batch, last)
-        if self._returned and not self._flying:
-            self._spool.put_back(self._returned)
-            self._returned = []
+        self._put_back()
         if self._pressed:
             self._press()
         if len(self._spool):
@@ -255,27 +287,48 @@ class Ingest:
             if letter == "d":
                 pin.waiting -= 1
                 self.counters["duplicate"] += 1
-            elif letter in "fe":
-                self.counters["lane_full" if letter == "f" else "lane_refused"] += 1
-                self._hold(parcel)
             else:
-                if letter == "r" and pin.lane in batch.lanes:
+                if letter in "fe":
+                    self.counters["lane_full" if letter == "f" else "lane_refused"] += 1
+                    self._hold(pin.lane)
+                elif letter == "r" and pin.lane in batch.lanes:
                     pin.lane, pin.fresh = self._observer.choose_lane(pin), True
                     self.counters["picked_again"] += 1
                 self._returned.append(parcel)
 
-    def _hold(self, parcel: Parcel) -> None:
-        """The lane takes nothing now: what is bound for it waits apart, so that other lanes go on."""
-        if not self._held:
+    def _hold(self, lane: str) -> None:
+        """What is bound for this lane will wait apart, so that other lanes go on."""
+        self._closed.add(lane)
+        self._release_later()
+
+    def _release_later(self) -> None:
+        if not self._release_comes:
+            self._release_comes = True
             self._loop.call_later(HOLD_SECONDS, self._release_held)
-        self._held.setdefault(parcel.pin.lane, deque()).append(parcel)
-        self._press()
 
     def _release_held(self) -> None:
-        held, self._held = self._held, {}
-        self._spool.put_back([parcel for parcels in held.values() for parcel in parcels])
-        self._press()
+        self._release_comes = False
+        self._closed.clear()
+        self._releasing = True
+        self._put_back()
         self._flush()
+
+    def _put_back(self) -> None:
+        """What came back is sent again when nothing is under way any more that may come back as well.
+
+        It goes before what is held of its conversations: that was said later.
+        """
+        if self._flying:
+            return
+        again, self._returned = self._returned, []
+        if self._releasing or any(parcel.pin.held for parcel in again):
+            self._releasing = False
+            for parcel in self._held:
+                parcel.pin.held = 0
+            again += self._held
+            self._held.clear()
+        if again:
+            self._spool.put_back(again)
 
     # ---------------------------------------------------------------- trouble
 
@@ -317,11 +370,12 @@ class Ingest:
         for batch in reversed(self._flying):
             expected[batch.inc] = batch.seq
         for inc, first in expected.items():
-            stored = await connection.call("HGET", k.nexus(inc), "seq")
-            if stored is None or int(stored) < first - 1:
+            answer = await connection.call("HGET", k.nexus(inc), "seq")
+            stored = int(answer) if answer and answer.isdigit() else None
+            if stored is None or stored < first - 1:
                 if first > 1:
                     self.counters["redis_lost_state"] += 1
-                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - int(stored or 0))
+                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - (stored or 0))
                 await connection.call("HSET", k.nexus(inc), "seq", first - 1)
             await connection.call("EXPIRE", k.nexus(inc), 86_400)
         try:
@@ -336,8 +390,10 @@ class Ingest:
         return self._connection is None and self._spool.crowded
 
     def _press(self) -> None:
-        held = sum(len(parcels) for parcels in self._held.values())
-        full = self._spool.full or held + len(self._returned) > MAX_HELD
+        aside = len(self._held) + len(self._returned)
+        if self._pressed:
+            aside += len(self._spool)  # what is held passes through it, again and again
+        full = self._spool.full or aside > MAX_HELD
         if full != self._pressed:
             self._pressed = full
             self.on_pressure(full)

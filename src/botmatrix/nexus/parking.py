@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -25,9 +26,9 @@ from botmatrix.onebot.session import Session
 from botmatrix.routing.table import Route
 
 log = structlog.get_logger("parking")
-EVERY = 0.5
+EVERY = 0.25
 LEASE_MS = 3000
-PAGE = 200
+PAGE = 500
 LOOK_AGAIN = 60.0
 
 
@@ -39,6 +40,11 @@ class Parked(NamedTuple):
     conv: str
     route: Route | None
 
+    @property
+    def conversation(self) -> tuple[str, str]:
+        """What keeps its order."""
+        return self.affinity, self.conv
+
 
 class Parking:
     """The mover of this nexus; idle while another holds the lease. Counters: `buried_rule`."""
@@ -49,12 +55,12 @@ class Parking:
         self._after = b"-"
         self._passed: set[tuple[str, str]] = set()
         self._seen: object = None
-        self._refused = False
         self._again = 0.0
+        self._refused = False
         self.counters: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Look twice a second."""
+        """Look four times a second."""
         while True:
             try:
                 while self._workers.candidates and await self._mine() and await self.move():
@@ -66,51 +72,67 @@ class Parking:
                 self._seen, self._refused = None, False
             await asyncio.sleep(EVERY)
 
-    async def move(self) -> int:
-        """Look at one page behind those that were passed over; returns how many entries it had."""
+    async def move(self) -> bool:
+        """Move one page, a lane at a time, from behind what was passed over.
+
+        False: there is nothing behind it, or its lanes take nothing just now. Those keep their shares waiting.
+        """
         self._begin_again_if_changed()
         k = self._keys
         entries = await self._client.call("XRANGE", k.lane(PARKING), self._after, "+", "COUNT", PAGE)
-        for entry_id, fields in entries:
-            parked = self._parked(entry_id, fields)
-            if not await self._move_on(parked):
-                self._passed.add((parked.affinity, parked.conv))
-            self._after = b"(" + entry_id
-        return len(entries)
+        if not entries:
+            return False
+        shares = await self._shares([self._parked(entry_id, fields) for entry_id, fields in entries])
+        moved = sum([await self._move_share(lane, share) for lane, share in shares.items()])
+        self._after = b"(" + entries[-1][0]
+        if moved:
+            self._workers.look_soon()
+        return moved > 0 or not shares
 
     def _begin_again_if_changed(self) -> None:
         now = time.monotonic()
-        seen = (self._rules.table, tuple(self._workers.candidates))
+        seen = (self._rules.table, self._workers.pools.by_lane)
         if seen != self._seen or now >= self._again:
             self._seen, self._again = seen, now + LOOK_AGAIN
             self._after = b"-"
             self._passed.clear()
 
-    async def _move_on(self, parked: Parked) -> bool:
-        """False: it has to wait, and so has whatever is behind it in its conversation."""
-        if (parked.affinity, parked.conv) in self._passed:
-            return False
-        if parked.route is not None and parked.route.blocked:
-            return await self._bury(parked, "blocked_rule")
-        lane = await self._where(parked)
-        if lane is None:
-            return await self._bury(parked, "dropped_rule")
-        if lane == PARKING:
-            return False
-        args = (lane, parked.entry_id, parked.affinity, parked.conv)
-        if not await self._client.run(UNPARK, [self._keys.lane(PARKING), self._keys.lane(lane)], *args):
-            self._refused = True  # that lane takes nothing now: soon again
-            return False
-        self._workers.on_accepted(lane, 1)
-        return True
+    async def _shares(self, parked: Sequence[Parked]) -> dict[str, list[Parked]]:
+        """What goes to which lane. Passes over what has to wait, and whatever is behind it in its conversation."""
+        places = await self._noted({one.conversation for one in parked} - self._passed)
+        shares: dict[str, list[Parked]] = {}
+        for one in parked:
+            if one.route is not None and one.route.blocked:
+                await self._bury(one, "blocked_rule")
+            elif one.conversation not in self._passed:
+                lane = places.get(one.conversation) or self._workers.choose(one.route)
+                if lane is None:
+                    await self._bury(one, "dropped_rule")
+                elif lane == PARKING:
+                    self._passed.add(one.conversation)
+                else:
+                    places[one.conversation] = lane
+                    shares.setdefault(lane, []).append(one)
+        return shares
 
-    async def _where(self, parked: Parked) -> str | None:
-        """The lane that already has earlier events of the conversation, or a balanced choice."""
-        there = await self._client.call("HGET", parked.affinity, parked.conv)
-        lane = there.decode() if there else PARKING
-        if lane != PARKING and lane in self._workers.lanes:
-            return lane
-        return self._workers.choose(parked.route)
+    async def _move_share(self, lane: str, share: list[Parked]) -> int:
+        args = [part for one in share for part in one[:3]]
+        moved = int(await self._client.run(UNPARK, [self._keys.lane(PARKING), self._keys.lane(lane)], lane, *args))
+        self._workers.on_accepted(lane, moved)
+        if moved < len(share):
+            self._refused = True  # that lane takes nothing now: soon again
+            self._passed.update(one.conversation for one in share)
+        return moved
+
+    async def _noted(self, conversations: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The lanes that already have earlier events of these conversations."""
+        wanted = list(conversations)
+        if not wanted:
+            return {}
+        noted = await self._client.pipeline(*(("HGET", affinity, conv) for affinity, conv in wanted))
+        names = [lane.decode(errors="replace") if isinstance(lane, bytes) else PARKING for lane in noted]
+        known = self._workers.lanes
+        return {one: name for one, name in zip(wanted, names, strict=True) if name != PARKING and name in known}
 
     def _parked(self, entry_id: bytes, fields: list[Any]) -> Parked:
         k = self._keys
@@ -124,6 +146,8 @@ class Parking:
         return Parked(entry_id, k.affinity(envelope.bot), conv, route)
 
     def _route(self, bot: str, raw: bytes) -> Route | None:
+        if not self._rules.table.rules:
+            return None
         self_id = bot.partition(":")[2]
         try:
             event = Session("", "").receive(raw)
@@ -131,16 +155,16 @@ class Parking:
             return None
         return self._rules.table.match(self_id, event.group_id, event.user_id) if isinstance(event, Event) else None
 
-    async def _bury(self, parked: Parked, reason: str) -> bool:
+    async def _bury(self, parked: Parked, reason: str) -> None:
         k = self._keys
-        await self._client.run(BURY, [k.lane(PARKING), k.dead, k.stats], parked.entry_id, reason, PARKING)
-        self.counters["buried_rule"] += 1
-        return True
+        buried = await self._client.run(BURY, [k.lane(PARKING), k.dead, k.stats], parked.entry_id, reason, PARKING)
+        self.counters["buried_rule"] += int(buried)
 
     async def _mine(self) -> bool:
         key = self._keys.parking_owner
         took = await self._client.call("SET", key, self._inc, "NX", "PX", LEASE_MS)
         if not took and await self._client.call("GET", key) != self._inc.encode():
+            self._seen = None
             return False
         await self._client.call("PEXPIRE", key, LEASE_MS)
         return True

@@ -6,10 +6,12 @@ conversation's last one: only then can a balanced choice not overtake. The map l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from botmatrix.bus.keys import PARKING
+
+PATIENCE = 60
+"""Rounds for which events are held, waiting for parked ones before them to be moved."""
 
 
 class LaneState(NamedTuple):
@@ -22,15 +24,16 @@ class LaneState(NamedTuple):
 class Pin:
     """One conversation on one lane, or the part of one that follows a rule (`conv` then ends with the rule's mark).
 
-    `waiting`: events on their way to the lane. `last`: id of its newest entry there, None when that is not known
-    (then the lane's newest stands for it). `touched`: the round in which it last changed.
+    `waiting`: events on their way to the lane, `held` of which wait for the lane itself. `last`: id of its newest
+    entry there, None when that is not known (then the lane's newest stands for it). `touched`: the round in which it
+    last changed.
     """
 
-    __slots__ = ("bot", "conv", "fresh", "lane", "last", "touched", "waiting")
+    __slots__ = ("bot", "conv", "fresh", "held", "lane", "last", "touched", "waiting")
 
     def __init__(self, bot: str, conv: str, lane: str, round_: int) -> None:
         self.bot, self.conv, self.lane = bot, conv, lane
-        self.waiting = 0
+        self.waiting = self.held = 0
         self.last: bytes | None = b""
         self.touched = round_
         self.fresh = True  # its lane is still to be written to the bot's affinity hash
@@ -39,6 +42,11 @@ class Pin:
     def ruled(self) -> bool:
         """Whether a routing rule says where it belongs."""
         return "\t" in self.conv
+
+    @property
+    def target(self) -> str:
+        """Where: a worker's id or `pool:NAME`; "" without a rule."""
+        return self.conv.partition("\t")[2]
 
 
 class Pins:
@@ -75,7 +83,7 @@ class Pins:
         """Free what is settled. Returns pins whose entries left the parking place: their lane must be looked up."""
         moved = []
         for conversation, pin in list(self._pins.items()):
-            if pin.waiting or pin.touched >= self.round:
+            if self._is_moving(pin) or pin.touched >= self.round:
                 continue
             state = lanes.get(pin.lane)
             if state is not None and state.oldest and not self._settled(pin, state):
@@ -86,18 +94,32 @@ class Pins:
                 del self._pins[conversation]
         return moved
 
-    def follow(self, pin: Pin, lane: str | None) -> None:
-        """The parked events of a conversation went to `lane`, or are gone (None)."""
-        if pin.waiting or pin.touched >= self.round:
-            return
-        if lane is None or lane == PARKING:
-            self._pins.pop(f"{pin.bot}|{pin.conv}", None)
-        else:
+    def follow(self, pin: Pin, lane: str) -> None:
+        """The parked events of a conversation went to `lane`, and what is held of it goes there too."""
+        if self._is_still(pin):
             pin.lane, pin.last, pin.touched = lane, None, self.round
 
-    def on_lane(self, lane: str) -> Iterable[Pin]:
-        """Pins of one lane."""
-        return [pin for pin in self._pins.values() if pin.lane == lane]
+    def has_waited_long(self, pin: Pin) -> bool:
+        """Whether nothing became of it for so long that what is held of it is better parked."""
+        return self.round - pin.touched > PATIENCE
+
+    def lose_patience(self, pin: Pin) -> None:
+        """What is held of it is to be parked at once: nobody knows where its earlier events went."""
+        pin.touched = self.round - PATIENCE - 1
+
+    def forget(self, pin: Pin) -> None:
+        """The parked events of a conversation are gone, nobody knows where to: it is free."""
+        if not pin.waiting:
+            self._pins.pop(f"{pin.bot}|{pin.conv}", None)
+
+    def _is_still(self, pin: Pin) -> bool:
+        """Whether nothing happened to it since the round began: asking Redis took a while."""
+        return not self._is_moving(pin) and pin.touched < self.round
+
+    @staticmethod
+    def _is_moving(pin: Pin) -> bool:
+        """Whether events of it are on their way; those held back from the parking place are not."""
+        return pin.waiting > (pin.held if pin.lane == PARKING else 0)
 
     @staticmethod
     def _settled(pin: Pin, state: LaneState) -> bool:

@@ -49,11 +49,17 @@ class Reaper:
     async def rescue(self) -> None:
         """One pass over the dead nexuses and the orphans."""
         k = self._keys
-        incs = [member.decode() for member in await self._client.call("SMEMBERS", k.nexuses)]
+        incs = [member.decode(errors="replace") for member in await self._client.call("SMEMBERS", k.nexuses)]
         for inc in (*(inc for inc in incs if inc != self._inc), ""):
-            stream = k.actions(inc) if inc else k.orphans
-            args = (inc, k.prefix, k.lease(""), KEEP_SECONDS)
-            moved, unknown, expired, _ = await self._client.run(RESCUE, [stream, k.nexuses, k.stats], *args)
-            self.counters["actions_rescued"] += moved
-            if unknown or expired:
-                log.warning("actions of a nexus that is gone", nexus=inc, perhaps_sent=unknown, expired=expired)
+            try:
+                await self._rescue(inc)
+            except ReplyError as error:
+                log.error("actions can't be rescued", nexus=inc, error=str(error))
+
+    async def _rescue(self, inc: str) -> None:
+        k = self._keys
+        keys = [k.actions(inc) if inc else k.orphans, k.nexuses, k.stats]
+        moved, unknown, expired, _ = await self._client.run(RESCUE, keys, inc, k.prefix, k.lease(""), KEEP_SECONDS)
+        self.counters["actions_rescued"] += moved
+        if unknown or expired:
+            log.warning("actions of a nexus that is gone", nexus=inc, perhaps_sent=unknown, expired=expired)

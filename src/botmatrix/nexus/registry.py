@@ -67,7 +67,7 @@ class Registry:
         """`bot epoch`: another nexus has a newer link of the bot."""
         key, _, epoch = body.decode(errors="replace").rpartition(" ")
         bot = self._hub.bots.get(key)
-        if bot is not None and epoch.isdigit() and int(epoch) > bot.epoch and key not in self._to_claim:
+        if bot is not None and epoch.isdecimal() and int(epoch) > bot.epoch and key not in self._to_claim:
             self._hub.drop(key, SUPERSEDED, "this bot has a newer link at another nexus")
 
     # ---------------------------------------------------------------- tasks
@@ -78,10 +78,10 @@ class Registry:
         await self._client.call("SET", k.lease(self.inc), "1", "PX", LEASE_MS)
         own_id = self.inc.rpartition(".")[0]
         for member in await self._client.call("SMEMBERS", k.nexuses):
-            inc = member.decode()
+            inc = member.decode(errors="replace")
             if inc != self.inc and inc.rpartition(".")[0] == own_id:
                 boot, pid = await self._client.call("HMGET", k.nexus(inc), "boot", "pid")
-                if boot and boot.decode() == boot_id() and pid and not psutil.pid_exists(int(pid)):
+                if boot == boot_id().encode() and pid and pid.isdigit() and not psutil.pid_exists(int(pid)):
                     await self._client.call("DEL", k.lease(inc))
         try:
             await self._client.call("XGROUP", "CREATE", k.actions(self.inc), "g", "0", "MKSTREAM")
@@ -147,28 +147,48 @@ class Registry:
     # ---------------------------------------------------------------- inside
 
     async def _claim_page(self) -> None:
-        page = list(self._to_claim.items())[:PAGE]
-        await asyncio.gather(*(self._claim(self._hub.bots[key], link) for key, link in page if key in self._hub.bots))
-        for key, link in page:
+        page = [(key, link, self._hub.bots.get(key)) for key, link in list(self._to_claim.items())[:PAGE]]
+        claims = [self._claim(bot, link) if bot is not None else _nothing() for _, link, bot in page]
+        answers = await asyncio.gather(*claims, return_exceptions=True)
+        failed: BaseException | None = None
+        for (key, link, _), answer in zip(page, answers, strict=True):
+            failed = answer or failed
             if self._to_claim.get(key) == link:
                 del self._to_claim[key]
+                if answer is not None:
+                    self._to_claim[key] = link  # behind the others
+        if failed is not None:
+            raise failed
 
     async def _claim(self, bot: Bot, link: str) -> None:
+        """Claim it if it is still here, and find where its conversations are."""
         k = self._keys
-        fields = [part for pair in {**_describe(bot), "link": link}.items() for part in pair]
-        epoch = await self._client.run(CLAIM, [k.bot(bot.key), k.epoch, k.bots], bot.key, self.inc, k.prefix, *fields)
+        epoch = bot.epoch
+        if bot.state is not BotState.OFFLINE:
+            fields = [part for pair in {**_describe(bot), "link": link}.items() for part in pair]
+            keys = [k.bot(bot.key), k.epoch, k.bots]
+            epoch = int(await self._client.run(CLAIM, keys, bot.key, self.inc, k.prefix, *fields))
         if bot.epoch == 0:
             flat = await self._client.call("HGETALL", k.affinity(bot.key))
             for conv, lane in zip(flat[::2], flat[1::2], strict=True):
-                self._pins.restore(bot.key, conv.decode(), lane.decode())
-        bot.epoch = int(epoch)
+                self._pins.restore(bot.key, conv.decode(errors="replace"), lane.decode(errors="replace"))
+        # One that has left meanwhile is claimed anew when it comes back, but what it said goes on.
+        bot.epoch = epoch if bot.state is not BotState.OFFLINE else 0
         self.on_claimed(bot)
 
     async def _publish_changed(self) -> None:
-        changed = [self._hub.bots[key] for key in self._changed if key in self._hub.bots and key not in self._to_claim]
-        self._changed = set()
-        for start in range(0, len(changed), PAGE):
-            await self._client.pipeline(*(self._described(bot) for bot in changed[start : start + PAGE]))
+        keys, self._changed = self._changed, set()
+        try:
+            self._changed |= keys & self._to_claim.keys()  # not ours yet, or not again
+            changed = [self._hub.bots[key] for key in keys - self._changed if key in self._hub.bots]
+            for start in range(0, len(changed), PAGE):
+                answers = await self._client.pipeline(*map(self._described, changed[start : start + PAGE]))
+                if any(str(answer).startswith("NOSCRIPT") for answer in answers):
+                    self._changed |= keys
+                    await self._client.call("SCRIPT", "LOAD", DESCRIBE.text)
+        except EngineUnavailable:
+            self._changed |= keys
+            raise
 
     def _described(self, bot: Bot) -> tuple[str | int, ...]:
         flat = [part for pair in _describe(bot).items() for part in pair]
@@ -183,8 +203,12 @@ class Registry:
             for bot, epoch in zip(page, answers, strict=True):
                 if epoch is None:
                     self.online(bot, "again")
-                elif isinstance(epoch, bytes) and int(epoch) > bot.epoch and bot.key not in self._to_claim:
-                    self._hub.drop(bot.key, SUPERSEDED, "this bot has a newer link at another nexus")
+                elif isinstance(epoch, bytes):
+                    self.on_superseded(bot.key.encode() + b" " + epoch)
+
+
+async def _nothing() -> None:
+    """The claim of a bot that was forgotten."""
 
 
 def _describe(bot: Bot) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
@@ -20,12 +21,12 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked_rule`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, rules: Rules) -> None:
+    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
+        self._core, self._rules = core, rules
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
-        self._rules = rules
-        self._unclaimed: dict[str, deque[tuple[Event, int]]] = {}
+        self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
         self.on_pressure: Callable[[bool], None] = lambda _full: None
         self.counters: Counter[str] = Counter()
@@ -44,19 +45,37 @@ class Router:
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
-        for event, received_ms in waiting:
+        for _, event, received_ms in waiting:
             self._send(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
-    def _send(self, bot: Bot, event: Event, received_ms: int) -> None:
+    def park_unclaimed(self) -> None:
+        """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
+        for waiting in self._unclaimed.values():
+            for bot, event, received_ms in waiting:
+                self._send(bot, event, received_ms, park=True)
+        self._unclaimed.clear()
+        self._count_unclaimed(-self.unclaimed)
+
+    def _send(self, bot: Bot, event: Event, received_ms: int, *, park: bool = False) -> None:
+        verdict = self._core.judge(bot, event)
+        if verdict.blocked:
+            self._count_blocked(verdict.reason)
+            return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
         if route is not None and route.blocked:
-            self.counters["blocked_rule"] += 1
+            self._count_blocked("rule")
+        elif park:
+            self._dispatcher.park(bot, event, received_ms, route)
         else:
             self._dispatcher.dispatch(bot, event, received_ms, route)
 
+    def _count_blocked(self, reason: str) -> None:
+        self.counters["blocked"] += 1
+        self.counters["blocked_" + reason] += 1
+
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
-        self._unclaimed.setdefault(bot.key, deque()).append((event, received_ms))
+        self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))
         self._count_unclaimed(1)
 
     def _count_unclaimed(self, more: int) -> None:

@@ -2,18 +2,23 @@
 
 In ordinary times it holds a few parcels for a millisecond. While Redis is away it grows: past `memory` bytes the tail
 goes to a file, past `disk` bytes it is full and the gateway stops reading (TCP back-pressure); nothing is dropped.
+When the file can't be written it is full at once, and what still comes stays in memory.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+import structlog
 
 from botmatrix.nexus.pins import Pin
 
+log = structlog.get_logger("spool")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
 
@@ -36,35 +41,31 @@ class Spool:
         self._head: deque[Parcel] = deque()
         self._head_bytes = 0
         self._pins: deque[Pin] = deque()  # of the parcels in the file, in order
-        self._writer: IO[bytes] | None = None
+        self._writer: FileIO | None = None
         self._reader: IO[bytes] | None = None
         self._file_bytes = 0
+        self._tail: deque[Parcel] = deque()  # what came after the file could not be written
 
     def __len__(self) -> int:
-        return len(self._head) + len(self._pins)
+        return len(self._head) + len(self._pins) + len(self._tail)
 
     @property
     def full(self) -> bool:
         """Whether nothing more should be read from the bots."""
-        return self._file_bytes >= self._disk
+        return self._file_bytes >= self._disk or bool(self._tail)
 
     @property
     def crowded(self) -> bool:
         """Whether half the room is gone."""
-        return self._file_bytes * 2 >= self._disk
-
-    @property
-    def size(self) -> int:
-        """Bytes of payload that wait."""
-        return self._head_bytes + self._file_bytes
+        return self._file_bytes * 2 >= self._disk or bool(self._tail)
 
     def put(self, parcel: Parcel) -> None:
-        """Add at the tail. Raises `OSError` when the file can't be written; the parcel is then kept in memory."""
-        if self._pins or self._head_bytes >= self._memory:
-            self._spill(parcel)
-        else:
+        """Add at the tail."""
+        if not self._pins and not self._tail and self._head_bytes < self._memory:
             self._head.append(parcel)
             self._head_bytes += len(parcel.payload)
+        elif self._tail or not self._spill(parcel):
+            self._tail.append(parcel)
 
     def put_back(self, parcels: list[Parcel]) -> None:
         """Add at the head, in their order."""
@@ -75,6 +76,9 @@ class Spool:
         """Take from the head. Raises `IndexError` when empty."""
         if not self._head and self._pins:
             self._load()
+        if not self._head:
+            self._head, self._tail = self._tail, self._head
+            self._head_bytes = sum(len(parcel.payload) for parcel in self._head)
         parcel = self._head.popleft()
         self._head_bytes -= len(parcel.payload)
         return parcel
@@ -89,31 +93,33 @@ class Spool:
             if handle is not None:
                 handle.close()
         self._writer = self._reader = None
+        self._file_bytes = 0
         self.path.unlink(missing_ok=True)
 
-    def _spill(self, parcel: Parcel) -> None:
+    def _spill(self, parcel: Parcel) -> bool:
+        """Write it to the file; False when that can't be done."""
+        record = _encoder.encode((parcel.mark, parcel.payload))
+        record = len(record).to_bytes(4, "big") + record
         try:
             if self._writer is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._writer = self.path.open("wb")
-                self._reader = self.path.open("rb")
-            record = _encoder.encode((parcel.mark, parcel.payload))
-            self._writer.write(len(record).to_bytes(4, "big") + record)
-        except OSError:
-            # Memory is the last place left; `full` has no file to measure, so the caller must stop reading.
-            self._file_bytes = self._disk
-            if not self._pins:
-                self._head.append(parcel)
-                self._head_bytes += len(parcel.payload)
-                return
-            raise
-        self._pins.append(parcel.pin)
-        self._file_bytes += len(record) + 4
+                writer = self.path.open("wb", buffering=0)
+                self._reader, self._writer = self.path.open("rb"), writer
+            if self._writer.write(record) == len(record):
+                self._pins.append(parcel.pin)
+                self._file_bytes += len(record)
+                return True
+            reason = "there is no room"
+        except OSError as error:
+            reason = str(error)
+        log.error("events can't be kept in a file: bots are not read any more", path=str(self.path), reason=reason)
+        if not self._pins:
+            with suppress(OSError):
+                self.close()
+        return False
 
     def _load(self, count: int = 256) -> None:
-        assert self._writer is not None  # noqa: S101  there are pins, so there is a file
-        assert self._reader is not None  # noqa: S101
-        self._writer.flush()
+        assert self._reader is not None  # noqa: S101  there are pins, so there is a file
         for _ in range(min(count, len(self._pins))):
             size = int.from_bytes(self._reader.read(4), "big")
             mark, payload = _decoder.decode(self._reader.read(size))
@@ -121,7 +127,6 @@ class Spool:
             self._head_bytes += len(payload)
         if not self._pins:
             self.close()
-            self._file_bytes = 0
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

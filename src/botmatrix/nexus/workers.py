@@ -19,6 +19,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.pins import LaneState, Pin, Pins
 from botmatrix.routing.balance import Load, pick
 from botmatrix.routing.place import Otherwise, Pools, place
+from botmatrix.routing.rule import DEFAULT_POOL
 from botmatrix.routing.table import Route
 
 log = structlog.get_logger("workers")
@@ -55,8 +56,21 @@ class Workers:
             self.candidates.remove(pin.lane)
             self.pools = self.pools.without(pin.lane)
         self._look_now.set()
-        # What follows a rule is parked: there its rule is looked up again.
-        return PARKING if pin.ruled else self.choose() or PARKING
+        if pin.ruled:  # parked, for there its rule is looked up again
+            self._pins.lose_patience(pin)
+            return PARKING
+        return self._balanced()
+
+    def leaves_parking(self, pin: Pin) -> bool:
+        """Whether somebody takes its events: then the parked ones are being moved, and later ones may wait for that.
+
+        Not for ever: the rule may have changed to somebody who is away.
+        """
+        taken = self.pools.has(pin.target) or bool(self.pools.lanes(DEFAULT_POOL))
+        return taken and not self._pins.has_waited_long(pin)
+
+    def _balanced(self) -> str:
+        return self.choose() or PARKING
 
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
@@ -67,13 +81,13 @@ class Workers:
         """`lane count sum`: a worker settled events of ours; `sum` adds up when we received them (ms)."""
         try:
             lane_, count_, total_ = body.split(b" ")
-            lane, count, total = lane_.decode(), int(count_), int(total_)
-        except ValueError:
+            lane, count, received = lane_.decode(), int(count_), int(total_) / int(count_) / 1000
+        except (ValueError, ArithmeticError):
             return
         if load := self.loads.get(lane):
             now = self._clock.now()
             load.in_flight = max(0, load.in_flight - count)
-            load.observe(max(0.0001, now - total / count / 1000), now)
+            load.observe(max(0.0001, now - received), now)
 
     def on_presence(self, _worker: bytes) -> None:
         """Somebody announced itself: look at once if we do not know it."""
@@ -106,8 +120,24 @@ class Workers:
         self.lanes = {view.lane: view for view in views}
         self._refresh()
         for pin in self._pins.end_round({view.lane: LaneState(view.oldest, view.newest) for view in views}):
-            lane = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
-            self._pins.follow(pin, lane.decode() if lane else None)
+            await self._follow(pin)
+
+    def look_soon(self) -> None:
+        """Something changed: look before the second is over."""
+        self._look_now.set()
+
+    async def _follow(self, pin: Pin) -> None:
+        """Its parked events have left: the mover has noted where to."""
+        noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
+        if noted and noted != PARKING.encode():
+            self._pins.follow(pin, noted.decode(errors="replace"))
+        elif pin.waiting and (pin.ruled or pin.last != b""):
+            self._pins.lose_patience(pin)  # the mover finds what it put elsewhere, as another rule wanted
+        elif pin.waiting:
+            self._pins.follow(pin, self._balanced())
+            pin.fresh = True
+        else:
+            self._pins.forget(pin)
 
     async def close(self) -> None:
         """End the connection."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from botmatrix.routing.rule import DEFAULT_POOL, Fallback
+from botmatrix.routing.rule import DEFAULT_POOL, POOL, Fallback
 from botmatrix.routing.table import Route
 
 
@@ -37,6 +37,10 @@ class Pools:
     def lanes(self, pool: str) -> Sequence[str]:
         """The lanes of one pool."""
         return self._by_pool.get(pool, ())
+
+    def has(self, target: str) -> bool:
+        """Whether a rule's target (a worker's id or `pool:NAME`) takes events."""
+        return target in self.by_lane or bool(target.startswith(POOL) and self.lanes(target.removeprefix(POOL)))
 
     def without(self, lane: str) -> Pools:
         """The same, but for one lane."""

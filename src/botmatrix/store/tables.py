@@ -74,6 +74,22 @@ class LoginSession(Base):
     user_agent: Mapped[str]
 
 
+class CoreDocument(Base):
+    """The judge's configuration: one row, or none before the first change."""
+
+    __tablename__ = "core_config"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """Always 1."""
+    version: Mapped[int]
+    """Rises with every change, wherever it is made."""
+    document: Mapped[str]
+    """JSON, as it stands in Redis."""
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_by: Mapped[str]
+    """A user name, or `chat` for a verb in a chat."""
+
+
 class RoutingRule(Base):
     """A routing rule (`botmatrix.routing.rule.Rule`)."""
 

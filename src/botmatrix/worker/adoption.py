@@ -7,6 +7,7 @@ import random
 
 import structlog
 
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.worker.consumer import Consumer, End
 from botmatrix.worker.drain import Drain
@@ -41,7 +42,16 @@ class Adopter:
         return [lane for lane in joined if lane is not None]
 
     async def _join(self, name: str) -> Lane | None:
-        return await patiently(lambda: self._lanes.join(name), "join")
+        """A lane that Redis refuses is in nobody's way: it is tried again at the next look."""
+
+        async def join() -> Lane | None:
+            try:
+                return await self._lanes.join(name)
+            except ReplyError as error:
+                log.error("a lane can't be adopted", lane=name, error=str(error))
+                return None
+
+        return await patiently(join, "join")
 
     async def _mind(self, lane: Lane, consumer: Consumer) -> None:
         log.warning("adopted the lane of a worker that is gone", lane=lane.name)

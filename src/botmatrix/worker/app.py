@@ -17,6 +17,7 @@ from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
 from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
 from botmatrix.worker.tally import Tally
@@ -42,12 +43,12 @@ async def run(settings: Settings) -> None:
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, SystemClock(), box, report.status)
     host = Host(services)
-    report.plugins = lambda: [plugin.id for plugin in host.plugins]
+    report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up = worker.catch_up
     try:
         await host.load_all()
-        log.info("the worker starts", worker=options.worker_id, plugins=len(host.plugins))
+        log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         await worker.run(stop)
     finally:
         await host.close()

@@ -55,7 +55,7 @@ class Intake:
         envelope = decode_envelope(delivery.payload)
         try:
             event = _event.decode(envelope.event)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadEnvelope("undecodable") from error
         key = self._handler.serial_key(envelope, event)
         return Job(hold, delivery, envelope, event, key, alone=deaths >= SUSPECT)

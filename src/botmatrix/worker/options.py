@@ -30,6 +30,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if not plain_id(self.worker_id):
-            raise ConfigError("worker_id", self.worker_id, "1 to 64 letters, digits and _ . -, not starting with _ . -")
+            expected = "1 to 64 letters, digits and _ . -, not starting with _ . -, and not `default`"
+            raise ConfigError("worker_id", self.worker_id, expected)
         if self.concurrency < 1:
             raise ConfigError("worker_concurrency", self.concurrency, "a number from 1 on")

@@ -7,6 +7,7 @@ import time
 
 import structlog
 
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.lanes import Lanes, Settlement
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.job import Job
@@ -35,7 +36,7 @@ class Runner:
         settled when this returns, so that it isn't blamed for what comes after it.
         """
         if job.alone:
-            await patiently(lambda: self._lanes.suspect(job.hold.lane, job.delivery.entry_id), "suspect")
+            await patiently(lambda: self._mark(job), "suspect")
         outcome = await self._outcome(job)
         if isinstance(outcome, Retry):
             delay = await self._delay(job, outcome)
@@ -46,6 +47,13 @@ class Runner:
         if job.alone:
             await self._acquit(job)
         return None
+
+    async def _mark(self, job: Job) -> None:
+        try:
+            await self._lanes.suspect(job.hold.lane, job.delivery.entry_id)
+        except ReplyError as error:
+            # A full Redis: only what is settled makes it emptier, so this must not wait for it.
+            log.warning("an entry runs alone without its mark", lane=job.hold.lane.name, error=str(error))
 
     async def _acquit(self, job: Job) -> None:
         """It ran alone and we live: settled first, then cleared of suspicion, before anything else runs."""

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 import structlog
 
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
@@ -157,7 +158,7 @@ class Worker:
         try:
             for lane in lanes:
                 await self._lanes.release(lane)
-        except EngineUnavailable:
+        except (EngineUnavailable, ReplyError):
             log.warning("lanes could not be given back", consequence="they are adopted when the lease runs out")
 
     async def _leave(self) -> None:

@@ -9,10 +9,14 @@ import msgspec
 import pytest
 
 from botmatrix.bus.client import Client
-from botmatrix.bus.envelope import ActionEntry, decode_action
+from botmatrix.bus.envelope import ActionEntry, decode_action, decode_envelope
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import FENCED, KEPT, SETTLED, Lanes, Settlement
-from botmatrix.errors import Fenced
+from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.presence import Presence
+from botmatrix.errors import BadEnvelope, Fenced
+from botmatrix.worker.adoption import Adopter
+from botmatrix.worker.drain import Drain
 
 KEYS = Keys()
 
@@ -131,6 +135,37 @@ async def test_a_full_redis_still_settles_because_the_acknowledgement_comes_firs
     assert await client.call("XLEN", KEYS.orphans) == 1
 
 
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_lane_of_a_full_redis_can_be_joined_and_emptied(
+    client: Client, first: Lanes, second: Lanes, released: bool
+) -> None:
+    old = await first.join("w1")
+    assert old is not None
+    await put(client, "w1", "x")
+    await first.read(old, 3, 100)
+    if released:
+        await first.release(old)
+    await client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        lane = await second.join("w1")
+        assert lane is not None
+        (delivery,) = await second.read(lane, 3, 100)
+        assert await second.settle(lane, [Settlement(delivery.entry_id, "n", 1)]) == bytes([SETTLED])
+    finally:
+        await client.call("CONFIG", "SET", "maxmemory", "0")
+
+
+async def test_a_lease_is_renewed_in_a_full_redis(client: Client, redis_url: str) -> None:
+    thread = LeaseThread(redis_url, KEYS, "w1.aaaaaaaa")
+    await client.call("SET", KEYS.lease("w1.aaaaaaaa"), "1", "PX", 500)
+    await client.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        await asyncio.to_thread(thread.renew)
+    finally:
+        await client.call("CONFIG", "SET", "maxmemory", "0")
+    assert await client.call("PTTL", KEYS.lease("w1.aaaaaaaa")) > 5000
+
+
 async def test_an_action_that_redis_refuses_is_told_apart(client: Client, first: Lanes) -> None:
     lane = await first.join("w1")
     assert lane is not None
@@ -186,3 +221,59 @@ async def test_only_suspects_are_blamed_for_a_further_death(client: Client, firs
     adopted = await second.join("w1")
     assert adopted is not None
     assert await second.deaths(adopted) == {guilty.entry_id: 1}
+
+
+async def test_rubbish_in_redis_is_left_out(client: Client, first: Lanes, redis_url: str) -> None:
+    bad = b"\xff"
+    await client.call("HSET", KEYS.own, bad, bad, "w1", "1|w1.gone", "default", "1|x.gone")
+    await client.call("HSET", KEYS.deaths("w1"), "1-1", "many", "1-2", "2")
+    await client.call("SADD", KEYS.workers, bad, "wrong")
+    await client.call("SADD", KEYS.bots, bad)
+    await client.call("SADD", KEYS.nexuses, bad)
+    await client.call("SET", KEYS.presence("wrong"), "no hash")
+    await client.call("SET", KEYS.lane("w2"), "no stream")
+    await client.call("HSET", KEYS.own, "w2", "1|w2.gone")
+    await client.call("XADD", KEYS.dead, "*", "payload", bad, "reason", bad)
+    assert sorted(await first.orphans()) == ["w1", "w2"]
+    lane = await first.join("w1")
+    assert lane is not None
+    assert await first.deaths(lane) == {b"1-2": 2}
+    presence = Presence(redis_url, KEYS)
+    assert await presence.workers() == []
+    assert len(await presence.bots()) == 1
+    assert len(await presence.nexuses()) == 1
+    assert "w2" in [queue.lane for queue in await presence.queues()]
+    assert len(await presence.dead()) == 1
+    await presence.close()
+
+
+def test_what_is_nested_too_deep_is_undecodable() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    for decode in (decode_action, decode_envelope):
+        with pytest.raises(BadEnvelope):
+            decode(b'{"params":%b,"event":%b}' % (deep, deep))
+
+
+async def test_an_orphan_that_redis_refuses_is_in_nobodys_way(client: Client, first: Lanes) -> None:
+    await client.call("SET", KEYS.lane("wrong"), "no stream")
+    for name in ("wrong", "w8", "w9"):
+        await client.call("HSET", KEYS.own, name, f"1|{name}.gone")
+    async with asyncio.timeout(5):
+        lanes = await Adopter("w1", first, Drain())._adopt(besides=set())
+    assert sorted(lane.name for lane in lanes) == ["w8", "w9"]
+
+
+def test_a_time_beyond_all_calendars_is_undecodable() -> None:
+    fields = b'"id":"1","bot":"qq:1","conv":"bot","nexus":"n","epoch":1,"event":{}'
+    assert decode_envelope(b'{%b,"t":1700000000000}' % fields).t == 1_700_000_000_000
+    with pytest.raises(BadEnvelope):
+        decode_envelope(b'{%b,"t":%b}' % (fields, b"9" * 400))
+
+
+async def test_a_reason_that_is_no_unicode_is_settled_all_the_same(client: Client, first: Lanes) -> None:
+    lane = await first.join("w1")
+    assert lane is not None
+    await put(client, "w1", "x")
+    (delivery,) = await first.read(lane, 3, 100)
+    item = Settlement(delivery.entry_id, "n", 1, dead="no file \udcff", payload=b"x")
+    assert await first.settle(lane, [item]) == bytes([SETTLED])

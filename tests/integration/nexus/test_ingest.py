@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import ValkeyProcess
 
 from botmatrix.bus.client import Client
@@ -14,10 +18,11 @@ from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.lanes import Lanes
 from botmatrix.clock import SystemClock
 from botmatrix.nexus import handover, ingest
-from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.ingest import Batch, Ingest
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.nexus.workers import Workers
+from botmatrix.routing.place import Pools
 
 KEYS = Keys()
 INC = "n1.aaaaaaaa"
@@ -125,6 +130,62 @@ async def test_a_full_lane_waits_without_stopping_the_others(road: Road, monkeyp
     assert await road.on("w1") == ["3", "4", "5"]
 
 
+def hold_up_answers(road: Road, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The answers to all batches but the first come late."""
+    answered, loop = road.ingest._answered, asyncio.get_running_loop()
+
+    def late(connection: Any, batch: Batch, future: Any) -> None:
+        loop.call_later(seconds if batch.seq > 1 else 0, answered, connection, batch, future)
+
+    monkeypatch.setattr(road.ingest, "_answered", late)
+
+
+async def test_what_is_held_goes_before_what_comes_back_later(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "HIGH_WATER", 3)
+    hold_up_answers(road, monkeypatch, 2 * ingest.HOLD_SECONDS)
+    for n in range(200):
+        road.say(str(n))
+    while not road.ingest._closed:
+        await asyncio.sleep(0.001)
+    monkeypatch.setattr(ingest, "HIGH_WATER", 100_000)
+    await road.ingest.drained()
+    assert await road.on("w1") == [str(n) for n in range(200)]
+
+
+async def test_what_is_held_at_the_end_goes_first_at_the_next_start(
+    road: Road, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ingest, "HIGH_WATER", 3)
+    hold_up_answers(road, monkeypatch, 60)
+    for n in range(200):
+        road.say(str(n))
+    while not road.ingest._closed:
+        await asyncio.sleep(0.001)
+    handover.leave(tmp_path, INC, await road.ingest.stop())
+    monkeypatch.setattr(ingest, "HIGH_WATER", 100_000)
+    heir = Road(road.lanes._url, tmp_path, "n1.cccccccc")
+    heir.ingest.adopt(handover.take(tmp_path, "n1", heir.pins))
+    heir.ingest.start()
+    await heir.ingest.drained()
+    assert await heir.on("w1") == [str(n) for n in range(200)]
+    await heir.close()
+
+
+async def test_a_full_lane_stops_the_reading_until_there_is_room(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "HIGH_WATER", 3)
+    monkeypatch.setattr(ingest, "MAX_HELD", 100)
+    pressed: list[bool] = []
+    road.ingest.on_pressure = pressed.append
+    for n in range(1000):
+        road.say(str(n))
+    await asyncio.sleep(3 * ingest.HOLD_SECONDS)
+    assert pressed == [True]
+    monkeypatch.setattr(ingest, "HIGH_WATER", 100_000)
+    await road.ingest.drained()
+    assert pressed == [True, False]
+    assert await road.on("w1") == [str(n) for n in range(1000)]
+
+
 async def test_a_killed_redis_loses_nothing_and_doubles_nothing(own_valkey: ValkeyProcess, tmp_path: Path) -> None:
     road = Road(own_valkey.url, tmp_path)
     await road.worker()
@@ -175,12 +236,11 @@ async def test_what_is_unconfirmed_at_the_end_is_delivered_by_the_next_start(
     for n in range(1, 300):
         road.say(str(n))
         await asyncio.sleep(0)
-    batches, parcels = await road.ingest.stop()
-    handover.leave(tmp_path, INC, batches, parcels)
+    handover.leave(tmp_path, INC, await road.ingest.stop())
     own_valkey.start()
 
     heir = Road(own_valkey.url, tmp_path, "n1.cccccccc")
-    heir.ingest.adopt(*handover.take(tmp_path, "n1", heir.pins))
+    heir.ingest.adopt(handover.take(tmp_path, "n1", heir.pins))
     heir.ingest.start()
     heir.say("300")
     await heir.ingest.drained()
@@ -200,3 +260,60 @@ async def test_a_spool_past_its_memory_goes_through_the_file_in_order(tmp_path: 
     assert spool.crowded
     assert [parcel.payload for parcel in spool.drain()] == [f"{n:04}".encode() for n in range(1, 600)]
     assert not (tmp_path / "spool").exists()
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """A disk that is full: no file of this process grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+async def test_a_spool_on_a_full_disk_keeps_everything_and_recovers(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path / "spool", memory=100, disk=100_000)
+    pin = Pins().pin("qq:1", "group:1", "w1")
+    with no_file_beyond(size), capture_logs():
+        for n in range(300):
+            spool.put(Parcel(pin, "", f"{n:04}".encode()))
+    assert spool.full
+    assert len(spool) == 300
+    assert [parcel.payload for parcel in spool.drain()] == [f"{n:04}".encode() for n in range(300)]
+    assert not spool.full
+
+
+async def test_what_comes_back_goes_before_what_is_held_from_the_parking_place(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road = Road(redis_url, tmp_path)
+    road.ingest.start()
+    road.say("first", "group:3")
+    await road.ingest.drained()
+    hold_up_answers(road, monkeypatch, 0.05)
+    road.pins.pin("qq:1", "group:2", "gone")
+    for n in range(64):
+        road.say(f"other {n}", "group:2")
+    for n in range(64):
+        road.say(str(n))
+    while len(road.ingest._flying) < 2:
+        await asyncio.sleep(0)
+    road.workers.candidates = ["w1"]
+    road.workers.pools = Pools([("w1", "default")])
+    for n in range(64, 128):
+        road.say(str(n))
+    while not road.ingest._held:
+        await asyncio.sleep(0)
+    assert len(road.ingest._flying) == 2
+    monkeypatch.undo()
+    await road.worker()
+    async with asyncio.timeout(10):
+        while road.ingest.waiting:
+            await asyncio.sleep(0.05)
+            await road.workers.look()
+    parked_and_moved = [*await road.on(PARKING), *await road.on("w1")]
+    assert [text for text in parked_and_moved if text.isdigit()] == [str(n) for n in range(128)]
+    await road.close()

@@ -27,9 +27,15 @@ async def tables(url: str) -> set[str]:
 
 
 async def test_an_empty_database_gets_every_step_once(empty_database: str) -> None:
-    assert await upgrade(empty_database, part="tests") == ["0001", "0003"]
+    assert await upgrade(empty_database, part="tests") == ["0001", "0002", "0003"]
     assert await upgrade(empty_database, part="tests") == []
-    assert await tables(empty_database) == {"alembic_version", "users", "login_sessions", "routing_rules"}
+    assert await tables(empty_database) == {
+        "alembic_version",
+        "users",
+        "login_sessions",
+        "core_config",
+        "routing_rules",
+    }
 
 
 async def test_the_steps_lead_to_the_tables_that_the_code_uses(database_url: str) -> None:
@@ -44,7 +50,7 @@ async def test_the_steps_lead_to_the_tables_that_the_code_uses(database_url: str
 
 async def test_many_processes_at_once_take_each_step_once(empty_database: str) -> None:
     taken = await asyncio.gather(*(upgrade(empty_database, part="tests") for _ in range(4)))
-    assert sorted(taken) == [[], [], [], ["0001", "0003"]]
+    assert sorted(taken) == [[], [], [], ["0001", "0002", "0003"]]
 
 
 async def test_a_newer_schema_is_refused_and_not_touched(database_url: str) -> None:

@@ -84,7 +84,7 @@ async def test_a_plugin_that_blocks_loses_its_own_event_only(stage: Stage, worke
 
 
 def test_an_id_that_cannot_stand_in_a_name_is_refused() -> None:
-    for worker_id in ("", "a b", "a|b", "-a", "x" * 65):
+    for worker_id in ("", "a b", "a|b", "-a", "x" * 65, "default"):
         with pytest.raises(ConfigError):
             Options(worker_id=worker_id)
 

@@ -71,3 +71,15 @@ async def test_a_worker_joins_anew_when_redis_lost_everything(own_stage: Stage, 
         await until(lambda: own_stage.presence("w1"))
         await own_stage.put("w1", event_of(0))
         await own_stage.until_sent(1)
+
+
+async def test_a_full_redis_is_emptied_by_a_worker_that_starts_and_stops(
+    own_stage: Stage, own_valkey: ValkeyProcess, running: Running
+) -> None:
+    await own_stage.put("w1", event_of(0), event_of(1, user=2))
+    (first, _), *_ = await own_stage.redis.call("XRANGE", KEYS.lane("w1"), "-", "+")
+    await own_stage.redis.call("HSET", KEYS.deaths("w1"), first, "2")
+    await own_stage.redis.call("HSET", KEYS.presence("w1"), "transport", "stream")
+    await own_stage.redis.call("CONFIG", "SET", "maxmemory", "1")
+    async with running(own_stage, fast_options("w1")):
+        await own_stage.until_settled("w1")

@@ -34,7 +34,23 @@ def test_home_may_stand_anywhere(given: list[str], wanted: list[str]) -> None:
     assert hoist(given) == wanted
 
 
-COMMANDS = ["up", "nexus", "control", "worker", "doctor", "sim", "bot", "queue", "route", "config", "user", "version"]
+COMMANDS = [
+    *(
+        "up",
+        "nexus",
+        "control",
+        "worker",
+        "doctor",
+        "sim",
+        "bot",
+        "queue",
+        "route",
+        "core",
+        "config",
+        "user",
+        "version",
+    ),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -59,6 +75,12 @@ def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[s
 
 def test_replay_wants_one_letter_or_all_but_not_both() -> None:
     assert run(["queue", "replay", "1-0", "--all"]) == 2
+
+
+@pytest.mark.parametrize("command", ["replay", "purge"])
+def test_what_is_no_letter_is_said_in_words(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["queue", command, "nonsense"]) == 1
+    assert "there is no dead letter 'nonsense'" in capsys.readouterr().err
 
 
 def test_wrong_setting_is_exit_78_in_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +144,15 @@ def test_setting_can_be_repaired_while_it_is_wrong(home: Path) -> None:
     (home / "config.json").write_text('{"ws_port": "x"}')
     assert run(["config", "set", "ws_port", "4001"]) == 0
     assert run(["config", "check"]) == 0
+
+
+def test_setting_that_contradicts_another_is_told_at_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "set", "gateway_host", "0.0.0.0"]) == 0
+    assert run(["config", "set", "bot_token", ""]) == 78
+    said = capsys.readouterr()
+    assert "Written to" in said.out
+    assert "expected a token, since gateway_host 0.0.0.0" in said.err
+    assert run(["config", "set", "gateway_host", "127.0.0.1"]) == 0
 
 
 def test_unknown_setting_is_not_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

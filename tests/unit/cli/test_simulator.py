@@ -125,6 +125,11 @@ async def test_refused_token_is_explained(token: str, words: str) -> None:
             await talk(url, "x", token=token)
 
 
+async def test_url_that_is_no_gateway_is_explained() -> None:
+    with pytest.raises(BotMatrixError, match=r"http://x is not the address of a gateway: expected one like ws://"):
+        await talk("http://x", "x")
+
+
 async def test_missing_gateway_is_explained() -> None:
     with pytest.raises(BotMatrixError, match="is `botmatrix up` running"):
         await talk("ws://127.0.0.1:1/", "x")

@@ -89,6 +89,12 @@ def test_welcome_shows_where_to_go_and_the_password_of_the_first_start_only(home
     assert "first-password" not in "\n".join(Welcome(settings, said.append).lines(""))
 
 
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("0.0.0.0", True), ("::", True), ("h.lan", False)])
+def test_welcome_says_that_other_machines_need_another_address(home: Path, host: str, told: bool) -> None:
+    lines = Welcome(load(home, {"gateway_host": host}, {}), print).lines("")
+    assert any("from other machines" in line for line in lines) is told
+
+
 def test_welcome_says_what_is_not_ready(home: Path) -> None:
     lines = Welcome(load(home, {}, {}), print).lines("redis: away")
     assert any("not ready yet: redis: away" in line for line in lines)

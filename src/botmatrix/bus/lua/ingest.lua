@@ -9,8 +9,8 @@
 local nexus = KEYS[1]
 local seq, acked, ttl, high = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local state = redis.call('HMGET', nexus, 'seq', 'bad')
-if not state[1] then return {'L'} end
-local stored = tonumber(state[1])
+local stored = tonumber(state[1] or nil)
+if not stored then return {'L'} end
 if seq <= stored then return {'D', redis.call('HGET', nexus, 'r' .. seq % 16) or ''} end
 if seq > stored + 1 then return {'G'} end
 -- The number first: when Redis is full or its disk is, this is refused before anything has happened.
@@ -60,11 +60,11 @@ if bad or stale then
 else
   redis.call('HSET', nexus, 'r' .. seq % 16, text)
 end
-if added > 0 then redis.call('HINCRBY', ARGV[5], 'accepted', added) end
+if added > 0 then redis.pcall('HINCRBY', ARGV[5], 'accepted', added) end
 local i = at + m * 3 + 1
 while ARGV[i] do
-  redis.call('HSET', ARGV[i], ARGV[i + 1], ARGV[i + 2])
-  redis.call('EXPIRE', ARGV[i], 3600)
+  redis.pcall('HSET', ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  redis.pcall('EXPIRE', ARGV[i], 3600)
   i = i + 3
 end
 return {'A', text, last}

@@ -4,8 +4,8 @@
 -- Answer: the consumer group, whose name is the fence, or 'BUSY'
 local own = redis.call('HGET', KEYS[1], ARGV[1])
 local old, blamed = nil, false
-if own then
-  local epoch, inc = string.match(own, '^(%d+)|(.*)$')
+local epoch, inc = string.match(own or '', '^(%d+)|(.*)$')
+if epoch then
   old = 'g' .. epoch
   if inc ~= ARGV[2] and inc ~= '' then
     local lease = ARGV[4] .. inc
@@ -17,22 +17,23 @@ if own then
     blamed = namesake or not alive
   end
 end
+local accused = {}
 if blamed then
   -- The owner died with these delivered. Once some are suspected (they run alone), only those can be to blame.
-  local accused = redis.call('SMEMBERS', KEYS[5])
+  accused = redis.call('SMEMBERS', KEYS[5])
   if #accused == 0 then
     local pending = redis.pcall('XPENDING', KEYS[3], old, '-', '+', 10000)
     if not pending.err then
       for _, entry in ipairs(pending) do accused[#accused + 1] = entry[1] end
     end
   end
-  for _, id in ipairs(accused) do redis.call('HINCRBY', KEYS[4], id, 1) end
-  if #accused > 0 then redis.call('EXPIRE', KEYS[4], 86400) end
-  redis.call('DEL', KEYS[5])
 end
-local epoch = redis.call('INCR', KEYS[2])
-local group = 'g' .. epoch
-if old then redis.pcall('XGROUP', 'DESTROY', KEYS[3], old) end
+-- The destruction first: a full Redis takes it, and after it lets the script finish. Only a reader can make it emptier.
+redis.pcall('XGROUP', 'DESTROY', KEYS[3], old or 'none')
+if blamed then redis.call('DEL', KEYS[5]) end
+for _, id in ipairs(accused) do redis.call('HINCRBY', KEYS[4], id, 1) end
+if #accused > 0 then redis.call('EXPIRE', KEYS[4], 86400) end
+local group = 'g' .. redis.call('INCR', KEYS[2])
 redis.call('XGROUP', 'CREATE', KEYS[3], group, '0', 'MKSTREAM')
-redis.call('HSET', KEYS[1], ARGV[1], epoch .. '|' .. ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], string.sub(group, 2) .. '|' .. ARGV[2])
 return group

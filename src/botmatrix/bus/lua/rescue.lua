@@ -17,10 +17,10 @@ local moved, unknown, expired, left = 0, 0, 0, 0
 
 local function finish(action, state)
   local key = prefix .. 'act:' .. action.aid
-  redis.call('HSET', key, 'state', state, 'retcode', '0', 'message', '', 'data', 'null')
-  redis.call('EXPIRE', key, ARGV[4])
+  redis.pcall('HSET', key, 'state', state, 'retcode', '0', 'message', '', 'data', 'null')
+  redis.pcall('EXPIRE', key, ARGV[4])
   local waits = action.reply_to
-  if waits and waits ~= '' then redis.call('PUBLISH', prefix .. 'act:done:' .. waits, action.aid) end
+  if type(waits) == 'string' and waits ~= '' then redis.call('PUBLISH', prefix .. 'act:done:' .. waits, action.aid) end
 end
 
 for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 500)) do
@@ -40,10 +40,10 @@ for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 500)) do
       redis.call('XDEL', stream, id)
       expired = expired + 1
     else
-      local nexus = redis.call('HGET', prefix .. 'bot:' .. action.bot, 'nexus')
-      local handed = nexus and nexus ~= inc
-        and redis.call('XADD', prefix .. 'actions:' .. nexus, 'NOMKSTREAM', '*', 'payload', payload)
-      if handed then
+      local nexus = redis.pcall('HGET', prefix .. 'bot:' .. action.bot, 'nexus')
+      local handed = type(nexus) == 'string' and nexus ~= inc
+        and redis.pcall('XADD', prefix .. 'actions:' .. nexus, 'NOMKSTREAM', '*', 'payload', payload)
+      if type(handed) == 'string' then
         redis.call('XDEL', stream, id)
         moved = moved + 1
       else

@@ -11,7 +11,8 @@ local owners = {}
 local function owner(bot)
   local nexus = owners[bot]
   if nexus == nil then
-    nexus = redis.call('HGET', prefix .. 'bot:' .. bot, 'nexus')
+    nexus = redis.pcall('HGET', prefix .. 'bot:' .. bot, 'nexus')
+    if type(nexus) ~= 'string' then nexus = false end
     owners[bot] = nexus
   end
   return nexus

@@ -56,7 +56,7 @@ _listing = listing("bot", "state", "nickname", "since", "received", "sent", "fai
 @router.get("", responses=protected())
 async def list_bots(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Bots:
     """Every bot that was ever here."""
-    alive = await living_nexuses(parts.presence)
+    alive = await parts.presence.living_nexuses()
     return Bots(**wanted.cut([view(one, alive) for one in await parts.presence.bots()], "bots"))
 
 
@@ -72,12 +72,7 @@ async def find(presence: Presence, bot: str) -> Bot:
     fields = await presence.bot(f"{platform.lower()}:{self_id}")
     if fields is None:
         raise ApiError(404, "unknown_bot", "no bot with this id was ever here")
-    return view(fields, await living_nexuses(presence))
-
-
-async def living_nexuses(presence: Presence) -> set[str]:
-    """Incarnations of the nexuses that live."""
-    return {one["inc"] for one in await presence.nexuses() if one["alive"] == "1"}
+    return view(fields, await presence.living_nexuses())
 
 
 def view(fields: dict[str, str], alive: set[str]) -> Bot:

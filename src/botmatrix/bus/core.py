@@ -1,0 +1,82 @@
+"""The judge's configuration and figures in Redis: what every nexus reads and control keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from botmatrix.bus.client import Client
+from botmatrix.bus.connection import Argument
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.scripts import CONFIGURE
+
+MOST_BLOCKED = 100
+KEEP_FIGURES = 3 * 86_400
+"""Seconds that the figures of a day are kept."""
+
+
+class Kept(NamedTuple):
+    """The document as it stands in Redis. Versions rise by one with each change."""
+
+    version: int
+    document: bytes
+
+
+class Top(NamedTuple):
+    """An id and how many messages it sent (or for a reason: how many were blocked)."""
+
+    name: str
+    messages: int
+
+
+class CoreBox:
+    """Reads and writes over a connection of its owner's. Every method raises `EngineUnavailable`."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+
+    async def read(self) -> Kept | None:
+        """The document; None when Redis has none, or none that can be told from its version."""
+        version, document = await self._client.call("MGET", self._keys.core_version, self._keys.core_config)
+        if not document or not (version or b"").isdigit():
+            return None
+        return Kept(int(version), document)
+
+    async def version(self) -> int:
+        """The version alone; 0 when there is none."""
+        version = await self._client.call("GET", self._keys.core_version)
+        return int(version) if (version or b"").isdigit() else 0
+
+    async def write(self, document: bytes, *, expected: int, version: int) -> bool:
+        """Put a document in place of version `expected` (or of none) and tell every nexus; False: it has changed."""
+        k = self._keys
+        keys = [k.core_version, k.core_config]
+        return bool(await self._client.run(CONFIGURE, keys, expected, version, document, k.core_changed))
+
+    async def add(self, day: str, figures: dict[str, dict[str, int]], blocked: Sequence[bytes]) -> None:
+        """Add to the figures of a day (`user`, `group`, `bot`, `reason` -> name -> count) and to the last blocked."""
+        commands: list[tuple[Argument, ...]] = []
+        for kind, counts in figures.items():
+            key = self._keys.core_stats(f"{day}:{kind}")
+            commands += [("HINCRBY", key, name, count) for name, count in counts.items()]
+            commands.append(("EXPIRE", key, KEEP_FIGURES))
+        if blocked:
+            commands.append(("LPUSH", self._keys.core_blocked, *blocked))
+            commands.append(("LTRIM", self._keys.core_blocked, 0, MOST_BLOCKED - 1))
+        if commands:
+            await self._client.pipeline(*commands)
+
+    async def top(self, day: str, kind: str, count: int) -> list[Top]:
+        """The highest figures of a kind, highest first."""
+        flat: list[Any] = await self._client.call("HGETALL", self._keys.core_stats(f"{day}:{kind}"))
+        found = [Top(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+        return sorted(found, key=lambda one: (-one.messages, one.name))[:count]
+
+    async def blocked(self) -> list[bytes]:
+        """The last that were blocked, newest first, each a JSON object."""
+        found: list[bytes] = await self._client.call("LRANGE", self._keys.core_blocked, 0, MOST_BLOCKED - 1)
+        return found
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._client.close()

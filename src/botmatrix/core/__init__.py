@@ -1,0 +1,1 @@
+"""The judge before routing, as pure functions: the configuration, the text of a message, words, URLs, verbs."""
