@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.cases import CASES, Case
-from bench.measure import Figures, idle, saturate, steady_median
+from bench.cases import CASES
+from bench.measure import Figures, idle, saturate, steady
 from bench.report import markdown, show
 
 HEADROOM = 1.15  # the open loop is meaningless for whoever can't carry its rate
@@ -21,7 +21,8 @@ HEADROOM = 1.15  # the open loop is meaningless for whoever can't carry its rate
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("case", nargs="*", help="any of: " + " ".join(CASES) + " (default: all)")
-    parser.add_argument("--seconds", type=float, default=8, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=5, help="length of one measurement")
+    parser.add_argument("--turns", type=int, default=3, help="saturation runs, of which the median counts")
     parser.add_argument("--bots", type=int, default=100, help="bots of the closed loop")
     parser.add_argument("--outstanding", type=int, default=6, help="events without a reply, per bot")
     parser.add_argument("--rate", type=float, default=2000, help="events a second of the open loop")
@@ -35,32 +36,40 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-async def measure(kind: type[Case], args: argparse.Namespace, progress: Console) -> Figures:
-    """Everything about one contestant, on a fresh start of it for each part."""
-    figures = Figures(kind.name)
-    progress.print(f"{kind.title}: saturation", style="dim")
-    with kind() as case:
-        figures.rate, figures.cpu_us = await saturate(case, args.seconds, args.bots, args.outstanding)
-    if figures.rate < args.rate * HEADROOM:
-        figures.note = f"can't carry {args.rate:,.0f} events/s"
-    elif args.runs:
-        progress.print(f"{kind.title}: {args.rate:,.0f} events/s", style="dim")
-        with kind() as case:
-            await steady_median(case, figures, args.rate, args.seconds, args.runs)
-    if args.idle and kind.name == "botmatrix":
-        progress.print(f"{kind.title}: {args.idle:,} idle bots", style="dim")
-        with kind() as case:
-            await idle(case, figures, args.idle, limit=120)
-    return figures
+async def measure(names: list[str], args: argparse.Namespace, progress: Console) -> dict[str, Figures]:
+    """Everything about every contestant, on a fresh start of it for each part.
+
+    The contestants take turns, round by round, and medians count: a machine that is slower for a minute is so for all.
+    """
+    found = {name: Figures(name) for name in names}
+    for turn in range(args.turns):
+        for name, figures in found.items():
+            progress.print(f"{CASES[name].title}: saturation, turn {turn + 1} of {args.turns}", style="dim")
+            with CASES[name]() as case:
+                figures.add_saturation(*await saturate(case, args.seconds, args.bots, args.outstanding))
+    for figures in found.values():
+        if args.runs and figures.rate is not None and figures.rate < args.rate * HEADROOM:
+            figures.note = f"can't carry {args.rate:,.0f} events/s"
+    for turn in range(args.runs):
+        for name, figures in found.items():
+            if not figures.note:
+                progress.print(f"{CASES[name].title}: {args.rate:,.0f} events/s, run {turn + 1}", style="dim")
+                with CASES[name]() as case:
+                    figures.add_steady(await steady(case, args.rate, args.seconds, bots=100))
+    if args.idle and "botmatrix" in found:
+        progress.print(f"BotMatrix: {args.idle:,} idle bots", style="dim")
+        with CASES["botmatrix"]() as case:
+            await idle(case, found["botmatrix"], args.idle, limit=120)
+    return found
 
 
 async def run(args: argparse.Namespace) -> bool:
     progress = Console(stderr=True)
-    found = {name: await measure(CASES[name], args, progress) for name in args.case or CASES}
+    found = await measure(args.case or list(CASES), args, progress)
     setup = (
-        f"{args.bots} bots with {args.outstanding} events each without a reply; open loop {args.rate:,.0f} "
-        f"events/s over 100 bots, median of {args.runs} runs of {args.seconds:g} s; bots and contestant "
-        "share the cores."
+        f"{args.bots} bots with {args.outstanding} events each without a reply, median of {args.turns} turns; "
+        f"open loop {args.rate:,.0f} events/s over 100 bots, median of {args.runs} runs of {args.seconds:g} s; "
+        "bots and contestant share the cores, contestants take turns."
     )
     if args.markdown:
         args.markdown.write_text(markdown(found, setup))

@@ -101,6 +101,7 @@ class BotMatrix(Case):
         nexus = self.add("nexus", botmatrix("nexus"), env)
         self.add("worker", botmatrix("worker"), env)
         wait_listening(nexus, self.port)
+        valkey.wait_for_key("botmatrix:worker:bench")
 
 
 class NoneBot2(Case):

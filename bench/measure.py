@@ -32,6 +32,21 @@ class Figures:
     first_s: float | None = None  # many bots online for the first time
     back_s: float | None = None  # and again, after SIGTERM of the nexus and a start
     note: str = ""
+    turns: list[tuple[float, dict[str, float]]] = field(default_factory=list)  # rate and CPU of each saturation run
+    p50_runs: list[float] = field(default_factory=list)
+
+    def add_saturation(self, rate: float, cpu_us: dict[str, float]) -> None:
+        """One more turn: the one with the median rate stands for all."""
+        self.turns.append((rate, cpu_us))
+        in_order = sorted(self.turns, key=lambda turn: turn[0])
+        self.rate, self.cpu_us = in_order[len(in_order) // 2]
+
+    def add_steady(self, result: dict[str, Any]) -> None:
+        """One more open loop run: p50 and p99 are medians of all."""
+        self.p50_runs.append(result["p50_ms"])
+        self.p99_runs.append(result["p99_ms"])
+        self.p50_ms, self.p99_ms = statistics.median(self.p50_runs), statistics.median(self.p99_runs)
+        self.missing += result["missing"]
 
 
 class Load:
@@ -99,15 +114,6 @@ async def steady(case: Case, rate: float, seconds: float, bots: int) -> dict[str
         async for line in load.lines():
             result = line.get("result", result)
     return result
-
-
-async def steady_median(case: Case, figures: Figures, rate: float, seconds: float, runs: int) -> None:
-    """Fill in p50 and p99: each the median of `runs` runs."""
-    results = [await steady(case, rate, seconds, bots=100) for _ in range(runs)]
-    figures.p50_ms = statistics.median(result["p50_ms"] for result in results)
-    figures.p99_runs = [result["p99_ms"] for result in results]
-    figures.p99_ms = statistics.median(figures.p99_runs)
-    figures.missing = sum(result["missing"] for result in results)
 
 
 async def idle(case: Case, figures: Figures, bots: int, limit: float) -> None:

@@ -155,6 +155,17 @@ class Valkey(Part):
                 raise RuntimeError(f"valkey did not start:\n{self.tail()}")
             time.sleep(0.01)
 
+    def wait_for_key(self, name: str, seconds: float = 20) -> None:
+        """Wait until somebody has written a key. Raises `RuntimeError`."""
+        client, deadline = self.client(), time.monotonic() + seconds
+        try:
+            while not client.exists(name):
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"nobody wrote {name}")
+                time.sleep(0.02)
+        finally:
+            client.close()
+
 
 def listening(port: int) -> bool:
     """Whether a TCP connection to loopback succeeds."""

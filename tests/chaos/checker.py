@@ -61,6 +61,7 @@ class Verdict:
     unconfirmed: int = 0
     unknown: int = 0
     dead: int = 0
+    surplus: int = 0  # settled more often than there are events: accepted twice, whatever was sent
     findings: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -170,5 +171,6 @@ def _check_books(oracle: Oracle, seen: Mapping[int, int], books: Books, verdict:
     if books.waiting:
         verdict.blame(f"{books.waiting} entries are left in the lanes")
     ended = len(seen.keys() | books.dead_numbers | oracle.taken)
+    verdict.surplus = max(0, books.done + books.dead - ended)
     if ended != books.done + books.dead:
         verdict.blame(f"{ended} events were handled or given up, done {books.done} + dead {books.dead} were counted")

@@ -210,7 +210,7 @@ DEFECTS = (
     Defect("adopter-ignores-the-lease", "calm", ("repeated", "lost"), adopter_ignores_the_lease),
     Defect("random-action-ids", "early sends", ("twice",), random_action_ids),
     Defect("mark-kept-after-a-failed-xadd", "refusing lane", ("lost",), mark_kept_after_a_failed_xadd),
-    Defect("mark-instead-of-batch-number", "replies lost", ("twice",), mark_instead_of_batch_number),
+    Defect("mark-instead-of-batch-number", "replies lost", ("twice", "surplus"), mark_instead_of_batch_number),
     Defect("actions-before-the-acknowledgement", "valkey full", ("stuck",), actions_before_the_acknowledgement),
     Defect("variadic-xack", "another hand", ("twice", "lost"), variadic_xack),
     Defect("maxlen-100", "calm", ("lost",), maxlen_100),

@@ -33,6 +33,13 @@ class ConnectionLost(EngineUnavailable):
         super().__init__("Redis", reason)
 
 
+class WritesRefused(EngineUnavailable):
+    """Redis answers and takes no writes: its memory or its disk is full. Nothing has happened."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Redis", reason, "It takes no writes: give it memory or disk")
+
+
 class Connection(asyncio.Protocol):
     """A link to one Redis. Make it with `open_connection`."""
 
@@ -130,7 +137,7 @@ def _error(reply: ReplyError) -> Exception:
     if text.startswith(_PASSING):
         return ConnectionLost(text)
     if text.startswith(_REFUSING):
-        return EngineUnavailable("Redis", text, "It takes no writes: give it memory or disk")
+        return WritesRefused(text)
     return reply
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from botmatrix.cli import bot, config, core, doctor, parts, queue, route, sim, up, user, worker
+from botmatrix.cli import bot, config, core, db, doctor, parts, queue, route, sim, up, user, worker
 from botmatrix.cli.common import Globals, say
 from botmatrix.errors import BotMatrixError
 from botmatrix.version import VERSION
@@ -34,6 +34,7 @@ app.add_typer(route.app, name="route")
 app.add_typer(core.app, name="core")
 app.add_typer(config.app, name="config")
 app.add_typer(user.app, name="user")
+app.add_typer(db.app, name="db")
 
 Home = Annotated[
     Path | None,

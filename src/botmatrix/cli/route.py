@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, run_async, say, show, table
+from botmatrix.cli.user import caller
 from botmatrix.config import Settings
 from botmatrix.routing.rule import Rule, as_document, make_rule
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Routing rules: who is served by which worker.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(help="user_ID, group_ID, bot_ID or a bare id; * stands for anything.")]
+State = dict[str, Any] | None
 File = Annotated[Path, typer.Argument(help="A YAML file; - is standard input or output.")]
 
 
@@ -32,7 +34,7 @@ def list_rules(context: typer.Context, json: Json = False) -> None:
     settings = connected_settings(context, database=True)
 
     async def look() -> list[Rule]:
-        async with book_of(settings) as book:
+        async with book_of(settings) as (book, _):
             return list((await book.all()).values())
 
     columns = ("key", "target", "priority", "fallback", "disabled")
@@ -52,7 +54,16 @@ def set_rule(
 ) -> None:
     """Make a rule, or change the one with this key."""
     rule = make_rule(key, target, priority=priority, fallback=fallback, disabled=disabled)
-    _save(context, [rule], replace=False)
+    settings = connected_settings(context, database=True)
+
+    async def save() -> None:
+        from botmatrix.control.rules import said
+
+        async with book_of(settings) as (book, note):
+            saved = await book.save([rule])
+            await note("route.set", key, before=said(saved.before.get(key)), after=said(rule))
+
+    run_async(save)
     say(f"{key} goes to {target}." if not disabled else f"The rule for {key} is kept, and not followed.")
 
 
@@ -62,8 +73,10 @@ def unset(context: typer.Context, key: Key) -> None:
     settings = connected_settings(context, database=True)
 
     async def delete() -> None:
-        async with book_of(settings) as book:
-            await book.delete([key])
+        from botmatrix.control.rules import said
+
+        async with book_of(settings) as (book, note):
+            await note("route.unset", key, before=said(await book.delete(key)))
 
     run_async(delete)
     say(f"The rule for {key} is gone.")
@@ -101,7 +114,16 @@ def import_rules(
     from botmatrix.routing.document import in_order, load_rules
 
     rules = in_order(load_rules(_read(file)), time.time())
-    _save(context, rules, replace=replace)
+    settings = connected_settings(context, database=True)
+
+    async def save() -> None:
+        async with book_of(settings) as (book, note):
+            saved = await book.save(rules, replace=replace)
+            before = [as_document(rule) for rule in (*saved.before.values(), *saved.deleted)]
+            after = [as_document(rule) for rule in saved.rules]
+            await note("route.import", f"{len(rules)} rules", before={"rules": before}, after={"rules": after})
+
+    run_async(save)
     say(f"{len(rules)} rules imported.")
 
 
@@ -113,7 +135,7 @@ def export_rules(context: typer.Context, file: File = Path("-")) -> None:
     settings = connected_settings(context, database=True)
 
     async def look() -> list[Rule]:
-        async with book_of(settings) as book:
+        async with book_of(settings) as (book, _):
             return list((await book.all()).values())
 
     text = dump_rules(run_async(look))
@@ -140,18 +162,29 @@ def test_rules(
 
 
 @asynccontextmanager
-async def book_of(settings: Settings) -> AsyncIterator[RuleBook]:
-    """The routing rules of a matrix, to be looked at and changed."""
+async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Callable[..., Awaitable[None]]]]:
+    """The routing rules of a matrix, and what writes a change of them into the operation log.
+
+    A database without tables gets them first. Raises `SchemaTooOld`, `SchemaTooNew`.
+    """
     from botmatrix.bus.keys import Keys
     from botmatrix.bus.rules import RulesMirror
     from botmatrix.control.rules import RuleBook
     from botmatrix.store.engine import Database
+    from botmatrix.store.migrate import ensure
+    from botmatrix.store.operations import Change, Operations
     from botmatrix.store.rules import StoredRules
 
+    await ensure(str(settings.database_url), part="cli")
     database = Database(str(settings.database_url), part="cli")
+    operations = Operations(database)
+
+    async def note(what: str, key: str, *, before: State = None, after: State = None) -> None:
+        await operations.write(Change(caller(), "cli", what, key, before, after))
+
     try:
         async with redis_of(settings) as redis:
-            yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()))
+            yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()), operations), note
     finally:
         await database.close()
 
@@ -166,16 +199,6 @@ async def redis_of(settings: Settings) -> AsyncIterator[Client]:
         yield redis
     finally:
         await redis.close()
-
-
-def _save(context: typer.Context, rules: list[Rule], *, replace: bool) -> None:
-    settings = connected_settings(context, database=True)
-
-    async def save() -> None:
-        async with book_of(settings) as book:
-            await book.save(rules, replace=replace)
-
-    run_async(save)
 
 
 def _read(file: Path) -> str:

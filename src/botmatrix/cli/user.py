@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,26 +15,26 @@ from botmatrix.cli.common import Json, connected_settings, run_async, say, show
 from botmatrix.config import Settings
 
 if TYPE_CHECKING:
+    from botmatrix.store.tables import Role
     from botmatrix.store.users import Users
 
-app = typer.Typer(help="People who may log in: add, passwd, list, disable.", no_args_is_help=True)
+app = typer.Typer(help="People who may log in: add, passwd, list, role, disable.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The name they log in with.")]
+State = dict[str, Any] | None
 RoleName = Annotated[str, typer.Option(help="owner, admin, operator or viewer.")]
 
 
 @app.command()
 def add(context: typer.Context, name: Name, role: RoleName = "viewer") -> None:
     """Add a person. The password is asked for, or read from standard input."""
-    from botmatrix.store.tables import Role
-
-    if role not in tuple(Role):
-        raise typer.BadParameter(f"a role is one of {', '.join(Role)}", param_hint="--role")
+    wanted = known_role(role, "--role")
     settings, password = connected_settings(context, database=True), new_password()
 
     async def create() -> None:
-        async with users_of(settings) as users:
-            await users.create(name, password, Role(role))
+        async with users_of(settings) as (users, note):
+            user = await users.create(name, password, wanted)
+            await note("user.create", user.username, after={"role": user.role})
 
     run_async(create)
     say(f"{name} may log in as {role}.")
@@ -46,8 +48,9 @@ def passwd(context: typer.Context, name: Name) -> None:
     settings, password = connected_settings(context, database=True), new_password()
 
     async def change() -> None:
-        async with users_of(settings) as users:
-            await users.set_password(name, password)
+        async with users_of(settings) as (users, note):
+            user = await users.set_password(name, password)
+            await note("user.password", user.username)
         forget_first_password(settings.home, name)
 
     run_async(change)
@@ -60,8 +63,8 @@ def list_users(context: typer.Context, json: Json = False) -> None:
     settings = connected_settings(context, database=True)
 
     async def look() -> list[dict[str, Any]]:
-        async with users_of(settings) as users:
-            found, _ = await users.list(limit=10_000)
+        async with users_of(settings) as (users, _):
+            found, _total = await users.list(limit=10_000)
             return [{"username": u.username, "role": str(u.role), "disabled": u.disabled} for u in found]
 
     show(run_async(look), ("username", "role", "disabled"), as_json=json, empty="There is nobody yet.")
@@ -77,25 +80,73 @@ def disable(
     settings = connected_settings(context, database=True)
 
     async def change() -> None:
-        async with users_of(settings) as users:
-            await (users.enable(name) if undo else users.disable(name))
+        async with users_of(settings) as (users, note):
+            user = await (users.enable(name) if undo else users.disable(name))
+            await note("user.enable" if undo else "user.disable", user.username)
 
     run_async(change)
     say(f"{name} may log in again." if undo else f"{name} can't log in any more.")
 
 
+@app.command()
+def role(
+    context: typer.Context,
+    name: Name,
+    role: Annotated[str, typer.Argument(help="owner, admin, operator or viewer.")],
+) -> None:
+    """Give a person another role; it counts at once."""
+    wanted = known_role(role, "ROLE")
+    settings = connected_settings(context, database=True)
+
+    async def change() -> None:
+        async with users_of(settings) as (users, note):
+            changed = await users.edit(name, role=wanted)
+            before = {"role": changed.role_before}
+            await note("user.edit", changed.user.username, before=before, after={"role": wanted})
+
+    run_async(change)
+    say(f"{name} is {wanted} now.")
+
+
+def known_role(name: str, parameter: str) -> Role:
+    """A role by its name."""
+    from botmatrix.store.tables import Role
+
+    if name not in tuple(Role):
+        raise typer.BadParameter(f"a role is one of {', '.join(Role)}", param_hint=parameter)
+    return Role(name)
+
+
 @asynccontextmanager
-async def users_of(settings: Settings) -> AsyncIterator[Users]:
-    """The table of users."""
+async def users_of(settings: Settings) -> AsyncIterator[tuple[Users, Callable[..., Awaitable[None]]]]:
+    """The table of users, and what writes a change into the operation log.
+
+    A database without tables gets them first. Raises `SchemaTooOld`, `SchemaTooNew`.
+    """
     from botmatrix.store.engine import Database
+    from botmatrix.store.migrate import ensure
+    from botmatrix.store.operations import Change, Operations
     from botmatrix.store.passwords import Passwords
     from botmatrix.store.users import Users
 
+    await ensure(str(settings.database_url), part="cli")
     database = Database(str(settings.database_url), part="cli")
+
+    async def note(what: str, whom: str, *, before: State = None, after: State = None) -> None:
+        await Operations(database).write(Change(caller(), "cli", what, whom, before, after))
+
     try:
-        yield Users(database, Passwords())
+        yield Users(database, Passwords()), note
     finally:
         await database.close()
+
+
+def caller() -> str:
+    """Who runs this command, as the operation log names them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # a user id without a name
+        return f"cli:{os.getuid()}"
 
 
 def new_password() -> str:

@@ -19,8 +19,11 @@ from botmatrix.control.rules import UnknownRule
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import EngineUnavailable
 from botmatrix.routing.rule import BadRule
+from botmatrix.store.api_keys import TooManyKeys, UnknownKey
+from botmatrix.store.logins import UnknownLogin
+from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.text import BadValue
-from botmatrix.store.users import LastAdministrator, UnknownUser, UserExists
+from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
 
 
 class ErrorBody(BaseModel):
@@ -79,12 +82,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(EngineUnavailable, _engine)
+    app.add_exception_handler(PasswordsBusy, _busy)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
+    app.add_exception_handler(AboveYou, _refusal(403, "above_you"))
+    app.add_exception_handler(UnknownKey, _refusal(404, "unknown_key"))
+    app.add_exception_handler(TooManyKeys, _refusal(409, "too_many_keys"))
+    app.add_exception_handler(UnknownLogin, _refusal(404, "unknown_session"))
     app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))
     app.add_exception_handler(Exception, _unexpected)
 
@@ -116,6 +124,10 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _engine(_: Request, error: Exception) -> JSONResponse:
     return error_response(503, "engine_unavailable", str(error), {"Retry-After": "2"})
+
+
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    return error_response(503, "busy", str(error), {"Retry-After": str(PasswordsBusy.retry_after)})
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:

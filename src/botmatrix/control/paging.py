@@ -30,13 +30,17 @@ class Listing:
     sort: str
     q: str
 
+    @property
+    def offset(self) -> int:
+        """How many items come before the page."""
+        return (self.page - 1) * self.size
+
     def cut(self, items: Iterable[BaseModel], plural: str) -> dict[str, Any]:
         """Filter by `q` in any text of an item, sort, and cut the page out."""
         rows = [item for item in items if self._matches(item)]
         field = self.sort.removeprefix("-")
         rows.sort(key=lambda row: _order(getattr(row, field)), reverse=self.sort.startswith("-"))
-        start = (self.page - 1) * self.size
-        window = rows[start : start + self.size]
+        window = rows[self.offset : self.offset + self.size]
         return {plural: window, "total": len(rows), "page": self.page, "size": self.size}
 
     def _matches(self, item: BaseModel) -> bool:
@@ -46,15 +50,15 @@ class Listing:
         return any(wanted in value.casefold() for _, value in item if isinstance(value, str))
 
 
-def listing(*fields: str) -> Callable[..., Listing]:
-    """A dependency for a list that can be sorted by these fields; the first is the default."""
+def listing(*fields: str, default: str = "") -> Callable[..., Listing]:
+    """A dependency for a list that can be sorted by these fields; without a `default` by the first."""
     allowed = [mark + field for field in fields for mark in ("", "-")]
 
     def read(
         page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
         size: Annotated[int, Query(ge=1, le=500)] = 50,
         q: Annotated[str, Query(max_length=200)] = "",
-        sort: str = Query(fields[0], json_schema_extra={"enum": allowed}),
+        sort: str = Query(default or fields[0], json_schema_extra={"enum": allowed}),
     ) -> Listing:
         if sort not in allowed:
             raise ApiError(422, "invalid", f"sort: one of {', '.join(fields)}, with a leading - for descending")
@@ -64,5 +68,7 @@ def listing(*fields: str) -> Callable[..., Listing]:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Numbers before texts, so that a mixed column can be sorted."""
-    return (1, value.casefold()) if isinstance(value, str) else (0, value or 0)
+    """What is missing before numbers and moments, these before texts, so that a mixed column can be sorted."""
+    if value is None:
+        return 0, 0
+    return (2, value.casefold()) if isinstance(value, str) else (1, value)

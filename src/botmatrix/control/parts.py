@@ -24,9 +24,11 @@ from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
+from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
 from botmatrix.store.users import Users
@@ -42,6 +44,8 @@ class Parts:
     database: Database
     users: Users
     logins: Logins
+    keys: ApiKeys
+    operations: Operations
     passwords: Passwords
     throttle: Throttle
     presence: Presence
@@ -80,17 +84,20 @@ def build(settings: ControlSettings) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     return Parts(
         settings=settings,
         database=database,
         users=Users(database, passwords),
         logins=Logins(database),
+        keys=ApiKeys(database),
+        operations=operations,
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
-        rules=RuleBook(StoredRules(database), RulesMirror(redis, keys)),
+        rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -18,12 +19,15 @@ import structlog
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.errors import BotMatrixError, EngineUnavailable
-from botmatrix.routing.rule import BadRule, Rule
+from botmatrix.routing.rule import BadRule, Rule, as_document
+from botmatrix.store.operations import Change, Operations
 from botmatrix.store.rules import StoredRules
 
 log = structlog.get_logger(__name__)
 SYNC_SECONDS = 5.0
 MOST = 100_000
+NOTED = 100
+"""Rules of one import that get a line each in the operation log."""
 
 
 class UnknownRule(BotMatrixError):
@@ -33,11 +37,22 @@ class UnknownRule(BotMatrixError):
         super().__init__(f"there is no routing rule for {key!r}")
 
 
-class RuleBook:
-    """The routing rules, for REST and the command line. Every method raises `EngineUnavailable`."""
+class Saved(NamedTuple):
+    """What a change came to: the rules as they are now, and as those with their keys, or deleted ones, were before."""
 
-    def __init__(self, stored: StoredRules, mirror: RulesMirror) -> None:
-        self._stored, self._mirror = stored, mirror
+    rules: list[Rule]
+    before: dict[str, Rule]
+    deleted: list[Rule]
+
+
+class RuleBook:
+    """The routing rules, for REST and the command line. Every method raises `EngineUnavailable`.
+
+    Who changes rules writes it into the operation log; what is imported from the mirror is written there by `sync`.
+    """
+
+    def __init__(self, stored: StoredRules, mirror: RulesMirror, operations: Operations) -> None:
+        self._stored, self._mirror, self._operations = stored, mirror, operations
         self._version = 0
         self._problems: dict[str, str] = {}
 
@@ -45,7 +60,7 @@ class RuleBook:
         """Every rule by its key."""
         return await self._stored.all()
 
-    async def save(self, rules: Iterable[Rule], *, replace: bool = False) -> list[Rule]:
+    async def save(self, rules: Iterable[Rule], *, replace: bool = False) -> Saved:
         """Make or change rules, at once or not at all; `replace` deletes all others. A changed rule keeps its age."""
         wanted = {rule.key: rule for rule in rules}
         async with self._stored.change() as change:
@@ -57,18 +72,17 @@ class RuleBook:
             await change.save(saved)
             await change.delete(surplus)
             await self._write(saved, surplus)
-        return saved
+        return Saved(saved, {key: before[key] for key in wanted if key in before}, [before[key] for key in surplus])
 
-    async def delete(self, keys: Iterable[str]) -> None:
-        """Delete rules, all or none. Raises `UnknownRule`."""
-        unwanted = list(keys)
+    async def delete(self, key: str) -> Rule:
+        """Delete a rule; returns what it was. Raises `UnknownRule`."""
         async with self._stored.change() as change:
-            before = await change.all()
-            for key in unwanted:
-                if key not in before:
-                    raise UnknownRule(key)
-            await change.delete(unwanted)
-            await self._write((), unwanted)
+            before = (await change.all()).get(key)
+            if before is None:
+                raise UnknownRule(key)
+            await change.delete([key])
+            await self._write((), [key])
+        return before
 
     async def run(self, ready: asyncio.Event) -> None:
         """Compare again and again, once the tables are there."""
@@ -101,8 +115,19 @@ class RuleBook:
             await self._write([*missing, *imported], ())
         if imported:
             log.warning("routing rules were changed in Redis", keys=[rule.key for rule in imported[:20]])
+            await self._note(imported, stored)
         if missing:
             log.warning("routing rules were missing in Redis", rules=len(missing))
+
+    async def _note(self, imported: list[Rule], before: Mapping[str, Rule]) -> None:
+        """Nobody knows who wrote into Redis, but what came of it is known."""
+        rows = [
+            Change("redis", "mirror", "route.set", one.key, said(before.get(one.key)), said(one)) for one in imported
+        ]
+        if len(rows) > NOTED:
+            rows[NOTED:] = [Change("redis", "mirror", "route.set", f"{len(rows) - NOTED} more rules")]
+        for row in rows:
+            await self._operations.write(row)
 
     async def _write(self, saved: Iterable[Rule], deleted: Iterable[str]) -> None:
         version = await self._mirror.write(saved, deleted)
@@ -115,6 +140,11 @@ class RuleBook:
             if self._problems.get(key) != problem:
                 log.error("a routing rule in Redis can't be read", key=key, problem=problem)
         self._problems = dict(problems)
+
+
+def said(rule: Rule | None) -> dict[str, Any] | None:
+    """A rule, or none, as the operation log has it: what a person would write."""
+    return None if rule is None else as_document(rule)
 
 
 def _aged(rule: Rule, before: Rule | None) -> Rule:

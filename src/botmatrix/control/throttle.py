@@ -137,10 +137,17 @@ class Throttle:
 
     async def succeeded(self, username: str, address: str) -> None:
         """The password was right: the account's count starts anew, the address loses this attempt only."""
+        await self._forgive(username, address, account_anew=True)
+
+    async def not_looked_at(self, username: str, address: str) -> None:
+        """The password was neither right nor wrong: the attempt does not count."""
+        await self._forgive(username, address, account_anew=False)
+
+    async def _forgive(self, username: str, address: str, *, account_anew: bool) -> None:
         account, whole_address = _counters(username, address)
         for attempts in (self._own, self._shared):
             try:
-                await attempts.forgive(account, all_of_them=True)
+                await attempts.forgive(account, all_of_them=account_anew)
                 await attempts.forgive(whole_address, all_of_them=False)
             except EngineUnavailable:
                 continue

@@ -22,6 +22,7 @@ from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.endings import Endings
 from botmatrix.nexus.hub import Hub
+from botmatrix.nexus.recent import RecentActions
 from botmatrix.onebot.action import ActionResponse
 
 log = structlog.get_logger("actions")
@@ -60,6 +61,7 @@ class Actions:
         self._open = 0
         self._stopping = False
         self._noted_at, self._unnoted = -1.0, 0
+        self._lately = RecentActions()
         self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
 
@@ -142,7 +144,10 @@ class Actions:
             self._end(Sent(entry_id, nothing), "FAILED", 1400, "undecodable")
             return
         sent = Sent(entry_id, action)
-        if action.bot in self._waiting or not self._write(sent):
+        if action.aid in self._lately:
+            self.counters["action_twice"] += 1
+            self._end(sent, *(self._lately.result(action.aid) if action.reply_to else ("DONE", 0, "")))
+        elif action.bot in self._waiting or not self._write(sent):
             self._wait(sent)
 
     def _write(self, sent: Sent) -> bool:
@@ -154,12 +159,15 @@ class Actions:
             return True
         if bot is None:
             return False
-        return bot.call(
+        written = bot.call(
             action.action,
             bytes(action.params),
             lambda response: self._answered(sent, response),
             timeout=ACTION_TIMEOUT,
         )
+        if written:
+            self._lately.written(action.aid)
+        return written
 
     def _wait(self, sent: Sent) -> None:
         queue = self._waiting.setdefault(sent.action.bot, deque())
@@ -248,6 +256,7 @@ class Actions:
         if state == "DONE" and not sent.action.reply_to:
             self.endings.done(sent.entry_id)
         else:
+            self._lately.ended(sent.action.aid, (state, retcode, message, data))
             self.endings.tell(sent.entry_id, sent.action, state, retcode, message, data)
         self._close_one()
 

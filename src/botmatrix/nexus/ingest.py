@@ -15,11 +15,13 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
-from botmatrix.bus.connection import Argument, Connection, ConnectionLost
+from botmatrix.bus.connection import Connection, ConnectionLost
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.scripts import INGEST
 from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.batch import Batch
 from botmatrix.nexus.pins import Pin, Pins
+from botmatrix.nexus.recent import RecentBatches
 from botmatrix.nexus.spool import Parcel, Spool
 
 log = structlog.get_logger("ingest")
@@ -29,17 +31,6 @@ WINDOW = 8
 HIGH_WATER = 100_000
 HOLD_SECONDS = 0.1
 MAX_HELD = 4096
-
-
-class Batch:
-    """Parcels under one number. `inc` is whose number it is: a successor sends its predecessor's last batches."""
-
-    __slots__ = ("acked", "args", "inc", "lanes", "parcels", "seq")
-
-    def __init__(self, inc: str, seq: int, acked: int, parcels: list[Parcel]) -> None:
-        self.inc, self.seq, self.acked, self.parcels = inc, seq, acked, parcels
-        self.lanes: list[str] = []
-        self.args: list[Argument] = []
 
 
 class Leftover(NamedTuple):
@@ -90,6 +81,7 @@ class Ingest:
         self._mark_ttl = int(mark_ttl * 1000)
         self._seq = self._acked = 0
         self._flying: deque[Batch] = deque()
+        self._recent: RecentBatches[Batch] = RecentBatches()
         self._returned: list[Parcel] = []
         self._held: deque[Parcel] = deque()
         self._releasing = self._release_comes = False
@@ -170,7 +162,7 @@ class Ingest:
                 return
             self._seq += 1
             batch = Batch(self.inc, self._seq, self._acked, parcels)
-            self._pack(batch)
+            batch.pack(self._keys, self._mark_ttl, HIGH_WATER)
             self._flying.append(batch)
             self._send(batch)
 
@@ -194,23 +186,6 @@ class Ingest:
         if self._held:
             self._press()
         return parcels
-
-    def _pack(self, batch: Batch) -> None:
-        """The script's arguments. They are made once: a batch is sent again exactly as it was."""
-        k = self._keys
-        lanes: dict[str, int] = {}
-        items: list[Argument] = []
-        affinity: list[Argument] = []
-        for parcel in batch.parcels:
-            pin = parcel.pin
-            lane = lanes.setdefault(pin.lane, len(lanes) + 1)
-            items += (lane, parcel.mark, parcel.payload)
-            if pin.fresh:
-                pin.fresh = False
-                affinity += (k.affinity(pin.bot), pin.conv, pin.lane)
-        batch.lanes = list(lanes)
-        head: list[Argument] = [batch.seq, batch.acked, self._mark_ttl, HIGH_WATER, k.stats, len(lanes)]
-        batch.args = [*head, *map(k.lane, lanes), len(batch.parcels), *items, *affinity]
 
     def _send(self, batch: Batch) -> None:
         connection = self._connection
@@ -249,6 +224,7 @@ class Ingest:
         assert flying is batch  # noqa: S101  answers come in order
         if batch.inc == self.inc:
             self._acked = batch.seq
+            self._recent.keep(batch, self._loop.time())
         if letters.strip(b"a"):
             self._sort(batch, letters, last)
         else:
@@ -373,9 +349,8 @@ class Ingest:
             answer = await connection.call("HGET", k.nexus(inc), "seq")
             stored = int(answer) if answer and answer.isdigit() else None
             if stored is None or stored < first - 1:
-                if first > 1:
-                    self.counters["redis_lost_state"] += 1
-                    log.error("Redis has lost confirmed events: is its AOF on?", batches=first - 1 - (stored or 0))
+                if inc == self.inc:
+                    first = self._take_back(stored or 0, first)
                 await connection.call("HSET", k.nexus(inc), "seq", first - 1)
             await connection.call("EXPIRE", k.nexus(inc), 86_400)
         try:
@@ -383,6 +358,26 @@ class Ingest:
         except ReplyError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+    def _take_back(self, stored: int, first: int) -> int:
+        """Redis has forgotten batches it had confirmed: those that are still here are under way again.
+
+        Returns the number of the first batch that is sent now; `first` is what it was.
+        """
+        if first == 1:
+            return first
+        again = self._recent.take_after(stored)
+        missing = (again[0].seq if again else first) - 1 - stored
+        for batch in again:
+            self.counters["accepted"] -= len(batch.parcels)
+            for parcel in batch.parcels:
+                self._pins.take_back(parcel.pin)
+                parcel.pin.waiting += 1
+        self._flying.extendleft(reversed(again))
+        self.counters["redis_lost_state"] += 1
+        self.counters["redis_lost_batches"] += missing
+        log.error("Redis has forgotten confirmed events: is its AOF on?", sent_again=len(again), batches_lost=missing)
+        return again[0].seq if again else first
 
     @property
     def crowded(self) -> bool:

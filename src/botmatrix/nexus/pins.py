@@ -74,6 +74,10 @@ class Pins:
         if not pin.waiting:
             pin.lane, pin.last, pin.fresh, pin.touched = lane, None, False, self.round
 
+    def take_back(self, pin: Pin) -> None:
+        """Events of a conversation are under way again: it is pinned as it was, unless it has moved on."""
+        self._pins.setdefault(f"{pin.bot}|{pin.conv}", pin)
+
     def begin_round(self) -> int:
         """To be called before asking Redis for the lanes: pins that change from now on are left alone."""
         self.round += 1

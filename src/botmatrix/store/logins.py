@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import Update, delete, func, select, update
 
+from botmatrix.errors import BotMatrixError
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import LoginSession, User
 from botmatrix.store.text import line
+from botmatrix.store.tokens import digest, new_token
 
 LIFETIME: Final = timedelta(days=7)
 SEEN_EVERY: Final = timedelta(minutes=1)
 """`last_seen_at` is no finer than this."""
 _PREFIX: Final = "bms_"
+_IS_OPEN: Final = (
+    LoginSession.expires_at > func.now(),
+    LoginSession.session_version == User.session_version,
+    User.disabled.is_(False),
+)
 
 
 class Login(NamedTuple):
@@ -24,6 +30,13 @@ class Login(NamedTuple):
 
     session: LoginSession
     user: User
+
+
+class UnknownLogin(BotMatrixError):
+    """There is no such login, or it is somebody else's."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no login with this id")
 
 
 class Logins:
@@ -34,9 +47,9 @@ class Logins:
 
     async def start(self, user: User, *, address: str, user_agent: str) -> tuple[str, datetime]:
         """A new login: its token, which is nowhere else, and when it ends. Removes what has expired."""
-        token = _PREFIX + secrets.token_urlsafe(32)
+        token = new_token(_PREFIX)
         login = LoginSession(
-            token_hash=_digest(token),
+            token_hash=digest(token),
             user_id=user.id,
             session_version=user.session_version,
             expires_at=func.now() + LIFETIME,
@@ -58,12 +71,7 @@ class Logins:
         query = (
             select(LoginSession, User)
             .join(User, User.id == LoginSession.user_id)
-            .where(
-                LoginSession.token_hash == _digest(token),
-                LoginSession.expires_at > func.now(),
-                LoginSession.session_version == User.session_version,
-                User.disabled.is_(False),
-            )
+            .where(LoginSession.token_hash == digest(token), *_IS_OPEN)
         )
         async with self._database.session() as session:
             row = (await session.execute(query)).one_or_none()
@@ -76,13 +84,38 @@ class Logins:
     async def end(self, token: str) -> None:
         """End the login of this token, if there is one."""
         async with self._database.session() as session:
-            await session.execute(delete(LoginSession).where(LoginSession.token_hash == _digest(token)))
+            await session.execute(delete(LoginSession).where(LoginSession.token_hash == digest(token)))
+
+    async def list(self, *, user_id: int | None = None) -> Sequence[Login]:
+        """The open logins of one user, or of everybody, newest first."""
+        query = select(LoginSession, User).join(User, User.id == LoginSession.user_id).where(*_IS_OPEN)
+        if user_id is not None:
+            query = query.where(LoginSession.user_id == user_id)
+        async with self._database.session() as session:
+            return [Login(*row) for row in await session.execute(query.order_by(LoginSession.id.desc()))]
+
+    async def get(self, login_id: int) -> Login:
+        """One open login. Raises `UnknownLogin`."""
+        query = select(LoginSession, User).join(User, User.id == LoginSession.user_id)
+        async with self._database.session() as session:
+            row = (await session.execute(query.where(LoginSession.id == login_id, *_IS_OPEN))).one_or_none()
+        if row is None:
+            raise UnknownLogin
+        return Login(*row)
+
+    async def end_one(self, login_id: int) -> None:
+        """End one login, if it has not ended."""
+        async with self._database.session() as session:
+            await session.execute(delete(LoginSession).where(LoginSession.id == login_id))
+
+    async def end_others(self, login: LoginSession) -> int:
+        """End every other login of the same user; how many there were."""
+        others = (LoginSession.user_id == login.user_id, LoginSession.id != login.id)
+        async with self._database.session() as session:
+            ended = await session.scalars(delete(LoginSession).where(*others).returning(LoginSession.id))
+            return len(ended.all())
 
 
 def _seen(session_id: int) -> Update:
     stale = LoginSession.last_seen_at < func.now() - SEEN_EVERY
     return update(LoginSession).where(LoginSession.id == session_id, stale).values(last_seen_at=func.now())
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

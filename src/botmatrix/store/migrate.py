@@ -34,6 +34,36 @@ class SchemaTooNew(BotMatrixError):
         )
 
 
+class SchemaTooOld(BotMatrixError):
+    """The database is in use by an older version; whoever asks for it may bring it up to date."""
+
+    exit_code: ClassVar[int] = 78
+
+    def __init__(self, found: str, known: str) -> None:
+        self.found, self.known = found, known
+        super().__init__(
+            f"the database has schema {found}, this version needs {known}. "
+            "Run `botmatrix db upgrade`, or start this version's control, which does the same"
+        )
+
+
+async def ensure(url: str, *, part: str) -> None:
+    """Make the tables in a database that has none; one that has them must be up to date.
+
+    Raises `SchemaTooOld`, `SchemaTooNew`, `EngineUnavailable`.
+    """
+    database = Database(url, part=part)
+    try:
+        async with database.connection() as connection:
+            found, known = await connection.run_sync(_state)
+    finally:
+        await database.close()
+    if found is None:
+        await upgrade(url, part=part)
+    elif found != known:
+        raise SchemaTooOld(found, known)
+
+
 async def upgrade(url: str, *, part: str) -> list[str]:
     """Take every step that is missing; the steps taken, oldest first. Waits while another process does it.
 
@@ -54,6 +84,12 @@ def _upgrade(connection: Connection) -> list[str]:
     command.upgrade(config, "head")
     steps = ScriptDirectory.from_config(config).iterate_revisions("head", before or "base")
     return [step.revision for step in reversed(list(steps))]
+
+
+def _state(connection: Connection) -> tuple[str | None, str]:
+    """The schema's number, None for an empty database, and the newest one. Raises `SchemaTooNew`."""
+    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    return _current(connection), str(head)
 
 
 def _current(connection: Connection) -> str | None:

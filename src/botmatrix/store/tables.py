@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, LargeBinary, String, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -23,6 +24,10 @@ class Role(StrEnum):
         order = list(Role)
         return order.index(self) <= order.index(needed)
 
+    def at_most(self, limit: Role) -> Role:
+        """This role, or `limit` when that is the lower one."""
+        return limit if self.covers(limit) else self
+
 
 class Base(DeclarativeBase):
     """All tables share these types: moments carry a time zone, numbers are 64-bit, text is of any length."""
@@ -33,6 +38,7 @@ class Base(DeclarativeBase):
         str: String,
         Role: Enum(Role, native_enum=False, values_callable=lambda roles: [role.value for role in roles]),
         bytes: LargeBinary,
+        dict[str, Any]: JSONB(none_as_null=True),
     }
 
 
@@ -72,6 +78,45 @@ class LoginSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     address: Mapped[str]
     user_agent: Mapped[str]
+
+
+class ApiKey(Base):
+    """A key with which a program asks in the name of its owner. The token itself is known to its holder only."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    scope: Mapped[Role]
+    """What the key may do, as far as its owner may: never more than either."""
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    """SHA-256 of the token."""
+    hint: Mapped[str]
+    """How the token begins, to tell keys apart."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    last_address: Mapped[str] = mapped_column(server_default="")
+
+
+class Operation(Base):
+    """One change somebody made. It outlives who made it and what was changed; secrets are masked."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    who: Mapped[str]
+    """The name of a user; `cli:` and the name on the machine for the command line."""
+    via: Mapped[str]
+    """`login`, `key:` and the key's name, or `cli`."""
+    what: Mapped[str]
+    """`user.create`; a route that says nothing is named by its method and path."""
+    object: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    address: Mapped[str]
 
 
 class CoreDocument(Base):

@@ -8,6 +8,7 @@ from typing import Final
 from botmatrix.errors import BotMatrixError
 
 USERNAME_LENGTH: Final = 64
+LABEL_LENGTH: Final = 64
 PASSWORD_LENGTH: Final = (8, 1024)
 
 
@@ -42,6 +43,14 @@ def new_password(value: str) -> str:
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
         raise BadValue("password", "must not have control characters")
     return value
+
+
+def label(field: str, value: str) -> str:
+    """A name for a thing: 1 to 64 visible characters, spaces inside. Raises `BadValue`."""
+    name = unicodedata.normalize("NFKC", value).strip()
+    if not 0 < len(name) <= LABEL_LENGTH or not name.isprintable():
+        raise BadValue(field, f"must have 1 to {LABEL_LENGTH} visible characters")
+    return name
 
 
 def line(value: str, length: int) -> str:

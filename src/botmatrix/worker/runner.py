@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from botmatrix.bus.client import ReplyError
+from botmatrix.bus.connection import WritesRefused
 from botmatrix.bus.lanes import Lanes, Settlement
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.job import Job
@@ -51,7 +51,7 @@ class Runner:
     async def _mark(self, job: Job) -> None:
         try:
             await self._lanes.suspect(job.hold.lane, job.delivery.entry_id)
-        except ReplyError as error:
+        except WritesRefused as error:
             # A full Redis: only what is settled makes it emptier, so this must not wait for it.
             log.warning("an entry runs alone without its mark", lane=job.hold.lane.name, error=str(error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,12 +63,16 @@ def options(home: Path, redis_url: str, database_url: str) -> ControlOptions:
 
 @pytest.fixture
 async def parts(options: ControlOptions) -> AsyncIterator[Parts]:
-    """The parts of a control process whose database is ready; its hashes are cheap."""
+    """The parts of a control process whose database is ready; its hashes are cheap.
+
+    A test may put others in their places: what was opened here is closed here.
+    """
     built = build(options)
     cheapen(built)
     built.schema_ready.set()
+    opened = dataclasses.replace(built)
     yield built
-    await built.close()
+    await opened.close()
 
 
 def cheapen(parts: Parts) -> None:

@@ -137,3 +137,16 @@ async def test_hostile_json_is_refused(owner: httpx.AsyncClient, body: bytes) ->
     refused = await owner.post("/api/action", content=body, headers={"Content-Type": "application/json"})
     assert refused.status_code in (400, 422)
     assert refused.json()["success"] is False
+
+
+async def test_what_a_bot_was_made_to_do_is_written_down_and_what_it_was_asked_is_not(
+    owner: httpx.AsyncClient, nexus: Nexus
+) -> None:
+    assert (await ask(owner, nexus, params={"message": "hello", "access_token": "canary"})).status_code == 200
+    assert (await ask(owner, nexus, action="get_status")).status_code == 200
+    unanswered = {"bot": "qq:10001", "action": "set_group_kick", "timeout": 0.1}
+    assert (await owner.post("/api/action", json=unanswered)).status_code == 504
+    kicked, sent = (await owner.get("/api/audit")).json()["audit"]
+    assert (sent["what"], sent["object"]) == ("bot.action", "qq:10001")
+    assert sent["after"] == {"action": "send_msg", "params": {"message": "hello", "access_token": "***"}}
+    assert kicked["after"]["action"] == "set_group_kick"

@@ -6,9 +6,12 @@ import asyncio
 
 import httpx
 import pytest
+from tests.hashing import Gated
 from tests.integration.control.conftest import ORIGIN, PASSWORD, LogIn, Visit
 
 from botmatrix.control.parts import Parts
+from botmatrix.control.throttle import FREE_PER_ACCOUNT
+from botmatrix.store.passwords import AT_ONCE, MOST_WAITING, Passwords
 from botmatrix.store.tables import Role
 
 
@@ -218,3 +221,21 @@ async def test_nothing_but_the_login_is_open_to_strangers(client: httpx.AsyncCli
             method, path.format(bot="qq:1", worker="w1"), json={} if method == "post" else None
         )
         assert refused.status_code == 401, (method, path)
+
+
+async def test_logins_that_find_the_queue_full_come_back_later_and_count_for_nothing(
+    client: httpx.AsyncClient, parts: Parts
+) -> None:
+    hasher = Gated()
+    parts.passwords = Passwords(hasher)
+    hashed = await parts.passwords.hash(PASSWORD)
+    places = range(AT_ONCE + MOST_WAITING)
+    waiting = [asyncio.create_task(parts.passwords.matches(hashed, PASSWORD)) for _ in places]
+    await asyncio.sleep(0)  # each takes its place
+    for _ in range(FREE_PER_ACCOUNT + 2):
+        refused = await enter(client)
+        assert (refused.status_code, refused.json()["error"]) == (503, "busy")
+        assert refused.headers["retry-after"] == "5"
+    hasher.gate.set()
+    await asyncio.gather(*waiting)
+    assert (await enter(client)).status_code == 200

@@ -44,6 +44,20 @@ async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClien
     assert await parts.redis.call("GET", KEYS.rules_version) == b"3"
 
 
+async def test_changes_are_in_the_operation_log_and_questions_are_not(owner: httpx.AsyncClient) -> None:
+    for body in ({"worker_id": "w1"}, {"worker_id": "pool:vip", "priority": 3}):
+        await owner.post(PATH, json={"key": "group_456", **body})
+    await explain(owner, user_id=1)
+    await owner.delete(PATH, params={"key": "group_456"})
+    first, second = {"key": "group_456", "target": "w1"}, {"key": "group_456", "target": "pool:vip", "priority": 3}
+    found = (await owner.get("/api/audit", params={"sort": "at"})).json()["audit"]
+    assert [(one["what"], one["object"], one["before"], one["after"]) for one in found] == [
+        ("route.set", "group_456", None, first),
+        ("route.set", "group_456", first, second),
+        ("route.unset", "group_456", second, None),
+    ]
+
+
 @pytest.mark.parametrize(
     "body",
     [

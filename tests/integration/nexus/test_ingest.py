@@ -18,7 +18,8 @@ from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.lanes import Lanes
 from botmatrix.clock import SystemClock
 from botmatrix.nexus import handover, ingest
-from botmatrix.nexus.ingest import Batch, Ingest
+from botmatrix.nexus.batch import Batch
+from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.nexus.workers import Workers
@@ -210,8 +211,43 @@ async def test_a_redis_that_lost_its_data_is_noticed_and_served_again(road: Road
     for n in range(100):
         road.say(str(n))
     await road.ingest.drained()
-    assert await road.on("w1") == [str(n) for n in range(100)]
+    assert await road.on("w1") == ["before", *(str(n) for n in range(100))]
     assert road.ingest.counters["redis_lost_state"] == 1
+
+
+def forget(server: ValkeyProcess, length: int) -> None:
+    """Kill Redis and take back what its append-only file got beyond `length` bytes."""
+    server.stop(kill=True)
+    with appended(server).open("r+b") as file:
+        file.truncate(length)
+    server.start()
+
+
+def appended(server: ValkeyProcess) -> Path:
+    """The growing part of the append-only file."""
+    (path,) = (server.folder / "appendonlydir").glob("*.incr.aof")
+    return path
+
+
+async def test_what_redis_forgets_of_what_it_confirmed_is_sent_again(own_valkey: ValkeyProcess, tmp_path: Path) -> None:
+    road = Road(own_valkey.url, tmp_path)
+    await road.worker()
+    road.ingest.start()
+    for n in range(100):
+        road.say(str(n), mark=f"{n:016}")
+    await road.ingest.drained()
+    kept = appended(own_valkey).stat().st_size
+    for n in range(100, 300):
+        road.say(str(n), mark=f"{n:016}")
+    await road.ingest.drained()
+    forget(own_valkey, kept)
+    for n in range(300, 400):
+        road.say(str(n), mark=f"{n:016}")
+    await road.ingest.drained()
+    assert await road.on("w1") == [str(n) for n in range(400)]
+    assert road.ingest.counters["accepted"] == 400
+    assert road.ingest.counters["redis_lost_batches"] == 0
+    await road.close()
 
 
 async def test_a_full_redis_makes_events_wait(road: Road) -> None:

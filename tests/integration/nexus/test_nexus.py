@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.conftest import ValkeyProcess
+from tests.integration.nexus.test_ingest import appended, forget
 from websockets.asyncio.client import ClientConnection, connect
 
 from botmatrix.bus.actions import ActionBox
@@ -337,6 +338,38 @@ async def test_a_redis_restart_in_the_middle_loses_and_doubles_nothing(own_valke
         await scene.lanes.close()
 
 
+async def test_what_a_bot_was_sent_is_not_sent_again_when_redis_forgets_the_settlement(
+    own_valkey: ValkeyProcess, home: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, home, stack)
+        stack.push_async_callback(scene.client.close)
+        stack.push_async_callback(scene.lanes.close)
+        nexus = await scene.nexus()
+        lane = await scene.worker()
+        bot = await scene.bot(nexus)
+        await bot.send(message(1))
+        (delivery,) = await scene.read(lane, 1)
+        kept = appended(own_valkey).stat().st_size
+        await scene.settle(lane, delivery, reply("once", "a1"))
+        await answer(bot, await next_action(bot), message_id=1)
+        await emptied(scene.client, KEYS.actions(nexus.inc))
+        forget(own_valkey, kept)
+        await scene.lanes.close()
+        again = await scene.lanes.join("w1")
+        assert again is not None
+        (delivery,) = await scene.read(again, 1)
+        await scene.settle(again, delivery, reply("once", "a1"))
+        async with asyncio.timeout(10):
+            while not nexus.actions.counters["action_twice"]:
+                await asyncio.sleep(0.01)
+        await emptied(scene.client, KEYS.actions(nexus.inc))
+        await bot.send(message(2))
+        (delivery,) = await scene.read(again, 1)
+        await scene.settle(again, delivery, reply("next", "a2"))
+        assert (await next_action(bot))["params"]["message"] == "next"
+
+
 @asynccontextmanager
 async def listening(scene: Scene) -> AsyncIterator[asyncio.Queue[bytes]]:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
@@ -511,7 +544,7 @@ async def test_rubbish_in_redis_is_in_nobodys_way(scene: Scene) -> None:
     (delivery,) = await scene.read(lane, 1)
     lost = reply("for nobody")
     lost.bot = "qq:666"
-    await scene.settle(lane, delivery, lost, reply("hello"))
+    await scene.settle(lane, delivery, lost, reply("hello", "a2"))
     assert (await next_action(bot))["params"]["message"] == "hello"
     assert not [task for task in nexus._tasks if task.done()]
 

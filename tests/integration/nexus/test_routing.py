@@ -21,6 +21,7 @@ from botmatrix.control.rules import RuleBook
 from botmatrix.nexus.app import Nexus
 from botmatrix.routing.rule import Rule, make_rule, mirrored
 from botmatrix.store.engine import Database
+from botmatrix.store.operations import Operations
 from botmatrix.store.rules import StoredRules
 
 
@@ -84,10 +85,10 @@ def said_by(user: int, number: int, group: int = 456) -> str:
 
 async def test_a_saved_rule_acts_in_two_nexuses_within_a_second(matrix: Matrix, database: Database) -> None:
     first, second = await matrix.nexus("n1"), await matrix.nexus("n2")
-    book = RuleBook(StoredRules(database), RulesMirror(matrix.client, KEYS))
+    book = RuleBook(StoredRules(database), RulesMirror(matrix.client, KEYS), Operations(database))
     await book.save([make_rule("group_456", "w7")])
     await until(lambda: follows(first) and follows(second), 1.0)
-    await book.delete(["group_456"])
+    await book.delete("group_456")
     await until(lambda: not follows(first) and not follows(second), 1.0)
 
 
@@ -95,7 +96,8 @@ async def test_a_rule_whose_signal_is_lost_acts_within_ten_seconds(matrix: Matri
     first, second = await matrix.nexus("n1"), await matrix.nexus("n2")
     silent = Keys()
     silent.rules_changed = "botmatrix:nobody-listens"
-    await RuleBook(StoredRules(database), RulesMirror(matrix.client, silent)).save([make_rule("group_456", "w7")])
+    book = RuleBook(StoredRules(database), RulesMirror(matrix.client, silent), Operations(database))
+    await book.save([make_rule("group_456", "w7")])
     await until(lambda: follows(first) and follows(second), 10.0)
 
 
@@ -214,11 +216,11 @@ async def test_a_field_that_is_no_rule_is_counted_and_spoils_nothing(matrix: Mat
 
 @pytest.fixture
 def book(matrix: Matrix, database: Database) -> RuleBook:
-    return RuleBook(StoredRules(database), RulesMirror(matrix.client, KEYS))
+    return RuleBook(StoredRules(database), RulesMirror(matrix.client, KEYS), Operations(database))
 
 
 async def test_what_is_written_by_hand_is_imported_and_what_is_missing_comes_back(
-    book: RuleBook, matrix: Matrix
+    book: RuleBook, matrix: Matrix, database: Database
 ) -> None:
     await book.save([make_rule("user_1", "w1", created=5.0), make_rule("user_2", "w2")])
     await matrix.client.call("HSET", KEYS.rules, "user_1", "w9", "user_3", '{"target": "w3", "fallback": "drop"}')
@@ -231,6 +233,11 @@ async def test_what_is_written_by_hand_is_imported_and_what_is_missing_comes_bac
         ("user_3", "w3"),
     ]
     assert rules["user_1"].created == 5.0
+    noted = (await Operations(database).list(sort="object"))[0]
+    assert [(one.what, one.object, one.before, one.after) for one in noted] == [
+        ("route.set", "user_1", {"key": "user_1", "target": "w1"}, {"key": "user_1", "target": "w9"}),
+        ("route.set", "user_3", None, {"key": "user_3", "target": "w3", "fallback": "drop"}),
+    ]
     mirror = await RulesMirror(matrix.client, KEYS).read()
     assert {key: rule.says for key, rule in mirror.rules.items()} == {key: rule.says for key, rule in rules.items()}
     await book.sync()
@@ -241,7 +248,7 @@ async def test_a_redis_that_went_back_in_time_revives_no_deleted_rule(book: Rule
     await book.save([make_rule("user_1", "w1")])
     old = await matrix.client.call("HGETALL", KEYS.rules)
     await book.save([make_rule("user_2", "w2")])
-    await book.delete(["user_1"])
+    await book.delete("user_1")
     await matrix.client.call("DEL", KEYS.rules)
     await matrix.client.call("HSET", KEYS.rules, *old)
     await matrix.client.call("SET", KEYS.rules_version, 1)
@@ -251,7 +258,8 @@ async def test_a_redis_that_went_back_in_time_revives_no_deleted_rule(book: Rule
 
 
 async def test_a_change_that_redis_did_not_take_is_undone(database: Database) -> None:
-    away = RuleBook(StoredRules(database), RulesMirror(Client("redis://127.0.0.1:1/0", name="away"), KEYS))
+    mirror = RulesMirror(Client("redis://127.0.0.1:1/0", name="away"), KEYS)
+    away = RuleBook(StoredRules(database), mirror, Operations(database))
     with pytest.raises(Exception, match="can't be reached"):
         await away.save([make_rule("user_1", "w1")])
     assert await away.all() == {}

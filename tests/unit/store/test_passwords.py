@@ -7,9 +7,11 @@ import threading
 import time
 from typing import Literal
 
+import pytest
 from argon2 import PasswordHasher
+from tests.hashing import Gated
 
-from botmatrix.store.passwords import AT_ONCE, Passwords
+from botmatrix.store.passwords import AT_ONCE, MOST_WAITING, Passwords, PasswordsBusy
 
 
 class Watched(PasswordHasher):
@@ -58,3 +60,31 @@ async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
     assert not await passwords.matches(None, "anything")
     assert len(hasher.threads) >= 1
     assert hasher.most == 1
+
+
+async def test_who_finds_the_queue_full_is_refused_at_once() -> None:
+    hasher = Gated()
+    passwords = Passwords(hasher)
+    hashed = await passwords.hash("correct horse")
+    waiting = [asyncio.create_task(passwords.matches(hashed, "wrong")) for _ in range(AT_ONCE + MOST_WAITING)]
+    await asyncio.sleep(0)  # each takes its place
+    with pytest.raises(PasswordsBusy):
+        await passwords.matches(hashed, "correct horse")
+    hasher.gate.set()
+    assert not any(await asyncio.gather(*waiting))
+    assert await passwords.matches(hashed, "correct horse")
+
+
+async def test_who_gives_up_waiting_leaves_the_place_to_another() -> None:
+    hasher = Gated()
+    passwords = Passwords(hasher)
+    hashed = await passwords.hash("correct horse")
+    waiting = [asyncio.create_task(passwords.matches(hashed, "wrong")) for _ in range(AT_ONCE + MOST_WAITING)]
+    await asyncio.sleep(0)  # each takes its place
+    gone = waiting.pop()
+    gone.cancel()
+    await asyncio.wait([gone])
+    another = asyncio.create_task(passwords.matches(hashed, "correct horse"))
+    hasher.gate.set()
+    assert await another
+    assert not any(await asyncio.gather(*waiting))

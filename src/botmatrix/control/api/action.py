@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_v
 from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.control.api.bots import find
+from botmatrix.control.audit import Noting
 from botmatrix.control.auth import OPERATOR
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.parts import UsedParts
@@ -69,8 +70,12 @@ class _Answer(msgspec.Struct):
     response_class=Response,
     responses={200: {"model": ActionAnswer, "description": "The bot's answer"}, **protected(404, 409, 504)},
 )
-async def act(body: ActionRequest, parts: UsedParts) -> Response:
+async def act(body: ActionRequest, parts: UsedParts, note: Noting) -> Response:
     """Have a bot do something and wait for its answer. 200 also when the bot says that it failed."""
+    if body.action.startswith("get_"):
+        note.nothing_changed()
+    else:
+        note.say("bot.action", body.key, after={"action": body.action, "params": body.params})
     params = msgspec.Raw(_encoded(body.params))
     if (await find(parts.presence, body.key)).state == "offline":
         raise _offline()

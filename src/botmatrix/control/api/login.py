@@ -9,10 +9,12 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from botmatrix.control.auth import Asker, client_address, drop_cookie, set_cookie
+from botmatrix.control.audit import Noting
+from botmatrix.control.auth import Asker, InPerson, client_address, drop_cookie, set_cookie
 from botmatrix.control.bootstrap import forget_first_password, still_has_first_password
 from botmatrix.control.errors import ApiError, documented, protected
 from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.tables import Role, User
 
 log = structlog.get_logger(__name__)
@@ -49,10 +51,14 @@ class UserView(BaseModel):
 
 
 class Me(BaseModel):
-    """Who one is. `generated_password`: it was made at the first start and lies in a file; it wants changing."""
+    """Who one is. `may`: what this login or API key may do.
+
+    `generated_password`: it was made at the first start and lies in a file; it wants changing.
+    """
 
     success: Literal[True] = True
     user: UserView
+    may: Role
     generated_password: bool
 
 
@@ -70,16 +76,19 @@ class Ok(BaseModel):
 
 
 @router.post("/login", responses=documented(401, 403, 429))
-async def login(body: Credentials, request: Request, response: Response, parts: UsedParts) -> LoggedIn:
+async def login(body: Credentials, request: Request, response: Response, parts: UsedParts, note: Noting) -> LoggedIn:
     """Log in with name and password."""
     parts.require_schema()
     user = await _proven(parts, body.username, body.password, client_address(request))
+    note.by(user.username, "login")
+    note.say("login", user.username)
     return await _start(parts, user, request, response)
 
 
 @router.post("/logout", responses=protected())
-async def logout(asker: Asker, request: Request, response: Response, parts: UsedParts) -> Ok:
+async def logout(asker: InPerson, request: Request, response: Response, parts: UsedParts, note: Noting) -> Ok:
     """End this login; its token is void at once."""
+    note.say("logout", asker.user.username)
     await parts.logins.end(asker.token)
     drop_cookie(request, response)
     return Ok()
@@ -88,12 +97,12 @@ async def logout(asker: Asker, request: Request, response: Response, parts: Used
 @router.get("/me", responses=protected())
 async def me(asker: Asker, parts: UsedParts) -> Me:
     """Who one is."""
-    return Me(user=UserView.of(asker.user), generated_password=_is_generated(parts, asker.user))
+    return Me(user=UserView.of(asker.user), may=asker.role, generated_password=_is_generated(parts, asker.user))
 
 
 @router.post("/user/password", responses=protected(429))
 async def change_password(
-    body: PasswordChange, asker: Asker, request: Request, response: Response, parts: UsedParts
+    body: PasswordChange, asker: InPerson, request: Request, response: Response, parts: UsedParts, note: Noting
 ) -> LoggedIn:
     """Change one's own password. Every login of the user ends; this answer carries a new one."""
     try:
@@ -102,20 +111,25 @@ async def change_password(
         if error.status_code != 401:
             raise
         raise ApiError(403, "wrong_password", "the old password is wrong") from error
+    note.say("user.password", asker.user.username)
     user = await parts.users.set_password(asker.user.username, body.new_password)
     forget_first_password(parts.settings.home, user.username)
     return await _start(parts, user, request, response)
 
 
 async def _proven(parts: Parts, username: str, password: str, address: str) -> User:
-    """The user with this name and password. Raises 429 and 401, in the same time for unknown names."""
+    """The user with this name and password. Raises 429, 401 and `PasswordsBusy`, in the same time for unknown names."""
     wait = await parts.throttle.wait(username, address)
     if wait:
         log.warning("too many login attempts", address=address)
         raise ApiError(429, "too_many_attempts", "too many attempts: wait a little", retry_after=wait)
     user = await parts.users.find(username)
     usable = user if user is not None and not user.disabled else None
-    fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
+    try:
+        fits = await parts.passwords.matches(usable.password_hash if usable else None, password)
+    except PasswordsBusy:
+        await parts.throttle.not_looked_at(username, address)
+        raise
     if usable is None or not fits:
         # Not the name: people type passwords into the wrong field.
         log.warning("login refused", address=address)
@@ -130,7 +144,9 @@ async def _start(parts: Parts, user: User, request: Request, response: Response)
     set_cookie(request, response, token)
     log.info("logged in", username=user.username, address=client_address(request))
     generated = _is_generated(parts, user)
-    return LoggedIn(user=UserView.of(user), token=token, expires_at=expires_at, generated_password=generated)
+    return LoggedIn(
+        user=UserView.of(user), may=user.role, token=token, expires_at=expires_at, generated_password=generated
+    )
 
 
 def _is_generated(parts: Parts, user: User) -> bool:

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.bus.keys import Keys
+from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER
 from botmatrix.control.errors import protected
 from botmatrix.control.explain import Explained, explain_event
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
+from botmatrix.control.rules import said
 from botmatrix.routing.rule import KEY_LENGTH, KEY_PATTERN, PRIORITIES, TARGET_PATTERN, Fallback, Rule, make_rule
 from botmatrix.routing.table import Hit
 
@@ -118,7 +120,7 @@ async def list_rules(parts: UsedParts, wanted: Annotated[Listing, Depends(_listi
 
 
 @router.post("", responses=protected(), dependencies=[ADMIN])
-async def save_rule(wanted: Wanted, parts: UsedParts) -> Saved:
+async def save_rule(wanted: Wanted, parts: UsedParts, note: Noting) -> Saved:
     """Make a rule, or change the one with this key. Every nexus follows it within a second."""
     rule = make_rule(
         wanted.key,
@@ -127,20 +129,24 @@ async def save_rule(wanted: Wanted, parts: UsedParts) -> Saved:
         fallback=wanted.fallback,
         disabled=wanted.disabled,
     )
-    (saved,) = await parts.rules.save([rule])
-    return Saved(rule=_shown(saved))
+    saved = await parts.rules.save([rule])
+    note.say("route.set", rule.key, before=said(saved.before.get(rule.key)), after=said(rule))
+    return Saved(rule=_shown(saved.rules[0]))
 
 
 @router.delete("", responses=protected(404), dependencies=[ADMIN])
-async def delete_rule(parts: UsedParts, key: Annotated[str, Query(min_length=1, max_length=KEY_LENGTH)]) -> Deleted:
+async def delete_rule(
+    parts: UsedParts, note: Noting, key: Annotated[str, Query(min_length=1, max_length=KEY_LENGTH)]
+) -> Deleted:
     """Delete the rule with this key."""
-    await parts.rules.delete([key])
+    note.say("route.unset", key, before=said(await parts.rules.delete(key)))
     return Deleted(key=key)
 
 
 @router.post("/explain", responses=protected(), dependencies=[VIEWER])
-async def explain(question: Question, parts: UsedParts) -> Answer:
+async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
     """Where an event would go now, and why; nothing is sent."""
+    note.nothing_changed()
     return _answer(await explain_event(parts.redis, Keys(), question.event, question.bot))
 
 

@@ -1,0 +1,79 @@
+"""The operation log: who changed what. Rows are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, String, cast, func, or_, select
+
+from botmatrix.store.engine import Database
+from botmatrix.store.masking import storable
+from botmatrix.store.tables import Operation
+from botmatrix.store.text import line
+
+SORTS: Final = ("at", "who", "what", "object", "address")
+"""Columns by which the log can be read."""
+_SEARCHED: Final = (Operation.who, Operation.via, Operation.what, Operation.object, Operation.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What there is to write down. `before` and `after` may hold secrets: they are masked when it is written."""
+
+    who: str
+    via: str
+    what: str
+    object: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    address: str = ""
+
+
+class Operations:
+    """The table `audit`. Every method is one transaction and raises `EngineUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, change: Change) -> None:
+        """Add one row. Whatever the change holds, it can be stored."""
+        row = Operation(
+            who=line(change.who, 128),
+            via=line(change.via, 128),
+            what=line(change.what, 128),
+            object=line(change.object, 256),
+            before=storable(change.before),
+            after=storable(change.after),
+            address=line(change.address, 64),
+        )
+        async with self._database.session() as session:
+            session.add(row)
+
+    async def list(
+        self, *, query: str = "", sort: str = "-at", limit: int = 50, offset: int = 0
+    ) -> tuple[Sequence[Operation], int]:
+        """A page of the rows in which `query` occurs in any text, and how many there are in all.
+
+        `sort`: one of `SORTS`, with a leading - for descending.
+        """
+        where = _contains(query.replace("\0", ""))
+        page = select(Operation).where(where).order_by(*_order(sort)).limit(limit).offset(offset)
+        async with self._database.session() as session:
+            total = await session.scalar(select(func.count()).select_from(Operation).where(where))
+            return (await session.scalars(page)).all(), total or 0
+
+
+def _contains(query: str) -> ColumnElement[bool]:
+    """Case counts for nothing, % and _ stand for themselves."""
+    texts = [*_SEARCHED, cast(Operation.before, String), cast(Operation.after, String)]
+    return or_(*(column.icontains(query, autoescape=True) for column in texts))
+
+
+def _order(sort: str) -> list[ColumnElement[Any]]:
+    name = sort.removeprefix("-")
+    if name not in SORTS:
+        raise ValueError(f"no such order: {name}")
+    column = {one: getattr(Operation, one) for one in SORTS}[name]
+    return [one.desc() if sort.startswith("-") else one.asc() for one in (column, Operation.id)]
