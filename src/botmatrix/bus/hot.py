@@ -18,7 +18,6 @@ from botmatrix.errors import EngineUnavailable
 log = structlog.get_logger("hot")
 EVERY: Final = 3.0
 """Seconds between two looks; a nudge makes it at once."""
-_READ: Final = (Kind.RATELIMIT, Kind.TTL)
 
 
 class HotBox:
@@ -26,7 +25,7 @@ class HotBox:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client, self._keys = client, keys
-        self._hashes = {Kind.RATELIMIT: keys.config_ratelimit, Kind.TTL: keys.config_ttl, Kind.RULES: keys.rules}
+        self._hashes = {Kind.RATELIMIT: keys.config_ratelimit, Kind.TTL: keys.config_ttl}
 
     async def read(self, kind: Kind) -> dict[str, str]:
         """The fields as they stand there, whether they can be used or not."""
@@ -47,7 +46,7 @@ class Hot:
         self._client, self._keys = client, keys
         self._nudged = asyncio.Event()
         self._seen: list[Any] = []
-        self._numbers: dict[Kind, dict[str, int]] = {kind: {} for kind in _READ}
+        self._numbers: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         self._followers: list[Callable[[Hot], None]] = []
         self.limits = RateLimits()
         self.ttls = Ttls()
@@ -85,7 +84,7 @@ class Hot:
         if found == self._seen:
             return
         self._seen = found
-        for kind, flat in zip(_READ, found, strict=True):
+        for kind, flat in zip(Kind, found, strict=True):
             self._take(kind, _text(flat))
         self.limits, self.ttls = rate_limits(self._numbers[Kind.RATELIMIT]), ttls(self._numbers[Kind.TTL])
         for take in self._followers:

@@ -28,11 +28,10 @@ Whose = Literal["user", "group", "bot"]
 
 
 class Kind(StrEnum):
-    """The hashes. `RULES` is the mirror of the routing rules, which only control writes through here."""
+    """The hashes, by the last part of their names."""
 
     RATELIMIT = "ratelimit"
     TTL = "ttl"
-    RULES = "rules"
 
 
 def _whole(default: int, low: int, high: int) -> Any:
@@ -138,8 +137,8 @@ def _split(cls: type[T], numbers: Mapping[str, int]) -> tuple[dict[str, Any], di
 
 
 def _known(kind: Kind) -> dict[str, Any]:
-    cls = {Kind.RATELIMIT: RateLimits, Kind.TTL: Ttls}.get(kind)
-    return {one.name: one for one in fields(cls) if one.metadata} if cls else {}
+    cls = RateLimits if kind is Kind.RATELIMIT else Ttls
+    return {one.name: one for one in fields(cls) if one.metadata}
 
 
 def _number(kind: Kind, name: str, value: str) -> int:

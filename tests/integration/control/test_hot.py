@@ -43,7 +43,9 @@ async def test_fields_are_set_dropped_and_written_down(owner: httpx.AsyncClient)
         ({"type": "ratelimit", "data": {"user:5:limit": "-1"}}, "data.user:5:limit"),
         ({"type": "ttl", "data": {"idempotency_ttl_sec": "0"}}, "1 to 86400"),
         ({"type": "ttl", "data": {"idempotency_ttl": "5"}}, "did you mean idempotency_ttl_sec?"),
-        ({"type": "rules", "clear": True}, "clear"),
+        ({"type": "rules", "clear": True}, "DELETE"),
+        ({"type": "rules", "data": {"group_5": ""}}, "DELETE"),
+        ({"type": "rules", "data": {"group_5": "w 1"}}, "target"),
         ({"type": "nonsense"}, "type"),
         ({"type": "ttl", "data": {"idempotency_ttl_sec": 5}}, "idempotency_ttl_sec"),
     ],
@@ -67,6 +69,8 @@ async def test_what_came_into_redis_by_other_means_is_shown_with_its_problem(
     assert len(answer["problems"]["ttl"]) == 2
 
 
-async def test_a_routing_rule_may_be_put_in(owner: httpx.AsyncClient) -> None:
-    answer = await owner.post(PATH, json={"type": "rules", "data": {"group_77*": "w1"}})
-    assert answer.json()["rules"] == {"group_77*": "w1"}
+async def test_a_routing_rule_is_kept_as_by_its_own_route(owner: httpx.AsyncClient) -> None:
+    change = {"type": "rules", "data": {"group_77*": "w1"}}
+    assert list((await owner.post(PATH, json=change)).json()["rules"]) == ["group_77*"]
+    (rule,) = (await owner.get("/api/admin/routing")).json()["rules"]
+    assert (rule["key"], rule["worker_id"]) == ("group_77*", "w1")

@@ -11,7 +11,9 @@ from botmatrix.bus.hot_values import BadHotValues, Kind, check, defaults
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER
 from botmatrix.control.errors import protected
-from botmatrix.control.parts import UsedParts
+from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.control.rules import said
+from botmatrix.routing.rule import BadRule, rule_of
 
 router = APIRouter(prefix="/api/admin/redis", tags=["hot configuration"])
 _MOST_NAMED = 10
@@ -36,11 +38,14 @@ class HotConfig(BaseModel):
 
 
 class HotChange(BaseModel):
-    """Fields to set in one hash; an empty value drops the field. `clear`: drop all others."""
+    """Fields to set in one hash; an empty value drops the field. `clear`: drop all others.
+
+    With `rules` each field is a rule, written as in the hash; rules are dropped by `DELETE /api/admin/routing` only.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    type: Kind
+    type: Literal["ratelimit", "ttl", "rules"]
     data: Annotated[dict[Name, Value], Field(max_length=10_000)] = {}
     clear: StrictBool = False
 
@@ -49,46 +54,49 @@ class HotChange(BaseModel):
 async def read_hot_config(parts: UsedParts) -> HotConfig:
     """What every process goes by."""
     found = {kind: await parts.hot.read(kind) for kind in Kind}
-    checked = (Kind.RATELIMIT, Kind.TTL)
     return HotConfig(
         ratelimit=found[Kind.RATELIMIT],
         ttl=found[Kind.TTL],
-        rules=found[Kind.RULES],
-        defaults={kind: defaults(kind) for kind in checked},
-        problems={kind: check(kind, found[kind]).problems for kind in checked},
+        rules=await parts.rules.mirrored(),
+        defaults={kind: defaults(kind) for kind in Kind},
+        problems={kind: check(kind, found[kind]).problems for kind in Kind},
     )
 
 
 @router.post("/config", responses=protected(), dependencies=[ADMIN])
 async def change_hot_config(change: HotChange, parts: UsedParts, note: Noting) -> HotConfig:
     """Set fields; refused as a whole when one of them can't be used. It acts everywhere within a second."""
-    _refuse_bad(change)
-    before = await parts.hot.change(change.type, change.data, clear=change.clear)
-    after = {} if change.clear else dict(before)
-    after |= change.data
-    note.say("hot.change", change.type.value, **_difference(before, {k: v for k, v in after.items() if v}))
-    if note.before == note.after:
+    before, after = await (_save_rules if change.type == "rules" else _set_fields)(change, parts)
+    note.say("hot.change", change.type, before=before, after=after)
+    if before == after:
         note.nothing_changed()
     return await read_hot_config(parts)
 
 
-def _refuse_bad(change: HotChange) -> None:
+Difference = tuple[dict[str, Any], dict[str, Any]]
+
+
+async def _set_fields(change: HotChange, parts: Parts) -> Difference:
     """Raises `BadHotValues`."""
-    if change.type is Kind.RULES:
-        if change.clear:
-            raise BadHotValues("clear: the hash only mirrors the rules, so this would delete none")
-        return
-    problems = check(change.type, {name: value for name, value in change.data.items() if value}).problems
+    kind = Kind(change.type)
+    problems = check(kind, {name: value for name, value in change.data.items() if value}).problems
     if problems:
         named = [f"data.{name}: {why}" for name, why in list(problems.items())[:_MOST_NAMED]]
         left = len(problems) - _MOST_NAMED
         raise BadHotValues("; ".join(named) + (f"; and {left} more" if left > 0 else ""))
+    before = await parts.hot.change(kind, change.data, clear=change.clear)
+    after = ({} if change.clear else before) | change.data
+    names = [name for name in before | after if before.get(name, "") != after.get(name, "")]
+    return {n: before[n] for n in names if n in before}, {n: after[n] for n in names if after.get(n)}
 
 
-def _difference(before: dict[str, str], after: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The fields that are different, as they were and as they are."""
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return {
-        "before": {name: before[name] for name in names if name in before},
-        "after": {name: after[name] for name in names if name in after},
-    }
+async def _save_rules(change: HotChange, parts: Parts) -> Difference:
+    """Raises `BadHotValues`."""
+    if change.clear or not all(change.data.values()):
+        raise BadHotValues("rules are dropped by DELETE /api/admin/routing?key=...")
+    try:
+        rules = [rule_of(key, value.encode()) for key, value in change.data.items()]
+    except BadRule as error:
+        raise BadHotValues(f"data: {error}") from None
+    saved = await parts.rules.save(rules)
+    return {key: said(rule) for key, rule in saved.before.items()}, {rule.key: said(rule) for rule in saved.rules}
