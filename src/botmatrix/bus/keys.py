@@ -35,6 +35,9 @@ class Keys:
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.rules = p + "rules:routing"  # hash: key of a routing rule -> the rule as JSON, or just its target
+        self.rules_version = p + "rules:version"  # counter: raised with every change of the rules
+        self.rules_changed = p + "rules:changed"  # channel: the rules were changed
         self.core_config = p + "core:config"  # string: the judge's configuration, JSON
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
@@ -43,6 +46,9 @@ class Keys:
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
         self.access_version = p + "access:version"  # string: its digest; every nexus compares it
         self.access_changed = p + "access:changed"  # channel: a new version of it
+        self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
+        self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
+        self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 

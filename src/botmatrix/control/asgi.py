@@ -16,9 +16,11 @@ from botmatrix.control.api import (
     core,
     groups,
     handshakes,
+    hot,
     keys,
     login,
     queues,
+    routing,
     sessions,
     users,
     workers,
@@ -43,9 +45,10 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, core, pages,
-        bot_access, groups, handshakes,
-    )  # fmt: skip
+        *(health, metrics, login, sessions, keys, users, audit),
+        *(bots, workers, queues, routing, action, connect, core, hot, pages),
+        *(bot_access, groups, handshakes),
+    )
     for module in modules:
         app.include_router(module.router)
     app.state.routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
