@@ -39,7 +39,10 @@ FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
 CONFIGURE = _load("configure")
+REMEMBER = _load("remember")
+SWAP = _load("swap")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
+    *(REMEMBER, SWAP),
 )
