@@ -42,10 +42,13 @@ async def test_reading_a_history_that_nobody_asked_for_says_what_is_missing(open
 
 
 async def test_unloading_the_last_such_plugin_ends_it(open_room: Open, platform: Platform, host: Host) -> None:
+    def wanted() -> bool:
+        return platform.sessions.memory.wanted
+
     await open_room(RECALL)
-    assert platform.sessions.memory.wanted
+    assert wanted()
     platform.times.session_history = 0
-    assert not platform.sessions.memory.wanted
+    assert not wanted()
     platform.times.session_history = 5
     await host.unload("mine")
-    assert not platform.sessions.memory.wanted
+    assert not wanted()
