@@ -24,6 +24,7 @@ async def sleep(ctx):
     time.sleep(60)
 """
 
+
 @pytest.fixture
 async def worker(stage: Stage, home: Path) -> AsyncIterator[WorkerProcess]:
     """A worker with the built-in plugins and one that blocks."""
