@@ -119,3 +119,19 @@ class Keys:
     def core_stats(self, day_kind: str) -> str:
         """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""
         return f"{self.prefix}core:stats:{day_kind}"
+
+    def session(self, person: str) -> str:
+        """String (session_ttl_sec): what somebody said last, JSON. `person` is `platform:user_id`."""
+        return f"{self.prefix}session:{person}"
+
+    def session_state(self, person: str) -> str:
+        """String (session_ttl_sec, or as given): what plugins and workers note of somebody, a JSON object."""
+        return f"{self.prefix}session:state:{person}"
+
+    def conversation(self, conversation: str) -> str:
+        """String (session_ttl_sec): what was said last in a conversation, JSON."""
+        return f"{self.prefix}conversation:{conversation}"
+
+    def conversation_state(self, conversation: str) -> str:
+        """String (session_ttl_sec, or as given): what plugins and workers note of a conversation, a JSON object."""
+        return f"{self.prefix}conversation:state:{conversation}"
