@@ -10,6 +10,7 @@ import structlog
 from botmatrix.clock import Clock
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
+from botmatrix.nexus.groups import Groups
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
@@ -24,8 +25,10 @@ MAX_UNCLAIMED = 20_000
 class Router:
     """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
-        self._core, self._rules = core, rules
+    def __init__(
+        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, groups: Groups, rules: Rules
+    ) -> None:
+        self._core, self._groups, self._rules = core, groups, rules
         self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
@@ -69,6 +72,9 @@ class Router:
             if reason:
                 self._stopped(bot, event, received_ms, reason, detail)
                 return
+        if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
+            self._stopped(bot, event, received_ms, "other_bot", other)
+            return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
         if route is not None and route.blocked:
             self._stopped(bot, event, received_ms, "rule", route.key)
