@@ -81,6 +81,8 @@ def report(phase: Phase, result: Result, progress: Console) -> None:
     progress.print(f"{phase.name}: {state} after {result.seconds:.0f} s ({phase.promise})", highlight=False)
     for problem in result.verdict.problems:
         progress.print(f"  {problem}", markup=False, highlight=False)
+    for figure, value in result.notes.items():
+        progress.print(f"  {figure}: {value}", markup=False, highlight=False)
     if result.kept:
         progress.print(f"  logs: {result.kept}", markup=False)
 
