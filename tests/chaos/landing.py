@@ -9,29 +9,27 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import redis
+from tests.chaos.asks import asks, blocks, is_routed, rule
 from tests.chaos.bots import Bot, Crowd
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.stack import PREFIX
 
 MOVES = 20.0
 """Bots that dial anew, a second."""
-ACTS_WITHIN = 1.0
-"""Seconds after which what was saved by REST must act in every nexus."""
-BLOCKED = 777
 ASKED = 5
 """Bots of each nexus that are asked to do something."""
 
 
 async def land_anywhere(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
-    """Blows by turns kill -9 and SIGTERM, each nexus by turns; between them what REST says must act on both."""
-    await _acts_on_both(nemesis, crowd)
+    """Blows by turns kill -9 and SIGTERM, each nexus by turns; before and after, what REST says must act on both."""
+    await _acts_on_both(nemesis, crowd, 0)
     blows = itertools.cycle((nemesis.kill_nexus, nemesis.stop_nexus))
-    for number in range(times):
-        async with _moving(nemesis, crowd):
+    async with _moving(nemesis, crowd):
+        for number in range(times):
             await nemesis.pause(1.0, 3.0)
             await next(blows)(nemesis.stack.nexuses[number // 2 % 2])
-            await nemesis.pause(1.0, 3.0)
-    await _acts_on_both(nemesis, crowd)
+            await nemesis.pause(0.5, 2.0)
+    await _acts_on_both(nemesis, crowd, 1)
 
 
 @asynccontextmanager
@@ -51,38 +49,16 @@ async def _moving(nemesis: Nemesis, crowd: Crowd) -> AsyncIterator[None]:
             await task
 
 
-async def _acts_on_both(nemesis: Nemesis, crowd: Crowd) -> None:
-    """Findings: `one-sided`, a nexus has hardly any bot; and those of the checks below."""
+async def _acts_on_both(nemesis: Nemesis, crowd: Crowd, worker: int) -> None:
+    """Finding `one-sided`: a nexus has hardly any bot; and those of what is asked."""
     await crowd.all_online()
-    await asyncio.sleep(2)  # the nexuses say once a second who is there
+    await rule(nemesis, nemesis.stack.workers[worker])
+    await blocks(nemesis, crowd)
+    await is_routed(nemesis, crowd, nemesis.stack.workers[worker])
     homes = await asyncio.to_thread(nemesis.stack.redis, lambda client: _homes(client, crowd.bots))
     nemesis.findings["one-sided"] += len(homes) != len(nemesis.stack.nexuses) or min(map(len, homes.values())) < ASKED
     for bots in homes.values():
-        for bot in nemesis.rng.sample(bots, min(ASKED, len(bots))):
-            await _does_what_it_is_asked(nemesis, bot)
-    await _blocks_whom_it_must(nemesis, crowd)
-
-
-async def _does_what_it_is_asked(nemesis: Nemesis, bot: Bot) -> None:
-    """Finding `action`: a bot that is online did not answer, or another one did."""
-    asked = {"bot": f"qq:{bot.self_id}", "action": "get_login_info"}
-    answer = await nemesis.stack.console.post("/api/action", asked)
-    if answer.status_code != 200 or answer.json()["data"]["user_id"] != bot.self_id:
-        nemesis.findings[f"action {answer.status_code} {answer.text[:80]}"] += 1
-
-
-async def _blocks_whom_it_must(nemesis: Nemesis, crowd: Crowd) -> None:
-    """Somebody is put on the blacklist: the checker sees to it that no handler hears what they say to any bot."""
-    saved = await nemesis.stack.console.post("/api/admin/core", _blacklist(f"qq:{BLOCKED}"))
-    nemesis.findings[f"blacklist {saved.status_code}"] += saved.status_code != 200
-    await asyncio.sleep(ACTS_WITHIN)
-    for bot in crowd.bots:
-        if bot.online:
-            bot.say_barred(bot.groups[0], BLOCKED)
-
-
-def _blacklist(*users: str) -> dict[str, Any]:
-    return {"permissions": {"blacklist": {"system": list(users)}}}
+        await asks(nemesis, bots[:ASKED])
 
 
 def _homes(client: redis.Redis, bots: list[Bot]) -> dict[str, list[Bot]]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import httpx
+from tests.chaos.asks import is_routed, rule
 from tests.chaos.bots import Crowd
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.oracle import Oracle
@@ -18,10 +19,12 @@ NEEDS_POSTGRES = "/api/admin/users"
 
 
 async def lose_postgres(nemesis: Nemesis, crowd: Crowd, seconds: int) -> None:
-    """Away for `seconds`; near the end of it a nexus is stopped and started.
+    """Away for `seconds`; near the end of it the nexus is stopped and started, and must know its rules.
 
-    Findings: `delayed`, events took longer than before; `not 503`, `not ready`, `not healed`: what REST said instead.
+    Findings: `delayed`, events took longer than before; `not 503`, `not unready`, `not healed`: what REST said instead.
     """
+    ruled = nemesis.stack.workers[0]
+    await rule(nemesis, ruled)
     before = await _latency_of_what_is_said_within(crowd.oracle, min(10.0, seconds))
     nemesis.count("postgresql kill -9")
     console = nemesis.stack.console
@@ -30,7 +33,7 @@ async def lose_postgres(nemesis: Nemesis, crowd: Crowd, seconds: int) -> None:
     during = await _latency_of_what_is_said_within(crowd.oracle, seconds)
     await nemesis.stop_nexus()
     await crowd.all_online()
-    await _latency_of_what_is_said_within(crowd.oracle, 1.0)
+    await is_routed(nemesis, crowd, ruled)
     await _refuses(nemesis)
     await asyncio.to_thread(console.postgres.start)
     healed = await _heals(nemesis)

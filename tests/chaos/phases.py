@@ -90,7 +90,7 @@ async def run(
     `patience`: after so many seconds without a reply what is owed will not come.
     """
     rng = random.Random(f"{seed} {phase.name}")
-    stack = Stack(phase, defect=defect)
+    stack = await asyncio.to_thread(Stack, phase, defect=defect)
     oracle = Oracle()
     crowd = Crowd(oracle, rng, phase.style(rng), phase.bots, phase.conversations)
     nemesis = Nemesis(stack, rng)

@@ -64,7 +64,7 @@ PHASES = (
         quick=8,
         full=60,
         workers=3,
-        conversations=150,
+        conversations=200,
         rate=500,
     ),
     Phase(
@@ -77,6 +77,7 @@ PHASES = (
         nexuses=2,
         balanced=True,
         console=True,
+        concurrency=16,
         bots=100,
         conversations=3,
     ),

@@ -114,12 +114,13 @@ class Stack:
             self._env["REDIS_URL"] = self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
         if self.balancer is not None:
             await self.balancer.start()
-        if self._console is not None:
-            await self._console.start()
+        console = asyncio.create_task(self._console.start()) if self._console else None
         for part in (*self.nexuses, *self.workers):
             part.env.update(REDIS_URL=self._env["REDIS_URL"])
             part.start()
         await self.until(self.all_present, 30, "the parts did not start")
+        if console is not None:
+            await console
 
     async def stop(self, *, keep: bool = False) -> None:
         """End everything; `keep` leaves the folder with all logs."""
