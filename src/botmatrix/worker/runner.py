@@ -75,8 +75,10 @@ class Runner:
             outcome = Dead(f"{type(error).__name__}: {error}"[:200])
         finally:
             tally.in_flight -= 1
-        taken = time.time() - started
-        tally.time(taken, max(0.0, started - envelope.t / 1000))
+        now = time.time()
+        taken = now - started
+        tally.handling.observe(taken, now)
+        tally.waiting.observe(max(0.0, started - envelope.t / 1000), now)
         if taken > LONG:
             await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
         return outcome

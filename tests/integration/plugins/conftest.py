@@ -28,8 +28,8 @@ Open = Callable[..., Awaitable[Room]]
 class LivePlatform(Platform):
     """With a clock that goes."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, redis_url: str) -> None:
+        super().__init__(redis_url)
         self.clock = SystemClock()  # type: ignore[assignment]
 
 
@@ -46,8 +46,10 @@ def texts(outcome: Outcome) -> list[str]:
 
 
 @pytest.fixture
-def platform() -> Platform:
-    return LivePlatform()
+async def platform(redis_url: str) -> AsyncIterator[Platform]:
+    platform = LivePlatform(redis_url)
+    yield platform
+    await platform.close()
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ async def test_a_late_answer_is_dropped_and_counted(open_room: Open, host: Host)
         """
         import threading
         def late(m):
-            time.sleep(0.6)
+            time.sleep(0.8)
             reply(m, "late")
         for m in messages():
             if m["payload"]["text"] == "slow":
@@ -132,14 +132,18 @@ async def test_a_late_answer_is_dropped_and_counted(open_room: Open, host: Host)
             else:
                 reply(m, "quick")
         """,
-        **QUICK,
+        timeout_ms=500,
     )
+    while await room.say("x") != ["quick"]:  # until it has started
+        await asyncio.sleep(0.05)
+    pid = process(host)["pid"]
     slow = asyncio.create_task(room.handle(message("slow", user_id=1), "a" * 24))
     await asyncio.sleep(0.1)
     assert await room.say("x") == ["quick"]  # it lives, so it is not killed for one slow event
     assert "handler_timeout" in reason(await slow)
-    await until(lambda: process(host)["lines"].get("late") == 1)
-    assert process(host)["restarts"] == 0
+    before = process(host)["lines"].get("late", 0)
+    await until(lambda: process(host)["lines"].get("late", 0) == before + 1)
+    assert process(host)["pid"] == pid
 
 
 async def test_more_actions_than_a_hundred_are_refused(open_room: Open, host: Host) -> None:
@@ -245,7 +249,7 @@ async def test_a_plugin_that_hangs_does_not_take_every_place_of_the_worker(open_
     await asyncio.wait(hung)
 
 
-async def test_nothing_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
+async def test_nothing_outlives_a_worker_that_is_killed(tmp_path: Path, redis_url: str) -> None:
     """The whole family goes, though nobody was left to end it."""
     source = write_isolated(tmp_path, "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '600'])\n" + ECHO)
     program = f"""
@@ -254,7 +258,7 @@ from tests.unit.plugins.fakes import Platform
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.source import Source
 async def main():
-    host = Host(Platform())
+    host = Host(Platform({redis_url!r}))
     info = await host.load(Source("file", "mine", pathlib.Path({str(source.path)!r})))
     print(host.plugins[0].process["pid"], flush=True)
     await asyncio.sleep(60)
