@@ -25,6 +25,7 @@ from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
@@ -68,6 +69,7 @@ class Parts:
     access: AccessKeeper
     handshakes: HandshakeBox
     stats: StatsKeeper
+    retention: Retention
     hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -122,6 +124,7 @@ def build(settings: ControlSettings) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
     )
