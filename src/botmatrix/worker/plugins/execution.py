@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.arguments import UsageError, words
+from botmatrix.sdk.ask import AskEnded
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
@@ -66,6 +67,9 @@ class Executor:
             reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
             if reply:
                 context.reply(reply)
+            return context.outbox.buffered
+        except AskEnded as ended:
+            context.reply(ended.said)
             return context.outbox.buffered
         except RetryRequest as request:
             return Retry(request.after, request.reason or bound.name)
