@@ -42,6 +42,10 @@ class Keys:
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
+        self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
+        self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
+        self.access_version = p + "access:version"  # string: its digest; every nexus compares it
+        self.access_changed = p + "access:changed"  # channel: a new version of it
         self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
         self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
         self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
@@ -84,6 +88,10 @@ class Keys:
         """Hash: epoch, nexus, link. `bot` is `platform:self_id`."""
         return f"{self.prefix}bot:{bot}"
 
+    def groups(self, bot: str) -> str:
+        """String (7 days), JSON: group id -> name, as the bot's own list said last."""
+        return f"{self.prefix}groups:{bot}"
+
     def affinity(self, bot: str) -> str:
         """Hash (1 h): conversation -> lane."""
         return f"{self.prefix}aff:{bot}"
@@ -99,6 +107,10 @@ class Keys:
     def ask(self, action_id: str) -> str:
         """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
         return f"{self.prefix}ask:{action_id}"
+
+    def plugin_store(self, plugin: str) -> str:
+        """Hash: key -> value and time limit, of one isolated plugin."""
+        return f"{self.prefix}plugin:{plugin}:store"
 
     def settled(self, nexus: str) -> str:
         """Channel: how many events of this nexus a lane settled, and when they were received."""
