@@ -37,8 +37,8 @@ def list_rules(context: typer.Context, json: Json = False) -> None:
         async with book_of(settings) as (book, _):
             return list((await book.all()).values())
 
-    columns = ("key", "target", "priority", "fallback", "disabled")
-    defaults = {"priority": 0, "fallback": "balance", "disabled": False}
+    columns = ("key", "target", "priority", "fallback", "deliver", "disabled")
+    defaults = {"priority": 0, "fallback": "balance", "deliver": "one", "disabled": False}
     rows = [{**defaults, **as_document(rule)} for rule in run_async(look)]
     show(rows, columns, as_json=json, empty="There are no rules: every event is balanced in the default pool.")
 
@@ -47,13 +47,14 @@ def list_rules(context: typer.Context, json: Json = False) -> None:
 def set_rule(
     context: typer.Context,
     key: Key,
-    target: Annotated[str, typer.Argument(help="A worker's id, pool:NAME, or block.")],
+    target: Annotated[str, typer.Argument(help="A worker's id or pool:NAME, several with commas between, or block.")],
     priority: Annotated[int, typer.Option(help="The higher of two wildcards decides.")] = 0,
-    fallback: Annotated[str, typer.Option(help="While the target is away: balance or drop.")] = "balance",
+    fallback: Annotated[str, typer.Option(help="While the target is away: balance, wait or drop.")] = "balance",
+    deliver: Annotated[str, typer.Option(help="one of several targets gets it, or all a copy.")] = "one",
     disabled: Annotated[bool, typer.Option("--disabled", help="Keep the rule, but do not follow it.")] = False,
 ) -> None:
     """Make a rule, or change the one with this key."""
-    rule = make_rule(key, target, priority=priority, fallback=fallback, disabled=disabled)
+    rule = make_rule(key, target, priority=priority, fallback=fallback, deliver=deliver, disabled=disabled)
     settings = connected_settings(context, database=True)
 
     async def save() -> None:
@@ -96,10 +97,10 @@ def explain(
 
     async def ask() -> Explained:
         from botmatrix.bus.keys import Keys
-        from botmatrix.control.explain import explain_event
+        from botmatrix.control.explain import Explainer
 
         async with redis_of(settings) as redis:
-            return await explain_event(redis, Keys(), event, bot)
+            return await Explainer(redis, Keys()).explain(event, bot)
 
     _tell(run_async(ask), as_json=json)
 
@@ -215,11 +216,13 @@ def _tell(explained: Explained, *, as_json: bool) -> None:
 
         typer.echo(msgspec.json.encode(explained).decode())
         return
-    say(f"{explained.conversation}: {found.verdict}. {found.why[:1].upper()}{found.why[1:]}.")
+    why = explained.why
+    say(f"{explained.conversation}: {explained.verdict}. {why[:1].upper()}{why[1:]}.")
     lost = [[hit.rule.key, hit.rule.target, why] for hit, why in found.lost]
-    candidates = [[one.lane, one.pool, f"{one.score:.4f}"] for one in found.candidates]
-    for rows, columns in ((lost, ("lost", "target", "why")), (candidates, ("candidate", "pool", "score"))):
-        for line in table(rows, columns) if rows else ():
+    candidates = [[way.target, one.lane, one.pool, f"{one.score:.4f}"] for way in found.ways for one in way.candidates]
+    columns = ("target", "candidate", "pool", "score")
+    for rows, names in ((lost, ("lost", "target", "why")), (candidates, columns)):
+        for line in table(rows, names) if rows else ():
             say(line)
-    if explained.last_lane:
-        say(f"The conversation was last on {explained.last_lane}; it stays until everything of it there is settled.")
+    for lane in filter(None, explained.last_lanes):
+        say(f"The conversation was last on {lane}; it stays until everything of it there is settled.")

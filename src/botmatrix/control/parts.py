@@ -20,6 +20,7 @@ from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.clock import SystemClock
 from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.explain import Explainer
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
@@ -51,6 +52,7 @@ class Parts:
     presence: Presence
     actions: ActionBox
     rules: RuleBook
+    explainer: Explainer
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
@@ -98,6 +100,7 @@ def build(settings: ControlSettings) -> Parts:
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
+        explainer=Explainer(redis, keys),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,

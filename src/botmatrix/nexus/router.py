@@ -14,6 +14,8 @@ from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.rules import Rules
 from botmatrix.onebot.event import Event
+from botmatrix.routing.rule import Fallback
+from botmatrix.routing.table import Route
 
 log = structlog.get_logger("router")
 MAX_UNCLAIMED = 20_000
@@ -21,7 +23,10 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`, `copied`.
+
+    received + copied = shed + blocked + what the dispatcher got.
+    """
 
     def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
         self._core, self._rules = core, rules
@@ -60,17 +65,33 @@ class Router:
     def _send(self, bot: Bot, event: Event, received_ms: int, *, park: bool = False) -> None:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
-            self._count_blocked(verdict.reason)
+            self._stopped(bot, event, received_ms, verdict.reason)
             return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
-        if route is not None and route.blocked:
-            self._count_blocked("rule")
-        elif park:
-            self._dispatcher.park(bot, event, received_ms, route)
-        else:
-            self._dispatcher.dispatch(bot, event, received_ms, route)
+        send = self._dispatcher.park if park else self._dispatcher.dispatch
+        if route is None:
+            send(bot, event, received_ms)
+        elif route.blocked:
+            self._stopped(bot, event, received_ms, "rule", route.key)
+        elif route.copies:
+            self._send_copies(bot, event, received_ms, route, send)
+        elif not send(bot, event, received_ms, route):
+            self._stopped(bot, event, received_ms, "target_away", route.key)
 
-    def _count_blocked(self, reason: str) -> None:
+    def _send_copies(self, bot: Bot, event: Event, received_ms: int, route: Route, send: Callable[..., str]) -> None:
+        """To each target that is there; with `balance` somebody else gets it when none is, else each miss counts."""
+        sent = [copy for copy in route.copies if send(bot, event, received_ms, copy, copy=True)]
+        if route.fallback is Fallback.BALANCE:
+            if not sent:
+                send(bot, event, received_ms, route)
+            self.counters["copied"] += max(0, len(sent) - 1)
+        else:
+            self.counters["copied"] += len(route.copies) - 1
+            for _ in range(len(route.copies) - len(sent)):
+                self._stopped(bot, event, received_ms, "target_away", route.key)
+
+    def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
+        """The event ends here."""
         self.counters["blocked"] += 1
         self.counters["blocked_" + reason] += 1
 
