@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, run_async, say, show, table
-from botmatrix.cli.user import caller
+from botmatrix.cli.tables import Note, tables_of
 from botmatrix.config import Settings
 from botmatrix.routing.rule import Rule, as_document, make_rule
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Routing rules: who is served by which worker.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(help="user_ID, group_ID, bot_ID or a bare id; * stands for anything.")]
-State = dict[str, Any] | None
 File = Annotated[Path, typer.Argument(help="A YAML file; - is standard input or output.")]
 
 
@@ -163,31 +162,16 @@ def test_rules(
 
 
 @asynccontextmanager
-async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Callable[..., Awaitable[None]]]]:
-    """The routing rules of a matrix, and what writes a change of them into the operation log.
-
-    A database without tables gets them first. Raises `SchemaTooOld`, `SchemaTooNew`.
-    """
+async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Note]]:
+    """The routing rules of a matrix, and what writes a change of them into the operation log."""
     from botmatrix.bus.keys import Keys
     from botmatrix.bus.rules import RulesMirror
     from botmatrix.control.rules import RuleBook
-    from botmatrix.store.engine import Database
-    from botmatrix.store.migrate import ensure
-    from botmatrix.store.operations import Change, Operations
+    from botmatrix.store.operations import Operations
     from botmatrix.store.rules import StoredRules
 
-    await ensure(str(settings.database_url), part="cli")
-    database = Database(str(settings.database_url), part="cli")
-    operations = Operations(database)
-
-    async def note(what: str, key: str, *, before: State = None, after: State = None) -> None:
-        await operations.write(Change(caller(), "cli", what, key, before, after))
-
-    try:
-        async with redis_of(settings) as redis:
-            yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()), operations), note
-    finally:
-        await database.close()
+    async with tables_of(settings) as (database, note), redis_of(settings) as redis:
+        yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()), Operations(database)), note
 
 
 @asynccontextmanager
