@@ -44,8 +44,9 @@ HOT = _load("hot")
 ONLINE = _load("online")
 REMEMBER = _load("remember")
 SWAP = _load("swap")
+ASKED = _load("asked")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
-    *(REMEMBER, SWAP),
+    *(REMEMBER, SWAP, ASKED),
 )

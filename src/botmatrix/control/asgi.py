@@ -23,6 +23,7 @@ from botmatrix.control.api import (
     queues,
     routing,
     sessions,
+    stats,
     users,
     workers,
 )
@@ -48,7 +49,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(bot_access, groups, handshakes),
+        *(bot_access, groups, handshakes, stats),
     )
     for module in modules:
         app.include_router(module.router)

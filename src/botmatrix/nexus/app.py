@@ -71,14 +71,14 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
-        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
         groups = GroupsBox(Client(url, name=f"botmatrix-groups-{self.inc}"), keys)
         self.groups = Groups(groups, settings.home, self.hub, clock)
         self.router = Router(
-            self.dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
+            dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
         )
         self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
@@ -203,7 +203,6 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
-            self.dispatcher.counters,
             self.rules.counters,
             self.parking.counters,
             self.ingest.counters,
