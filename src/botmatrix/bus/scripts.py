@@ -44,8 +44,9 @@ HOT = _load("hot")
 REMEMBER = _load("remember")
 SWAP = _load("swap")
 ASKED = _load("asked")
+ALLOW = _load("allow")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
-    *(REMEMBER, SWAP, ASKED),
+    *(REMEMBER, SWAP, ASKED, ALLOW),
 )
