@@ -21,12 +21,16 @@ from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.explain import Explainer
+from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
+from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
@@ -58,6 +62,7 @@ class Parts:
     presence: Presence
     actions: ActionBox
     rules: RuleBook
+    explainer: Explainer
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
@@ -65,6 +70,8 @@ class Parts:
     seen_keeper: SeenKeeper
     access: AccessKeeper
     handshakes: HandshakeBox
+    stats: StatsKeeper
+    retention: Retention
     hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -112,6 +119,7 @@ def build(settings: ControlSettings) -> Parts:
         presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
+        explainer=Explainer(redis, keys),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
@@ -119,6 +127,8 @@ def build(settings: ControlSettings) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        retention=Retention(operations, settings.audit_days),
+        stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
     )
 

@@ -108,7 +108,7 @@ class Plugin:
         `cooldown` and `quota` it does not run.
         """
         pattern = re.compile(regex) if isinstance(regex, str) else regex
-        options = {"regex": pattern, "keywords": _keywords(keywords), "permission": permission}
+        options: dict[str, Any] = {"regex": pattern, "keywords": _keywords(keywords), "permission": permission}
         options |= {"cooldown": _rates(cooldown), "quota": _rates(quota)}
         return lambda function: self._declare(function, Trigger.MESSAGE, (), priority, block, timeout, **options)
 

@@ -15,9 +15,9 @@ _SECONDS: Final = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86
 
 
 class Rate(NamedTuple):
-    """`count` uses in `seconds`, counted for each `by`; see `rate`."""
+    """So many `uses` in `seconds`, counted for each `by`; see `rate`."""
 
-    count: int
+    uses: int
     seconds: int
     by: By
     tz: str

@@ -34,15 +34,15 @@ class Limits:
         return f"次数已用完，{chinese}后恢复 · Used up, again in {english}"
 
     def _cooldown(self, bound: Bound, envelope: Envelope, user_id: str, rate: Rate) -> Use:
-        name = f"{bound.name}|{rate.count}/{rate.seconds}|{_whose(rate, envelope, user_id)}"
-        return Use(name, rate.count, rate.seconds * 1000)
+        name = f"{bound.name}|{rate.uses}/{rate.seconds}|{_whose(rate, envelope, user_id)}"
+        return Use(name, rate.uses, rate.seconds * 1000)
 
     def _quota(self, bound: Bound, envelope: Envelope, user_id: str, rate: Rate) -> Use:
         now = self._services.clock.now()
         left = rate.left(now)
         period = round(now + left)
-        name = f"{bound.name}|{rate.count}/{rate.seconds}|{_whose(rate, envelope, user_id)}|{period}"
-        return Use(name, rate.count, max(1, int(left * 1000)))
+        name = f"{bound.name}|{rate.uses}/{rate.seconds}|{_whose(rate, envelope, user_id)}|{period}"
+        return Use(name, rate.uses, max(1, int(left * 1000)))
 
 
 def _whose(rate: Rate, envelope: Envelope, user_id: str) -> str:
