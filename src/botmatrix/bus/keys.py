@@ -122,6 +122,10 @@ class Keys:
         """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
         return f"{self.prefix}ask:{action_id}"
 
+    def uses(self, limit: str) -> str:
+        """Set (as long as its cooldown or quota): ids of the events that used a handler with a limit."""
+        return f"{self.prefix}uses:{limit}"
+
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""
         return f"{self.prefix}plugin:{plugin}:store"

@@ -45,8 +45,9 @@ ONLINE = _load("online")
 REMEMBER = _load("remember")
 SWAP = _load("swap")
 ASKED = _load("asked")
+ALLOW = _load("allow")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
-    *(REMEMBER, SWAP, ASKED),
+    *(REMEMBER, SWAP, ASKED, ALLOW),
 )
