@@ -7,6 +7,7 @@ import random
 import shutil
 import string
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,13 @@ import redis
 from tests.postgres import PostgresProcess
 
 from bench.cases import BotMatrix
-from bench.parts import Valkey, botmatrix, free_port, wait_listening
+from bench.parts import Part, Valkey, botmatrix, free_port, wait_listening
 from bench.routing import rules
 from botmatrix.routing.rule import make_rule, mirrored
 
 PREFIX = "botmatrix:"
 MANY = 10_000
+QUIET_SECONDS, QUIET_SHARE, QUIET_WITHIN = 1.0, 0.1, 60.0
 
 
 def set_rules(client: redis.Redis) -> None:
@@ -84,4 +86,17 @@ class Furnished(BotMatrix):
         port, home = free_port(), self.folder / "home-control"
         home.mkdir(mode=0o700)
         own = {"DATABASE_URL": self._postgres.url(), "WEBUI_PORT": str(port), "BOTMATRIX_HOME": str(home)}
-        wait_listening(self.add("control", botmatrix("control"), {**self.env, **own}), port)
+        control = self.add("control", botmatrix("control"), {**self.env, **own})
+        wait_listening(control, port)
+        _until_quiet(control)
+
+
+def _until_quiet(part: Part) -> None:
+    """At its start control imports what is set; that is no cost of an event."""
+    deadline, used = time.monotonic() + QUIET_WITHIN, part.cpu()
+    while time.monotonic() < deadline:
+        time.sleep(QUIET_SECONDS)
+        before, used = used, part.cpu()
+        if used - before < QUIET_SHARE * QUIET_SECONDS:
+            return
+    raise RuntimeError(f"control is not done with what was set:\n{part.tail()}")

@@ -64,7 +64,7 @@ PHASES = (
         quick=8,
         full=60,
         workers=3,
-        conversations=200,
+        conversations=300,
         rate=500,
     ),
     Phase(
