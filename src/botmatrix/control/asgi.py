@@ -19,6 +19,7 @@ from botmatrix.control.api import (
     hot,
     keys,
     login,
+    logs,
     queues,
     routing,
     sessions,
@@ -48,7 +49,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
         *(bots, workers, queues, routing, action, connect, core, hot, pages),
-        *(bot_access, groups, handshakes, stats),
+        *(bot_access, groups, handshakes, stats, logs),
     )
     for module in modules:
         app.include_router(module.router)

@@ -19,6 +19,7 @@ from botmatrix.bus.core import CoreBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.logs import Logs
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
@@ -72,6 +73,7 @@ class Parts:
     handshakes: HandshakeBox
     stats: StatsKeeper
     retention: Retention
+    logs: Logs
     hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -127,6 +129,7 @@ def build(settings: ControlSettings) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        logs=Logs(redis, keys),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
