@@ -8,7 +8,7 @@ import shutil
 import string
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import redis
@@ -51,7 +51,28 @@ def set_limits(client: redis.Redis) -> None:
     client.hset(PREFIX + "config:ratelimit", mapping=dict.fromkeys(names, 1_000_000))
 
 
-FEATURES: dict[str, Callable[[redis.Redis], None]] = {"rules": set_rules, "judge": set_judge, "limits": set_limits}
+def set_groups(client: redis.Redis) -> None:
+    """A thousand groups in which one of several bots answers; the load generator's are not among them."""
+    groups = {f"qq:{1000 + n}": {"policy": "one", "bots": ["qq:1", "qq:2"]} for n in range(1000)}
+    client.mset({PREFIX + "groups:policies": json.dumps({"groups": groups}), PREFIX + "groups:version": 1})
+
+
+FEATURES: dict[str, Callable[[redis.Redis], None]] = {
+    "rules": set_rules,
+    "judge": set_judge,
+    "limits": set_limits,
+    "groups": set_groups,
+}
+
+
+def furnish(valkey: Valkey, features: Iterable[str]) -> None:
+    """Set them, as control would have."""
+    client = valkey.client()
+    try:
+        for name in features:
+            FEATURES[name](client)
+    finally:
+        client.close()
 
 
 class Furnished(BotMatrix):
@@ -63,12 +84,7 @@ class Furnished(BotMatrix):
         self._data = Path()
 
     def furnish(self, valkey: Valkey) -> None:
-        client = valkey.client()
-        try:
-            for name in self._features:
-                FEATURES[name](client)
-        finally:
-            client.close()
+        furnish(valkey, self._features)
 
     def start(self) -> None:
         self._data = Path(tempfile.mkdtemp(prefix="bm-bench-postgres-"))
