@@ -42,6 +42,9 @@ class Keys:
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
+        self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
+        self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
+        self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 

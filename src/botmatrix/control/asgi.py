@@ -13,6 +13,7 @@ from botmatrix.control.api import (
     bots,
     connect,
     core,
+    hot,
     keys,
     login,
     queues,
@@ -42,7 +43,7 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bots, workers, queues, routing, action, connect, core, pages),
+        *(bots, workers, queues, routing, action, connect, core, hot, pages),
     )
     for module in modules:
         app.include_router(module.router)

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
@@ -54,6 +55,7 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -101,6 +103,7 @@ def build(settings: ControlSettings) -> Parts:
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        hot=HotBox(redis, keys),
     )
 
 

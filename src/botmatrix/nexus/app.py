@@ -14,6 +14,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.rules import RulesMirror
@@ -62,6 +63,8 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
+        self.hot = Hot(self._state, keys)
+        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
@@ -119,6 +122,8 @@ class Nexus:
         await self.core.prepare()
         await self._begin_lease()
         self._subscribe()
+        with contextlib.suppress(EngineUnavailable, ReplyError):
+            await self.hot.look()
         await self.rules.begin()
         self.ingest.start()
         for name, work in {
@@ -126,6 +131,7 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
+            "hot": self.hot.run(),
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -224,6 +230,10 @@ class Nexus:
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.hot_changed, self.hot.nudge)
+
+    def _adjust(self, hot: Hot) -> None:
+        self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)
