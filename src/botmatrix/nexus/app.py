@@ -98,6 +98,10 @@ class Nexus:
         self.router.handle(bot, event)
         self.registry.heard(bot)
 
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        """Heartbeats go to every application of their bot, never to streams."""
+        self.sockets.on_meta(bot, event)
+
     def on_online(self, bot: Bot, link_id: str) -> None:
         """A bot's newest link is here."""
         self.registry.online(bot, link_id)

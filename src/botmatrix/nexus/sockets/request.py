@@ -2,7 +2,7 @@
 
 | path | who comes |
 |---|---|
-| `/onebot/v11/app/{self_id}`, `/onebot/v11/app/{platform}:{self_id}` | an application, as the worker of this bot; `/event` and `/api` below it for its two halves |
+| `/onebot/v11/app/{self_id}`, `.../{platform}:{self_id}` | an application for this bot; below it `/event`, `/api` |
 | `/onebot/v11/app` | the same, while the matrix has exactly one bot |
 | `/ws/workers`, `/ws/worker`, `/?role=worker` | an old worker, for all bots |
 """
@@ -10,15 +10,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote
 
 from botmatrix.bus.keys import plain_id
 from botmatrix.errors import BadFrame
-from botmatrix.nexus.handshake import DEFAULT_PLATFORM, Refuse, Role, clean_platform
+from botmatrix.nexus.handshake import (
+    DEFAULT_PLATFORM,
+    Refuse,
+    Request,
+    Role,
+    clean_platform,
+    printable,
+    refuse_plain_http,
+    refuse_web_page,
+    split,
+    token_of,
+)
 from botmatrix.onebot.ids import id_text
 
 APPLICATIONS: Final = "/onebot/v11/app"
@@ -43,7 +54,6 @@ class AcceptWorker:
     bot: str
     role: Role
     user_agent: str
-    token: str = field(default="", repr=False)
 
     @property
     def self_id(self) -> str:
@@ -51,8 +61,9 @@ class AcceptWorker:
         return self.bot.partition(":")[2]
 
 
-def is_workers_road(path: str, query: Mapping[str, str]) -> bool:
-    """Whether a worker would ask for this path (without a slash at its end)."""
+def is_workers_road(target: str) -> bool:
+    """Whether a worker, not a bot, would ask for this target."""
+    path, query = split(target)
     return (
         path in OLD_WORKERS
         or (path == "/" and query.get("role", "").lower() == "worker")
@@ -61,11 +72,29 @@ def is_workers_road(path: str, query: Mapping[str, str]) -> bool:
     )
 
 
+def decide_worker(
+    request: Request, remote: str, opens: Callable[[str, str], bool], bots: Collection[str]
+) -> AcceptWorker | Refuse:
+    """Accept or refuse a worker. `opens(name, token)`: whether the token is good for a worker that calls itself so
+    (`""`: it does not say). `bots`: keys of all bots that are known. Never raises, whatever the peer sent.
+    """
+    path, query = split(request.target)
+    refusal = refuse_plain_http(request) or refuse_web_page(request)
+    if refusal is not None:
+        return refusal
+    token = token_of(request, query)
+    if not opens(query.get("name", ""), token):
+        return _refuse_token(token)
+    if path.startswith(APPLICATIONS):
+        return application(path, query, request.headers, bots)
+    return old_worker(query, request.headers, remote)
+
+
 def old_worker(query: Mapping[str, str], headers: Mapping[str, str], remote: str) -> AcceptWorker:
     """An old worker: it may say who it is, else it is known by its address."""
     named = headers.get("X-Self-ID") or query.get("worker_id") or query.get("id") or query.get("name") or ""
     worker_id = _plain(named) or _plain(f"ws-{remote}")
-    return AcceptWorker(Kind.OLD, worker_id, "", Role.UNIVERSAL, headers.get("User-Agent", "")[:256])
+    return AcceptWorker(Kind.OLD, worker_id, "", Role.UNIVERSAL, printable(headers.get("User-Agent", "")))
 
 
 def application(
@@ -84,7 +113,23 @@ def application(
     if given and not plain_id(given):
         return Refuse(400, "name is no worker's id", "use letters, digits, '_', '.' and '-', at most 64")
     worker_id = given or _plain("app-" + bot.partition(":")[2])
-    return AcceptWorker(Kind.APPLICATION, worker_id, bot, role, headers.get("User-Agent", "")[:256])
+    return AcceptWorker(Kind.APPLICATION, worker_id, bot, role, printable(headers.get("User-Agent", "")))
+
+
+def _refuse_token(token: str) -> Refuse:
+    if not token:
+        return Refuse(
+            401,
+            "no token was given",
+            "put the workers' token into the application's access token (header Authorization: Bearer TOKEN, or "
+            "?access_token=TOKEN)",
+            (("WWW-Authenticate", "Bearer"),),
+        )
+    return Refuse(
+        403,
+        "the token is wrong, or it is a bot's",
+        "workers and applications use `worker_token`, which `botmatrix config show --secrets` prints",
+    )
 
 
 def _bot(name: str, bots: Collection[str]) -> str | Refuse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botmatrix.nexus.pins import Pin
 from botmatrix.nexus.spool import Parcel
@@ -36,6 +36,8 @@ class SocketWorker:
         self.id, self.kind, self.pool = worker_id, kind, pool
         self.load = Load(now)
         self.links: dict[str, WorkerLink] = {}  # by bot; an old worker's is under ""
+        self.asking: set[WorkerLink] = set()  # halves that hear no events
+        self.capabilities: list[dict[str, Any]] = []
         self.since = now
         self.counters: Counter[str] = Counter()
         self._open: dict[tuple[str, str], deque[Open]] = {}
@@ -102,4 +104,3 @@ class SocketWorker:
             del self._open[key]
         self.end(one.pin)
         return one
-

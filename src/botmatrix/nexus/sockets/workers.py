@@ -89,11 +89,7 @@ class SocketWorkers:
     def opened(self, link: WorkerLink) -> None:
         """A link is open: its worker is here."""
         accept = link.accept
-        worker = self.workers.get(accept.worker_id)
-        if worker is None or worker.kind is not accept.kind:
-            pool = accept.worker_id if accept.kind is Kind.APPLICATION else DEFAULT_POOL
-            worker = self.workers[accept.worker_id] = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now())
-        link.worker = worker
+        worker = link.worker = self._worker(accept)
         link.place = self.hub.sweeper.add(link)
         link.greet()
         if accept.role.hears:
@@ -102,13 +98,14 @@ class SocketWorkers:
             if former is not None:
                 former.connection.close(closing.SUPERSEDED, "a newer link of this worker came")
             self._changed(worker)
+        else:
+            worker.asking.add(link)
         log.info("a socket worker is here", worker=worker.id, bot=accept.bot, remote=link.remote)
 
     def ended(self, link: WorkerLink) -> None:
         """A link is gone: what was written is lost if it was not answered, what was not written goes elsewhere."""
         worker, bot = link.worker, link.accept.bot
-        if not link.accept.role.hears:
-            return
+        worker.asking.discard(link)
         unwritten = link.outbox.drain()
         link.outbox.close()
         for parcel in unwritten:
@@ -116,7 +113,7 @@ class SocketWorkers:
         if worker.links.get(bot) is link:
             del worker.links[bot]
             worker.lost(bot)
-        if not worker.links:
+        if not worker.links and not worker.asking:
             self.workers.pop(worker.id, None)
         self._changed(worker)
         log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
@@ -155,8 +152,16 @@ class SocketWorkers:
     def close_all(self, code: int, reason: str) -> None:
         """Say good-bye to every worker."""
         for worker in list(self.workers.values()):
-            for link in list(worker.links.values()):
+            for link in [*worker.links.values(), *worker.asking]:
                 link.connection.close(code, reason)
+
+    def _worker(self, accept: AcceptWorker) -> SocketWorker:
+        worker = self.workers.get(accept.worker_id)
+        if worker is None or worker.kind is not accept.kind:
+            pool = accept.worker_id if accept.kind is Kind.APPLICATION else DEFAULT_POOL
+            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now())
+            self.workers[accept.worker_id] = worker
+        return worker
 
     def _changed(self, worker: SocketWorker) -> None:
         if worker.kind is Kind.APPLICATION:
