@@ -85,12 +85,14 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Ttls:
-    """`config:ttl`, in seconds."""
+    """`config:ttl`: times in seconds, and what belongs to them."""
 
     idempotency_ttl_sec: int = _whole(120, 1, 86_400)
     """For how long the same event of a bot counts as a duplicate."""
     session_ttl_sec: int = _whole(86_400, 60, 31_536_000)
     """For how long a chat session is kept after its last message."""
+    session_history: int = _whole(5, 0, 100)
+    """How many messages the history of a chat session holds; 0: none is written. Not a time, but as hot."""
 
 
 class Checked(NamedTuple):

@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
 import structlog
@@ -47,6 +47,8 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
+        asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
@@ -84,6 +86,12 @@ async def keep_core(parts: Parts) -> None:
     """Keep the judge's configuration the same in PostgreSQL and Redis, once there are tables."""
     await parts.schema_ready.wait()
     await parts.core.run()
+
+
+async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run something that needs the tables, once there are tables."""
+    await parts.schema_ready.wait()
+    await run()
 
 
 async def _prepare_once(parts: Parts) -> None:

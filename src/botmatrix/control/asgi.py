@@ -10,9 +10,12 @@ from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     audit,
+    bot_access,
     bots,
     connect,
     core,
+    groups,
+    handshakes,
     hot,
     keys,
     login,
@@ -44,6 +47,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
         *(bots, workers, queues, routing, action, connect, core, hot, pages),
+        *(bot_access, groups, handshakes),
     )
     for module in modules:
         app.include_router(module.router)

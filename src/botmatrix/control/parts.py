@@ -12,19 +12,24 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.clock import SystemClock
+from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.rules import RuleBook
+from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.access import BotAccesses
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
@@ -32,6 +37,7 @@ from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
+from botmatrix.store.seen import Seen
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -55,6 +61,10 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    seen: Seen
+    seen_keeper: SeenKeeper
+    access: AccessKeeper
+    handshakes: HandshakeBox
     hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -88,6 +98,8 @@ def build(settings: ControlSettings) -> Parts:
     core_box = CoreBox(redis, keys)
     operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
+    presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
+    seen = Seen(database)
     return Parts(
         settings=settings,
         database=database,
@@ -97,12 +109,16 @@ def build(settings: ControlSettings) -> Parts:
         operations=operations,
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
-        presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
+        presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        seen=seen,
+        seen_keeper=SeenKeeper(presence, core_box, seen),
+        access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
+        handshakes=HandshakeBox(redis, keys),
         hot=HotBox(redis, keys),
     )
 

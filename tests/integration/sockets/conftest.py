@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import uvloop
+from tests.accepting import Accepting
 from tests.integration.gateway.peers import TOKEN, RawBot, Recorder
 
 from botmatrix.bus.actions import ActionBox
@@ -57,7 +58,7 @@ class Meeting:
             self.hub,
             host="127.0.0.1",
             port=0,
-            tokens=lambda _key: (TOKEN,),
+            tokens=Accepting(lambda _key: (TOKEN,)),
             max_frame=1 << 20,
             sockets=self.sockets,
             worker_opens=lambda _name, token: token == WORKER_TOKEN,

@@ -68,6 +68,6 @@ def test_a_slip_of_the_pen_is_told_the_nearest_name() -> None:
 
 def test_times_to_live_have_their_defaults_and_ranges() -> None:
     assert ttls({}) == Ttls(idempotency_ttl_sec=120, session_ttl_sec=86_400)
-    assert defaults(Kind.TTL) == {"idempotency_ttl_sec": 120, "session_ttl_sec": 86_400}
+    assert defaults(Kind.TTL) == {"idempotency_ttl_sec": 120, "session_ttl_sec": 86_400, "session_history": 5}
     assert check(Kind.TTL, {"idempotency_ttl_sec": "0"}).problems
     assert check(Kind.TTL, {"user:5:limit": "1"}).problems
