@@ -98,11 +98,15 @@ def heartbeat_frame(self_id: str, now: float, *, online: bool, good: bool, inter
 
 def self_id_json(self_id: str) -> bytes:
     """The id as OneBot v11 has it: a number, where it is one."""
+    return self_id.encode() if is_number(self_id) else _encode(self_id)
+
+
+def is_number(self_id: str) -> bool:
+    """Whether the id is a number of 64 bits, written as numbers are."""
     try:
-        number = int(self_id) if self_id.isascii() else INT64_MAX + 1
+        return self_id.isascii() and str(number := int(self_id)) == self_id and abs(number) <= INT64_MAX
     except ValueError:
-        number = INT64_MAX + 1
-    return self_id.encode() if number <= INT64_MAX and str(number) == self_id else _encode(self_id)
+        return False
 
 
 def with_array_message(raw: bytes) -> bytes:

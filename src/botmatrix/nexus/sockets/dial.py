@@ -6,13 +6,14 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import picows
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.nexus import closing
 from botmatrix.nexus.connection import Connection, ConnectionState, Owner
 from botmatrix.nexus.timing import Timing
 from botmatrix.nexus.vigil import Vigil
@@ -26,7 +27,7 @@ STEADY: Final = 10.0
 """A link that lived so long was a good one: the next attempt comes soon again."""
 
 
-class Dialled(Owner):
+class Dialled(Owner, Protocol):
     """Whoever a dialled connection belongs to."""
 
     connection: Connection
@@ -49,10 +50,10 @@ class Line:
     error: str = ""
     attempts: int = 0
 
-    @property
-    def place(self) -> str:
-        """Host and port, without what a URL may hide in its query."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+def place_of(url: str) -> str:
+    """Host and port of a URL, without what it may hide before and after them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class Dialer:
@@ -100,16 +101,14 @@ class Dialer:
         owner.connection = Connection(_Opening(owner, self._timing, self._clock), self._max_frame)
         try:
             transport = await self._open(line, owner)
+            line.error = ""
+            self._note(line, "open")
+            await transport.wait_disconnected()
         except (OSError, TimeoutError, picows.WSError) as error:
             self._failed(line, error)
-            return
-        line.error = ""
-        self._note(line, "open")
-        try:
-            await transport.wait_disconnected()
-        finally:
-            if owner.connection.state is not ConnectionState.CLOSED:
-                owner.connection.close(1000, "not needed any more")
+        finally:  # it may be open even while `_open` is being cancelled
+            if owner.connection.state not in (ConnectionState.HANDSHAKE, ConnectionState.CLOSED):
+                owner.connection.close(closing.NORMAL, "not needed any more")
                 owner.connection.abort()
 
     async def _open(self, line: Line, owner: Dialled) -> Any:
