@@ -42,6 +42,7 @@ class SocketWorkers:
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
         self.arrays: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
+        self._gone: Counter[str] = Counter()
         self._folder = folder
         self._numbers = itertools.count(1)
         self._by_bot: dict[str, list[str]] = {}
@@ -115,6 +116,7 @@ class SocketWorkers:
             worker.lost(bot)
         if not worker.links and not worker.asking:
             self.workers.pop(worker.id, None)
+            self._gone.update({f"socket_{what}": count for what, count in worker.counters.items()})
         self._changed(worker)
         log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
         if unwritten:
@@ -143,6 +145,13 @@ class SocketWorkers:
     def count(self, what: str) -> None:
         """One more of these."""
         self.counters[what] += 1
+
+    def totals(self) -> Counter[str]:
+        """What was counted here and at each worker, also at those that are gone; `socket_{what}`."""
+        total = self.counters + self._gone
+        for worker in self.workers.values():
+            total.update({f"socket_{what}": count for what, count in worker.counters.items()})
+        return total
 
     @property
     def waiting(self) -> int:
