@@ -19,6 +19,11 @@ def plain_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text != PARKING
 
 
+def is_parking(lane: str) -> bool:
+    """Whether events wait there, be it the parking place or one for a routing rule's target (`wait:w7`)."""
+    return ":" in lane or lane == PARKING
+
+
 class Keys:
     """The names of one deployment. `prefix` ends with a colon."""
 
@@ -32,6 +37,7 @@ class Keys:
         self.dead = p + "dead"  # stream: dead letters
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.parkings = p + "queue:parkings"  # set: names of the parking places that rules' targets have of their own
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
@@ -53,8 +59,8 @@ class Keys:
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:
-        """Stream of a lane; `PARKING` gives the parking place."""
-        return f"{self.prefix}queue:{name}" if name == PARKING else f"{self.prefix}queue:worker:{name}"
+        """Stream of a lane, or of a parking place (`is_parking`)."""
+        return f"{self.prefix}queue:{name}" if is_parking(name) else f"{self.prefix}queue:worker:{name}"
 
     def deaths(self, lane: str) -> str:
         """Hash: entry id -> how many workers died while it was delivered."""

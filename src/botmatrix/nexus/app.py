@@ -69,11 +69,11 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
-        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
-        self.router = Router(self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
+        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
         self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
@@ -197,7 +197,6 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
-            self.dispatcher.counters,
             self.rules.counters,
             self.parking.counters,
             self.ingest.counters,
