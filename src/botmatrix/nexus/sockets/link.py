@@ -88,7 +88,7 @@ class WorkerLink:
 
     def take(self, parcel: Parcel) -> None:
         """Write the event now, or when the worker has read what is before it."""
-        self.worker.begin(parcel.pin)
+        self.worker.begin(parcel.pin, self.sockets.clock.now())
         if len(self.outbox) or self.connection.unsent > ROOM:
             self.outbox.put(parcel)
         else:

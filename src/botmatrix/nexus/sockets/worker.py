@@ -66,8 +66,9 @@ class SocketWorker:
         if not queue:
             return False
         one = self._close((bot, conv), queue)
+        one.pin.waiting -= 1
         self.counters["answered"] += 1
-        self.load.observe(max(0.0001, now - one.received), now)
+        self.load.settled(1, 0, max(0.0001, now - one.received), now)
         return True
 
     def expire(self, now: float) -> None:
@@ -77,7 +78,7 @@ class SocketWorker:
             key, one = ages.popleft()
             queue = self._open.get(key)
             if queue and queue[0] is one:
-                self._close(key, queue)
+                self.end(self._close(key, queue).pin)
                 self.counters["silent"] += 1
 
     def lost(self, bot: str) -> None:
@@ -85,13 +86,13 @@ class SocketWorker:
         for key in [key for key in self._open if bot in ("", key[0])]:
             queue = self._open[key]
             while queue:
-                self._close(key, queue)
+                self.end(self._close(key, queue).pin)
                 self.counters["lost_on_close"] += 1
 
-    def begin(self, pin: Pin) -> None:
+    def begin(self, pin: Pin, now: float) -> None:
         """An event of this conversation was given to the worker: it stays there until that is over."""
         pin.waiting += 1
-        self.load.in_flight += 1
+        self.load.sent(1, now)
 
     def end(self, pin: Pin) -> None:
         """An event is over, or goes to somebody else."""
@@ -102,5 +103,4 @@ class SocketWorker:
         one = queue.popleft()
         if not queue:
             del self._open[key]
-        self.end(one.pin)
         return one

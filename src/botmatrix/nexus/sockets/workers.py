@@ -22,6 +22,7 @@ from botmatrix.nexus.sockets.request import AcceptWorker, Kind
 from botmatrix.nexus.sockets.worker import SocketWorker
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.onebot.event import Event
+from botmatrix.routing.balance import Load
 from botmatrix.routing.rule import DEFAULT_POOL
 
 log = structlog.get_logger("sockets")
@@ -31,17 +32,21 @@ DISK = 256 << 20
 
 
 class SocketWorkers:
-    """The registry. `on_change` is called when a worker comes or goes; `on_unwritten` gets events that a link took and
-    never wrote: they go to somebody else.
+    """The registry. `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to
+    a worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go
+    to somebody else.
     """
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
         self.hub, self.asker, self.clock = hub, asker, clock
         self.workers: dict[str, SocketWorker] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
         self.arrays: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
+        self.loads: dict[str, Load] = {}
+        self.version = 0
         self._gone: Counter[str] = Counter()
         self._folder = folder
         self._numbers = itertools.count(1)
@@ -56,6 +61,10 @@ class SocketWorkers:
     def applications_of(self, bot: str) -> list[str]:
         """Ids of the applications that are attached to this bot: its implicit rule."""
         return self._by_bot.get(bot, [])
+
+    def takers(self, bot: str) -> list[tuple[str, str]]:
+        """Id and pool of each worker that has a link for this bot."""
+        return [(one.id, one.pool) for one in self.workers.values() if one.link_for(bot) is not None]
 
     def takes(self, worker_id: str, bot: str) -> bool:
         """Whether this worker takes events of this bot now."""
@@ -111,7 +120,8 @@ class SocketWorkers:
         link.outbox.close()
         for parcel in unwritten:
             worker.end(parcel.pin)
-        if worker.links.get(bot) is link:
+        replaced = worker.links.get(bot) is not link
+        if not replaced:
             del worker.links[bot]
             worker.lost(bot)
         if not worker.links and not worker.asking:
@@ -119,6 +129,8 @@ class SocketWorkers:
             self._gone.update({f"socket_{what}": count for what, count in worker.counters.items()})
         self._changed(worker)
         log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
+        if not replaced:
+            self.on_gone(worker.id, bot)
         if unwritten:
             self.on_unwritten(unwritten)
 
@@ -173,6 +185,9 @@ class SocketWorkers:
         return worker
 
     def _changed(self, worker: SocketWorker) -> None:
+        self.version += 1
+        self.loads.clear()
+        self.loads |= {one.id: one.load for one in self.workers.values()}
         if worker.kind is Kind.APPLICATION:
             by_bot: dict[str, list[str]] = {}
             for one in self.workers.values():
