@@ -98,6 +98,10 @@ class Keys:
         """String (7 days), JSON: group id -> name, as the bot's own list said last."""
         return f"{self.prefix}groups:{bot}"
 
+    def series(self, step: str) -> str:
+        """Stream: figures of the whole matrix, one entry for each step of so many seconds; its id is the moment."""
+        return f"{self.prefix}stats:series:{step}"
+
     def affinity(self, bot: str) -> str:
         """Hash (1 h): conversation -> lane."""
         return f"{self.prefix}aff:{bot}"

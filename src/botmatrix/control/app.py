@@ -49,6 +49,8 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
         asyncio.create_task(keep_core(parts), name="keep core"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
+        asyncio.create_task(parts.stats.run(), name="keep stats"),
+        asyncio.create_task(keep(parts, parts.retention.run), name="retention"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:

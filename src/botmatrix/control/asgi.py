@@ -22,6 +22,7 @@ from botmatrix.control.api import (
     queues,
     routing,
     sessions,
+    stats,
     users,
     workers,
 )
@@ -47,7 +48,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
         *(bots, workers, queues, routing, action, connect, core, hot, pages),
-        *(bot_access, groups, handshakes),
+        *(bot_access, groups, handshakes, stats),
     )
     for module in modules:
         app.include_router(module.router)

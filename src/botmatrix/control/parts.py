@@ -21,13 +21,16 @@ from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.explain import Explainer
+from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
+from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
@@ -67,6 +70,8 @@ class Parts:
     seen_keeper: SeenKeeper
     access: AccessKeeper
     handshakes: HandshakeBox
+    stats: StatsKeeper
+    retention: Retention
     hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -122,6 +127,8 @@ def build(settings: ControlSettings) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        retention=Retention(operations, settings.audit_days),
+        stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
     )
 
