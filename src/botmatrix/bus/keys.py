@@ -55,6 +55,10 @@ class Keys:
         self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
         self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
         self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
+        self.groups_policies = p + "groups:policies"  # string: policies of groups with several bots, JSON
+        self.groups_version = p + "groups:version"  # string: their version; every nexus compares it
+        self.groups_changed = p + "groups:changed"  # channel: a new version of them
+        self.groups_heard = p + "groups:heard"  # hash: group and bot -> when the bot last heard something there
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 

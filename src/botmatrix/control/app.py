@@ -85,9 +85,9 @@ async def prepare(parts: Parts) -> None:
 
 
 async def keep_core(parts: Parts) -> None:
-    """Keep the judge's configuration the same in PostgreSQL and Redis, once there are tables."""
+    """Keep the documents the same in PostgreSQL and Redis, once there are tables."""
     await parts.schema_ready.wait()
-    await parts.core.run()
+    await asyncio.gather(parts.core.run(), parts.groups.run())
 
 
 async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:

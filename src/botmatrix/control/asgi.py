@@ -14,6 +14,7 @@ from botmatrix.control.api import (
     bots,
     connect,
     core,
+    group_policies,
     groups,
     handshakes,
     hot,
@@ -47,7 +48,7 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bots, workers, queues, routing, action, connect, core, hot, pages),
+        *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
         *(bot_access, groups, handshakes, stats),
     )
     for module in modules:

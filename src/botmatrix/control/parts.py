@@ -16,6 +16,7 @@ from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
@@ -24,7 +25,7 @@ from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
-from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
@@ -35,7 +36,7 @@ from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.api_keys import ApiKeys
-from botmatrix.store.core import CoreDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
@@ -73,6 +74,8 @@ class Parts:
     stats: StatsKeeper
     retention: Retention
     hot: HotBox
+    groups: GroupsKeeper
+    groups_box: GroupsBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -103,6 +106,7 @@ def build(settings: ControlSettings) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    groups_box = GroupsBox(redis, keys)
     operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
@@ -130,6 +134,8 @@ def build(settings: ControlSettings) -> Parts:
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
+        groups=GroupsKeeper(groups_box, GroupDocuments(database)),
+        groups_box=groups_box,
     )
 
 
