@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import string
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -57,11 +58,16 @@ def set_groups(client: redis.Redis) -> None:
     client.mset({PREFIX + "groups:policies": json.dumps({"groups": groups}), PREFIX + "groups:version": 1})
 
 
+def set_trace(client: redis.Redis) -> None:
+    """Nothing: events are traced, as many as are kept. It is taken away where it is not wanted."""
+
+
 FEATURES: dict[str, Callable[[redis.Redis], None]] = {
     "rules": set_rules,
     "judge": set_judge,
     "limits": set_limits,
     "groups": set_groups,
+    "trace": set_trace,
 }
 
 
@@ -85,6 +91,10 @@ class Furnished(BotMatrix):
 
     def furnish(self, valkey: Valkey) -> None:
         furnish(valkey, self._features)
+
+    def command(self, part: str) -> list[str]:
+        traced = part != "nexus" or "trace" in self._features
+        return botmatrix(part) if traced else [sys.executable, "-m", "bench.untraced", part]
 
     def start(self) -> None:
         self._data = Path(tempfile.mkdtemp(prefix="bm-bench-postgres-"))

@@ -2,7 +2,8 @@
 
 A whole nexus on a Valkey of its own for each set of features; events are put into its router in batches, by turns, and
 the cheapest batch counts, which is the same on a busy machine. `routed`: judged, limited, routed, given an envelope;
-`confirmed`: and sent to Redis, with whatever else is sent on the way, until Redis has confirmed it.
+`confirmed`: and sent to Redis, until Redis has confirmed it, with its trace. With `trace` every event is traced, while in service a
+nexus traces some hundred a second.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ FIRST_BOT, BOTS, SLOTS = 3_000_000_001, 20, 8
 class Subject:
     """One nexus with some features; `routed` and `confirmed` are its cheapest batches, us per event."""
 
-    def __init__(self, nexus: Nexus) -> None:
+    def __init__(self, nexus: Nexus, *, traced: bool) -> None:
+        self._rows = float("inf") if traced else float("-inf")
         self.routed = self.confirmed = float("inf")
         self._nexus = nexus
         self._slots = [
@@ -47,11 +49,14 @@ class Subject:
         """One batch."""
         handle, bots = self._nexus.router.handle, self._nexus.hub.bots
         events = [self._event(number) for number in range(BATCH)]
+        tracer = self._nexus.tracer
+        tracer._full = tracer._level = self._rows
         started = time.process_time()
         for event in events:
             handle(bots["qq:" + event.self_id], event)
         routed = time.process_time()
         await self._nexus.ingest.drained()
+        await tracer._log.flush()
         self.routed = min(self.routed, (routed - started) / BATCH * 1e6)
         self.confirmed = min(self.confirmed, (time.process_time() - started) / BATCH * 1e6)
 
@@ -74,7 +79,7 @@ async def subject(features: tuple[str, ...], folder: Path, stack: AsyncExitStack
     nexus = Nexus(load(home, flags, {}))
     await nexus.start()
     stack.push_async_callback(nexus.stop)
-    return Subject(nexus)
+    return Subject(nexus, traced="trace" in features)
 
 
 async def measure(sets: list[tuple[str, ...]]) -> dict[tuple[str, ...], Subject]:
