@@ -17,6 +17,7 @@ from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.signals import Signals
+from botmatrix.bus.trace import TraceLog
 from botmatrix.clock import SystemClock
 from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
@@ -34,6 +35,7 @@ from botmatrix.nexus.reaper import Reaper
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
 from botmatrix.nexus.spool import Spool
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
 
@@ -60,13 +62,17 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
+        trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{self.inc}"), keys)
+        self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
+        self.ingest.on_duplicate = tracer.repeated
         self.live = Live(self._state, keys)
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
-        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin)
+        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin, tracer=tracer)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
-        self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
+        finish = Client(url, name=f"botmatrix-finish-{self.inc}")
+        self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
         )
@@ -121,7 +127,7 @@ class Nexus:
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.endings.run(), "live": self.live.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run(), "trace": self.tracer.run()},
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -164,7 +170,7 @@ class Nexus:
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.core, self.workers, self.registry, self.actions):
+        for part in (self._state, self.core, self.workers, self.registry, self.actions, self.tracer):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -177,6 +183,7 @@ class Nexus:
             self.reaper.counters,
             self.live.counters,
             self.core.counters,
+            self.tracer.counters,
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed

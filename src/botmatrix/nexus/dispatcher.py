@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from hashlib import blake2b
 
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
+from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
-
-
-class EventIds:
-    """Event ids: 24 hexadecimal digits, unique among all processes that ever ran, ascending in one of them."""
-
-    def __init__(self) -> None:
-        self._prefix = secrets.token_hex(6)
-        self._numbers = itertools.count(1)
-
-    def next(self) -> str:
-        """A new id."""
-        return f"{self._prefix}{next(self._numbers):012x}"
 
 
 class Dispatcher:
     """Sends events of this nexus's bots to stream workers."""
 
-    def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
-        self._keys, self._inc, self._live = keys, inc, live
+    def __init__(
+        self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live, tracer: Tracer
+    ) -> None:
+        self._keys, self._inc, self._live, self._tracer = keys, inc, live, tracer
         self._pins, self._workers, self._ingest = pins, workers, ingest
-        self._ids = EventIds()
 
     def dispatch(self, bot: Bot, event: Event, received_ms: int) -> str:
         """Put the event on the lane of its conversation, chosen now if it has none; returns the event id.
@@ -48,12 +37,14 @@ class Dispatcher:
         pin = self._pins.get(f"{bot.key}|{conv}")
         if pin is None:
             pin = self._pins.pin(bot.key, conv, self._workers.choose())
-        event_id = self._ids.next()
+        event_id = self._tracer.begin(event, received_ms)
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)
         self._ingest.put(Parcel(pin, self._keys.mark(duplicate_mark(bot.key, event)), payload))
         if self._live.listened:
             self._live.publish(payload)
+        if is_traced(event_id):
+            self._tracer.passed(envelope, pin.lane)
         return event_id
 
     def park(self, bot: Bot, event: Event, received_ms: int) -> str:

@@ -93,6 +93,7 @@ class Ingest:
         self._idle = asyncio.Event()
         self.counters: Counter[str] = Counter()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
+        self.on_duplicate: Callable[[bytes], None] = lambda _payload: None
         self._pressed = False
 
     @property
@@ -261,6 +262,7 @@ class Ingest:
             if letter == "d":
                 pin.waiting -= 1
                 self.counters["duplicate"] += 1
+                self.on_duplicate(parcel.payload)
             else:
                 if letter in "fe":
                     self.counters["lane_full" if letter == "f" else "lane_refused"] += 1

@@ -12,6 +12,7 @@ from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("router")
@@ -22,8 +23,10 @@ MAX_UNCLAIMED = 20_000
 class Router:
     """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin) -> None:
-        self._core = core
+    def __init__(
+        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, tracer: Tracer
+    ) -> None:
+        self._core, self._tracer = core, tracer
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -52,21 +55,26 @@ class Router:
         """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
         for waiting in self._unclaimed.values():
             for bot, event, received_ms in waiting:
-                if self._passes(bot, event):
+                if self._passes(bot, event, received_ms):
                     self._dispatcher.park(bot, event, received_ms)
         self._unclaimed.clear()
         self._count_unclaimed(-self.unclaimed)
 
     def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
-        if self._passes(bot, event):
+        if self._passes(bot, event, received_ms):
             self._dispatcher.dispatch(bot, event, received_ms)
 
-    def _passes(self, bot: Bot, event: Event) -> bool:
+    def _passes(self, bot: Bot, event: Event, received_ms: int) -> bool:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
-            self.counters["blocked"] += 1
-            self.counters["blocked_" + verdict.reason] += 1
+            self._stopped(bot, event, received_ms, verdict.reason)
         return not verdict.blocked
+
+    def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
+        """The event ends here: counted and traced with its reason; `detail` says what exactly met it."""
+        self.counters["blocked"] += 1
+        self.counters["blocked_" + reason] += 1
+        self._tracer.stopped(bot, event, received_ms, reason, detail)
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))

@@ -14,6 +14,7 @@ from botmatrix.worker.job import Job
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.patience import patiently
 from botmatrix.worker.tally import Tally
+from botmatrix.worker.tracing import Tracing
 
 log = structlog.get_logger("worker.runner")
 
@@ -26,8 +27,8 @@ LONG = 0.1
 class Runner:
     """Runs one job and sees to it that every road ends in a settlement or in another try."""
 
-    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally) -> None:
-        self._handler, self._lanes, self._tally = handler, lanes, tally
+    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally, tracing: Tracing) -> None:
+        self._handler, self._lanes, self._tally, self._tracing = handler, lanes, tally, tracing
 
     async def run(self, job: Job) -> float | None:
         """Handle a job. None: it ended and will be settled; else the seconds after which to run it again.
@@ -43,6 +44,7 @@ class Runner:
             if delay is not None:
                 return delay
             outcome = Dead(f"retried for {RETRY_LIMIT:.0f} s: {outcome.reason}")
+            self._tracing.ran(job, outcome, time.time(), time.time())
         self._settle(job, outcome)
         if job.alone:
             await self._acquit(job)
@@ -75,7 +77,9 @@ class Runner:
             outcome = Dead(f"{type(error).__name__}: {error}"[:200])
         finally:
             tally.in_flight -= 1
-        taken = time.time() - started
+        ended = time.time()
+        taken = ended - started
+        self._tracing.ran(job, outcome, started, ended)
         tally.time(taken, max(0.0, started - envelope.t / 1000))
         if taken > LONG:
             await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
