@@ -36,6 +36,9 @@ class Keys:
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.rules = p + "rules:routing"  # hash: key of a routing rule -> the rule as JSON, or just its target
+        self.rules_version = p + "rules:version"  # counter: raised with every change of the rules
+        self.rules_changed = p + "rules:changed"  # channel: the rules were changed
         self.core_config = p + "core:config"  # string: the judge's configuration, JSON
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it

@@ -35,14 +35,17 @@ def run(context: typer.Context, id: Id = None, pool: Pool = None, concurrency: C
 
 @app.command("list")
 def list_workers(context: typer.Context, json: Json = False) -> None:
-    """Workers that are there."""
+    """Workers that are there. Times: until an event is settled (mean, 95th percentile), before its handler, in it."""
     settings = connected_settings(context)
 
     async def look() -> list[dict[str, str]]:
         async with presence_of(settings) as presence:
             return await presence.workers()
 
-    columns = ("id", "pool", "transport", "version", "in_flight", "draining")
+    columns = (
+        *("id", "pool", "transport", "in_flight", "handled"),
+        *("response_ms", "response_p95_ms", "waiting_ms", "handling_ms", "draining"),
+    )
     show(run_async(look), columns, as_json=json, empty="No worker is running.")
 
 

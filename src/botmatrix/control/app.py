@@ -47,6 +47,7 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
         task.add_done_callback(server.stop_if_failed)

@@ -7,7 +7,20 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
-from botmatrix.control.api import action, audit, bots, connect, core, keys, login, queues, sessions, users, workers
+from botmatrix.control.api import (
+    action,
+    audit,
+    bots,
+    connect,
+    core,
+    keys,
+    login,
+    queues,
+    routing,
+    sessions,
+    users,
+    workers,
+)
 from botmatrix.control.audit import AuditTrail
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
@@ -28,8 +41,9 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, core, pages
-    )  # fmt: skip
+        *(health, metrics, login, sessions, keys, users, audit),
+        *(bots, workers, queues, routing, action, connect, core, pages),
+    )
     for module in modules:
         app.include_router(module.router)
     app.state.routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]

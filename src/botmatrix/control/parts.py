@@ -17,8 +17,10 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.clock import SystemClock
 from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
@@ -28,6 +30,7 @@ from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
+from botmatrix.store.rules import StoredRules
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -47,6 +50,7 @@ class Parts:
     throttle: Throttle
     presence: Presence
     actions: ActionBox
+    rules: RuleBook
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
@@ -80,6 +84,7 @@ def build(settings: ControlSettings) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     return Parts(
         settings=settings,
@@ -87,11 +92,12 @@ def build(settings: ControlSettings) -> Parts:
         users=Users(database, passwords),
         logins=Logins(database),
         keys=ApiKeys(database),
-        operations=Operations(database),
+        operations=operations,
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
         actions=ActionBox(settings.redis_url, keys, incarnation),
+        rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,

@@ -16,6 +16,7 @@ from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.trace import TraceLog
 from botmatrix.clock import SystemClock
@@ -34,6 +35,7 @@ from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.reaper import Reaper
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
+from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
@@ -66,10 +68,13 @@ class Nexus:
         self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
         self.ingest.on_duplicate = tracer.repeated
         self.live = Live(self._state, keys)
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
+        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
-        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin, tracer=tracer)
+        self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
+        self.router = Router(
+            self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules, tracer=tracer
+        )
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
         self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
@@ -79,7 +84,7 @@ class Nexus:
         self.registry.on_claimed = self._claimed
         self.registry.counters = self.counters
         self.reaper = Reaper(self._state, keys, self.inc)
-        self.parking = Parking(self._state, keys, self.inc, self.workers)
+        self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,
@@ -121,13 +126,15 @@ class Nexus:
         self._adopt()
         await self.core.prepare()
         await self._begin_lease()
-        self.ingest.start()
         self._subscribe()
+        await self.rules.begin()
+        self.ingest.start()
         for name, work in {
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.endings.run(), "live": self.live.run(), "trace": self.tracer.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
+            "trace": self.tracer.run(),
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -170,7 +177,8 @@ class Nexus:
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.core, self.workers, self.registry, self.actions, self.tracer):
+        parts = (self._state, self.core, self.rules, self.workers, self.registry, self.actions, self.tracer)
+        for part in parts:
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -178,6 +186,9 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
+            self.dispatcher.counters,
+            self.rules.counters,
+            self.parking.counters,
             self.ingest.counters,
             self.actions.counters,
             self.reaper.counters,
@@ -222,6 +233,7 @@ class Nexus:
         self._signals.subscribe(k.settled(self.inc), self.workers.on_settled)
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
+        self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
 
     def _claimed(self, bot: Bot) -> None:

@@ -12,6 +12,7 @@ from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 
@@ -24,9 +25,9 @@ class Router:
     """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
     def __init__(
-        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, tracer: Tracer
+        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules, tracer: Tracer
     ) -> None:
-        self._core, self._tracer = core, tracer
+        self._core, self._rules, self._tracer = core, rules, tracer
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -42,33 +43,35 @@ class Router:
         elif bot.epoch == 0:
             self._wait(bot, event, received_ms)
         else:
-            self._judged(bot, event, received_ms)
+            self._send(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
         for _, event, received_ms in waiting:
-            self._judged(bot, event, received_ms)
+            self._send(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
     def park_unclaimed(self) -> None:
         """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
         for waiting in self._unclaimed.values():
             for bot, event, received_ms in waiting:
-                if self._passes(bot, event, received_ms):
-                    self._dispatcher.park(bot, event, received_ms)
+                self._send(bot, event, received_ms, park=True)
         self._unclaimed.clear()
         self._count_unclaimed(-self.unclaimed)
 
-    def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
-        if self._passes(bot, event, received_ms):
-            self._dispatcher.dispatch(bot, event, received_ms)
-
-    def _passes(self, bot: Bot, event: Event, received_ms: int) -> bool:
+    def _send(self, bot: Bot, event: Event, received_ms: int, *, park: bool = False) -> None:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
             self._stopped(bot, event, received_ms, verdict.reason)
-        return not verdict.blocked
+            return
+        route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
+        if route is not None and route.blocked:
+            self._stopped(bot, event, received_ms, "rule", route.key)
+        elif park:
+            self._dispatcher.park(bot, event, received_ms, route)
+        else:
+            self._dispatcher.dispatch(bot, event, received_ms, route)
 
     def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
         """The event ends here: counted and traced with its reason; `detail` says what exactly met it."""

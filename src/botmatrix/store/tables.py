@@ -10,7 +10,6 @@ from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, Index, Integer, L
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-
 PARTED: Final = {"postgresql_partition_by": "RANGE (at)"}
 
 
@@ -136,6 +135,21 @@ class CoreDocument(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_by: Mapped[str]
     """A user name, or `chat` for a verb in a chat."""
+
+
+class RoutingRule(Base):
+    """A routing rule (`botmatrix.routing.rule.Rule`)."""
+
+    __tablename__ = "routing_rules"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str]
+    """A worker's id, `pool:NAME`, or `block`."""
+    priority: Mapped[int] = mapped_column(default=0)
+    fallback: Mapped[str] = mapped_column(default="balance")
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
 class Message(Base):

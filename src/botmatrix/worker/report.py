@@ -50,6 +50,5 @@ class Report:
             "dead": self.tally.dead,
             "retried": self.tally.retried,
             "fenced": self.tally.fenced,
-            "handling_ms": round(self.tally.handling * 1000, 3),
-            "waiting_ms": round(self.tally.waiting * 1000, 3),
+            **{name: round(ms, 3) for name, ms in self.tally.times().items()},
         }

@@ -80,7 +80,8 @@ class Runner:
         ended = time.time()
         taken = ended - started
         self._tracing.ran(job, outcome, started, ended)
-        tally.time(taken, max(0.0, started - envelope.t / 1000))
+        tally.handling.observe(taken, ended)
+        tally.waiting.observe(max(0.0, started - envelope.t / 1000), ended)
         if taken > LONG:
             await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
         return outcome

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from botmatrix.bus.lanes import FENCED, KEPT, Lanes, Settlement
@@ -45,8 +47,15 @@ class Settler:
             self._tally.fenced += letters.count(FENCED)
         if refused := letters.count(KEPT):
             log.error("Redis refused part of a settlement", lane=self._hold.lane.name, settled_without_actions=refused)
+        self._time(group, letters)
         self._hold.settled(len(group))
         self._hold.forget(item.entry_id for item in group)
+
+    def _time(self, group: list[Settlement], letters: bytes) -> None:
+        now, response = time.time(), self._tally.response
+        for item, letter in zip(group, letters, strict=True):
+            if item.nexus and letter != FENCED:
+                response.observe(max(0.0, now - item.t / 1000), now)
 
     async def _offer(self, group: list[Settlement]) -> tuple[bytes, int]:
         calls = 0

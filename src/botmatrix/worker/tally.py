@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-_WEIGHT = 1 / 64
+from botmatrix.worker.spread import Spread
 
 
 class Tally:
-    """Counters since the start, how many handlers run now, and sliding means (s): handling, and waiting before it."""
+    """Counters since the start, how many handlers run now, and lately taken times.
 
-    __slots__ = ("dead", "fenced", "handled", "handling", "in_flight", "retried", "waiting")
+    `waiting`: from the nexus's receipt to the start of the handler; `handling`: in the handler; `response`: from the
+    receipt until it was settled. What a nexus on another host received is timed by two clocks.
+    """
+
+    __slots__ = ("dead", "fenced", "handled", "handling", "in_flight", "response", "retried", "waiting")
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -16,13 +20,18 @@ class Tally:
         self.dead = 0
         self.retried = 0
         self.fenced = 0
-        self.handling = 0.0
-        self.waiting = 0.0
+        self.handling = Spread()
+        self.waiting = Spread()
+        self.response = Spread()
 
-    def time(self, handling: float, waiting: float) -> None:
-        """One event took `handling` s in its handler after `waiting` s since it was received."""
-        self.handling += (handling - self.handling) * _WEIGHT
-        self.waiting += (waiting - self.waiting) * _WEIGHT
+    def times(self) -> dict[str, float]:
+        """Means in ms, and the response time that 95 of 100 events did not exceed."""
+        return {
+            "response_ms": self.response.mean * 1000,
+            "response_p95_ms": self.response.quantile(0.95) * 1000,
+            "waiting_ms": self.waiting.mean * 1000,
+            "handling_ms": self.handling.mean * 1000,
+        }
 
     def as_fields(self) -> dict[str, str]:
         """The fields of the presence hash; times in ms."""
@@ -32,6 +41,5 @@ class Tally:
             "dead": str(self.dead),
             "retried": str(self.retried),
             "fenced": str(self.fenced),
-            "handling_ms": f"{self.handling * 1000:.3f}",
-            "waiting_ms": f"{self.waiting * 1000:.3f}",
+            **{name: f"{ms:.3f}" for name, ms in self.times().items()},
         }

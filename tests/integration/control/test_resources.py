@@ -80,6 +80,15 @@ async def test_workers_say_what_they_do(owner: httpx.AsyncClient, parts: Parts) 
     ]
 
 
+async def test_the_times_of_a_worker_are_told_apart(owner: httpx.AsyncClient, parts: Parts) -> None:
+    times = {"response_ms": 30.5, "response_p95_ms": 91.0, "waiting_ms": 10.25, "handling_ms": 20.0}
+    await parts.presence.announce("w1", {name: str(ms) for name, ms in times.items()})
+    found = (await owner.get("/api/workers", params={"sort": "-response_p95_ms"})).json()["workers"][0]
+    assert {name: found[name] for name in times} == times
+    metrics = (await owner.get("/metrics")).text
+    assert all(f'botmatrix_worker_{name}{{worker="w1"}} {ms}' in metrics for name, ms in times.items())
+
+
 async def test_a_worker_is_asked_to_drain_and_to_come_back(owner: httpx.AsyncClient, parts: Parts) -> None:
     await parts.presence.announce("w1", {"pool": "default"})
     assert (await owner.post("/api/workers/w1/drain")).json() == {"success": True, "id": "w1", "draining": True}

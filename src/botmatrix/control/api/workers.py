@@ -20,7 +20,12 @@ router = APIRouter(prefix="/api/workers", tags=["workers"])
 
 
 class Worker(BaseModel):
-    """One worker, as it last said. Times are sliding means in ms; `started` is unix seconds."""
+    """One worker, as it last said; `started` is unix seconds.
+
+    Times are means in ms over the last one or two minutes of work. `response_ms`: from the receipt of an event until
+    it was settled (`response_p95_ms`: 95 of 100 took no longer); `waiting_ms`: of it, before the handler started;
+    `handling_ms`: in the handler.
+    """
 
     id: str
     pool: str = "default"
@@ -36,8 +41,10 @@ class Worker(BaseModel):
     retried: Count = 0
     dead: Count = 0
     plugins: Count = 0
-    handling_ms: Number = 0.0
+    response_ms: Number = 0.0
+    response_p95_ms: Number = 0.0
     waiting_ms: Number = 0.0
+    handling_ms: Number = 0.0
     skills: Words = []
     enable_skill: Flag = False
 
@@ -56,7 +63,10 @@ class Drained(BaseModel):
     draining: bool
 
 
-_listing = listing("id", "pool", "transport", "in_flight", "handled", "dead", "handling_ms", "waiting_ms", "started")
+_listing = listing(
+    *("id", "pool", "transport", "in_flight", "handled", "dead", "started"),
+    *("response_ms", "response_p95_ms", "waiting_ms", "handling_ms"),
+)
 
 
 @router.get("", responses=protected(), dependencies=[VIEWER])

@@ -1,0 +1,32 @@
+"""What a worker says of the time it takes: until settled, before its handler, in it, each apart."""
+
+from __future__ import annotations
+
+from tests.integration.worker.conftest import Running
+from tests.integration.worker.support import Stage, event_of, fast_options, until
+
+
+async def test_waiting_handling_and_response_are_told_apart(stage: Stage, running: Running) -> None:
+    async with running(stage, fast_options("w1", concurrency=1, announce=0.1)):
+        await stage.put("w1", *(event_of(0, user=user, sleep=0.2) for user in range(1, 5)))
+        await stage.until_sent(4)
+
+        async def announced() -> bool:
+            return (await stage.presence("w1")).get("handled") == "4"
+
+        await until(announced)
+        said = await stage.presence("w1")
+    handling, waiting, response, p95 = (
+        float(said[name]) for name in ("handling_ms", "waiting_ms", "response_ms", "response_p95_ms")
+    )
+    assert 200 <= handling < 300
+    assert 300 <= waiting < 600, "0, 200, 400 and 600 ms behind the others"
+    assert response >= handling + waiting - 1
+    assert p95 > 1.3 * response, "the last one waited for all others"
+
+
+async def test_what_nobody_received_lately_has_no_response_time(stage: Stage, running: Running) -> None:
+    async with running(stage, fast_options("w1", announce=0.1)):
+        await stage.put_raw("w1", b"{")
+        await stage.until_settled("w1")
+        assert float((await stage.presence("w1"))["response_ms"]) == 0
