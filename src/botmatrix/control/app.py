@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import structlog
@@ -44,9 +44,11 @@ async def run(settings: ControlSettings) -> None:
 async def serve(parts: Parts, listener: socket.socket) -> None:
     """Serve on an open socket until a signal; meanwhile prepare the database."""
     server = Server(_configuration(parts))
+    server.on_shutdown = parts.feed.end
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(write_trace(parts), name="write trace"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
@@ -86,6 +88,12 @@ async def keep_core(parts: Parts) -> None:
     await parts.core.run()
 
 
+async def write_trace(parts: Parts) -> None:
+    """Write down what happened to events, once there are tables."""
+    await parts.schema_ready.wait()
+    await parts.trace_writer.run()
+
+
 async def _prepare_once(parts: Parts) -> None:
     settings = parts.settings
     steps = await upgrade(str(settings.database_url), part=PART)
@@ -96,7 +104,16 @@ async def _prepare_once(parts: Parts) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that ends on a signal without raising it again: the caller says how the process ends."""
+    """uvicorn that ends on a signal without raising it again: the caller says how the process ends.
+
+    `on_shutdown` is called before open requests are waited for: those that would never end must be told to.
+    """
+
+    on_shutdown: Callable[[], None] = staticmethod(lambda: None)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -14,10 +14,13 @@ from botmatrix.control.api import (
     connect,
     core,
     keys,
+    live,
     login,
+    messages,
     queues,
     routing,
     sessions,
+    traces,
     users,
     workers,
 )
@@ -42,7 +45,7 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bots, workers, queues, routing, action, connect, core, pages),
+        *(bots, workers, queues, routing, action, connect, core, messages, traces, live, pages),
     )
     for module in modules:
         app.include_router(module.router)

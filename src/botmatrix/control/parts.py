@@ -18,15 +18,20 @@ from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.trace_stream import TraceStream
 from botmatrix.clock import SystemClock
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
+from botmatrix.control.tracing.feed import Feed
+from botmatrix.control.tracing.writer import TraceWriter
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
+from botmatrix.store.history import History
+from botmatrix.store.history_log import HistoryLog
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
@@ -54,6 +59,9 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    history: History
+    trace_writer: TraceWriter
+    feed: Feed
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -72,7 +80,8 @@ class Parts:
     async def close(self) -> None:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
-        for ending in (self.actions.close, self.presence.close, self.redis.close, self.database.close):
+        first = (self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
+        for ending in (*first, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
                 await ending()
 
@@ -84,6 +93,7 @@ def build(settings: ControlSettings) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     return Parts(
@@ -95,13 +105,20 @@ def build(settings: ControlSettings) -> Parts:
         operations=operations,
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
-        presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
+        presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        history=History(database),
+        trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
+        feed=Feed(_stream(settings, keys, "live"), presence),
     )
+
+
+def _stream(settings: ControlSettings, keys: Keys, purpose: str) -> TraceStream:
+    return TraceStream(settings.redis_url, keys, name=f"botmatrix-{PART}-{purpose}")
 
 
 def parts_of(request: Request) -> Parts:
