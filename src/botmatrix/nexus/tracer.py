@@ -40,7 +40,7 @@ class Tracer:
     def __init__(self, trace_log: TraceLog, keys: Keys, inc: str, clock: Clock) -> None:
         self._log, self._keys, self._inc, self._clock = trace_log, keys, inc, clock
         self._ids = EventIds()
-        self._at = 0
+        self._at = self._now()
         self._share(1)
         self._level = self._full
         self._sampled = 0
@@ -86,7 +86,7 @@ class Tracer:
         """An action has ended: state, retcode, words, data."""
         now = self._now()
         if action.eid and is_traced(action.eid):
-            self._level -= 1.0
+            self._level = max(-self._full, self._level - 1.0)  # owed for a second at most
         elif action.eid and answer[0] == "DONE":
             return
         elif not self._admits(1, now, 0.0 if answer[0] != "DONE" else self._reserve):

@@ -17,12 +17,16 @@ _QUIET: Final = {
 }
 _NOBODY: Final = "no plugin of worker {} listens to this"
 _BLOCKED: Final = {
-    "closed": "the system is closed",
+    "system_closed": "the system is closed",
     "maintenance": "the system is under maintenance",
     "user_blacklisted": "the user is on the black list",
     "group_blacklisted": "the group is on the black list",
     "bot_blacklisted": "the bot is on the black list",
     "admin_command": "a chat administrator spoke to the hub itself",
+    "sensitive_word_detected": "it has a sensitive word",
+    "sensitive_word_regex_detected": "it matches a pattern of sensitive words",
+    "blacklisted_url_detected": "it has an address on the black list",
+    "blacklisted_url_regex_detected": "it has an address that matches a pattern of the black list",
     "rule": "a routing rule blocks it",
     "target_away": "the target of its routing rule is away, and the rule says drop",
 }
