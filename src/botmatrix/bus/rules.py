@@ -54,6 +54,12 @@ class RulesMirror:
         rules, problems = await asyncio.to_thread(_understand, flat)
         return Mirror(state, rules, problems)
 
+    async def text(self) -> dict[str, str]:
+        """The hash as it stands there."""
+        (flat,) = await self._ask(("HGETALL", self._keys.rules))
+        words = [part.decode(errors="replace") for part in flat]
+        return dict(zip(words[::2], words[1::2], strict=True))
+
     async def write(self, saved: Iterable[Rule], deleted: Iterable[str]) -> int | None:
         """Change the hash and its number in one step and tell every nexus; the new number, None: nothing to do."""
         k = self._keys

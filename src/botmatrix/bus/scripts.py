@@ -40,7 +40,11 @@ FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
 CONFIGURE = _load("configure")
+HOT = _load("hot")
+REMEMBER = _load("remember")
+SWAP = _load("swap")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
+    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
+    *(REMEMBER, SWAP),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, run_async, say, show, table
-from botmatrix.cli.user import caller
+from botmatrix.cli.tables import caller
 from botmatrix.config import Settings
 from botmatrix.routing.rule import Rule, as_document, make_rule
 

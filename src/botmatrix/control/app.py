@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
 import structlog
@@ -48,7 +48,9 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
-        asyncio.create_task(write_trace(parts), name="write trace"),
+        asyncio.create_task(keep(parts, parts.trace_writer.run), name="write trace"),
+        asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
+        asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
@@ -88,10 +90,10 @@ async def keep_core(parts: Parts) -> None:
     await parts.core.run()
 
 
-async def write_trace(parts: Parts) -> None:
-    """Write down what happened to events, once there are tables."""
+async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run something that needs the tables, once there are tables."""
     await parts.schema_ready.wait()
-    await parts.trace_writer.run()
+    await run()
 
 
 async def _prepare_once(parts: Parts) -> None:

@@ -10,9 +10,13 @@ from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     audit,
+    bot_access,
     bots,
     connect,
     core,
+    groups,
+    handshakes,
+    hot,
     keys,
     live,
     login,
@@ -45,7 +49,8 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bots, workers, queues, routing, action, connect, core, messages, traces, live, pages),
+        *(bots, workers, queues, routing, action, connect, core, hot, pages),
+        *(bot_access, groups, handshakes, messages, traces, live),
     )
     for module in modules:
         app.include_router(module.router)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import EngineUnavailable
@@ -87,6 +88,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
+    app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
     app.add_exception_handler(AboveYou, _refusal(403, "above_you"))

@@ -12,21 +12,27 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.handshakes import HandshakeBox
+from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.trace_stream import TraceStream
 from botmatrix.clock import SystemClock
+from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.rules import RuleBook
+from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
 from botmatrix.control.tracing.writer import TraceWriter
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.access import BotAccesses
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
@@ -36,6 +42,7 @@ from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
+from botmatrix.store.seen import Seen
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -59,6 +66,11 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    seen: Seen
+    seen_keeper: SeenKeeper
+    access: AccessKeeper
+    handshakes: HandshakeBox
+    hot: HotBox
     history: History
     trace_writer: TraceWriter
     feed: Feed
@@ -93,9 +105,10 @@ def build(settings: ControlSettings) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
-    presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     operations = Operations(database)
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
+    presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
+    seen = Seen(database)
     return Parts(
         settings=settings,
         database=database,
@@ -111,6 +124,11 @@ def build(settings: ControlSettings) -> Parts:
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        seen=seen,
+        seen_keeper=SeenKeeper(presence, core_box, seen),
+        access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
+        handshakes=HandshakeBox(redis, keys),
+        hot=HotBox(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
         feed=Feed(_stream(settings, keys, "live"), presence),

@@ -60,6 +60,10 @@ class RuleBook:
         """Every rule by its key."""
         return await self._stored.all()
 
+    async def mirrored(self) -> dict[str, str]:
+        """The fields of the mirror as they stand in Redis."""
+        return await self._mirror.text()
+
     async def save(self, rules: Iterable[Rule], *, replace: bool = False) -> Saved:
         """Make or change rules, at once or not at all; `replace` deletes all others. A changed rule keeps its age."""
         wanted = {rule.key: rule for rule in rules}

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import structlog
 
+from botmatrix.bus.access import AccessBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.handshakes import HandshakeBox
+from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.rules import RulesMirror
@@ -23,6 +26,7 @@ from botmatrix.clock import SystemClock
 from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
+from botmatrix.nexus.access import Gatekeeper
 from botmatrix.nexus.actions import Actions
 from botmatrix.nexus.core import Core
 from botmatrix.nexus.dispatcher import Dispatcher
@@ -33,6 +37,7 @@ from botmatrix.nexus.live import Live
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.reaper import Reaper
+from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
 from botmatrix.nexus.rules import Rules
@@ -67,6 +72,8 @@ class Nexus:
         trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{self.inc}"), keys)
         self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
         self.ingest.on_duplicate = tracer.repeated
+        self.hot = Hot(self._state, keys)
+        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
@@ -83,13 +90,17 @@ class Nexus:
         )
         self.registry.on_claimed = self._claimed
         self.registry.counters = self.counters
+        self.refusals = RefusalNews(self.hub.refusals, HandshakeBox(self._state, keys), self.inc)
         self.reaper = Reaper(self._state, keys, self.inc)
+        self.access = Gatekeeper(
+            AccessBox(self._state, keys), settings.home, self.hub, lambda: str(settings.bot_token), clock
+        )
         self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,
             port=settings.ws_port,
-            tokens=lambda _bot: (str(settings.bot_token),),
+            tokens=self.access,
             max_frame=settings.max_frame,
             clock=clock,
         )
@@ -125,16 +136,21 @@ class Nexus:
         """
         self._adopt()
         await self.core.prepare()
+        self.access.restore()
         await self._begin_lease()
         self._subscribe()
+        with contextlib.suppress(EngineUnavailable, ReplyError):
+            await self.hot.look()
         await self.rules.begin()
         self.ingest.start()
         for name, work in {
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
+            **{"access": self.access.run(), "refusals": self.refusals.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             "trace": self.tracer.run(),
+            "hot": self.hot.run(),
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -142,6 +158,7 @@ class Nexus:
             self._tasks.append(task)
         with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
+            await self.access.look()
         await self.gateway.start()
         self.registry.facts |= {
             **{"started": f"{time.time():.3f}", "port": str(self.gateway.port), "nexus_id": self.settings.nexus_id},
@@ -235,6 +252,11 @@ class Nexus:
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.access_changed, self.access.nudge)
+        self._signals.subscribe(k.hot_changed, self.hot.nudge)
+
+    def _adjust(self, hot: Hot) -> None:
+        self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

@@ -132,6 +132,10 @@ class Ingest:
             self.put(parcel)
         self.counters["adopted"] += left.events
 
+    def keep_marks(self, seconds: float) -> None:
+        """From the next batch on, the same event counts as a duplicate for so long."""
+        self._mark_ttl = int(seconds * 1000)
+
     async def drained(self) -> None:
         """Wait until everything is confirmed."""
         while self.waiting:

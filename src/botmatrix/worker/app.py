@@ -8,12 +8,12 @@ from types import FrameType
 
 import structlog
 
-from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
 from botmatrix.config import Settings
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
+from botmatrix.worker.links import Links
 from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
 from botmatrix.worker.plugins.host import Host
@@ -39,9 +39,12 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     inc = new_incarnation(options.worker_id)
-    box = ActionBox(settings.redis_url, Keys(options.prefix), inc)
+    clock = SystemClock()
+    links = Links(settings.redis_url, Keys(options.prefix), inc, clock)
+    if settings.record_sessions:
+        links.sessions.memory.want()
     report = Report(inc, options, Tally(), Drain())
-    services = WorkerServices(settings, SystemClock(), box, report.status)
+    services = WorkerServices(settings, clock, links, report.status)
     host = Host(services)
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
@@ -49,10 +52,11 @@ async def run(settings: Settings) -> None:
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
-        await worker.run(stop)
+        async with links.kept():
+            await worker.run(stop)
     finally:
         await host.close()
-        await box.close()
+        await links.close()
     log.info("the worker has ended", worker=options.worker_id)
 
 

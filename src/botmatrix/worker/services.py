@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
+from botmatrix.worker.links import Links
 
 ANSWER_LIMIT = 30.0
 """For how long (s) a bot's answer is waited for after the last moment at which the action may leave."""
@@ -21,12 +22,11 @@ class WorkerServices:
     answer to them, nor stand when they are handled again elsewhere.
     """
 
-    def __init__(
-        self, settings: Settings, clock: Clock, box: ActionBox, status: Callable[[], Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
         self.settings, self.clock = settings, clock
-        self._box, self._status = box, status
+        self.sessions = links.sessions
+        self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
 
     async def call(self, entry: ActionEntry) -> ActionResult:

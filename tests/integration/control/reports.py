@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from copy import copy
+from functools import partial
 from typing import Any
 
 from botmatrix.bus.client import Client
@@ -52,6 +54,6 @@ async def report(url: str, *parts: Part) -> None:
     """Put parts on the stream."""
     trace_log = TraceLog(Client(url, name="reports"), KEYS)
     for part in parts:
-        trace_log.put(lambda part=part: part)
+        trace_log.put(partial(copy, part))
     assert await trace_log.flush()
     await trace_log.close()

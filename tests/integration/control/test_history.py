@@ -60,7 +60,7 @@ async def test_an_answered_message_has_a_road_with_times_and_is_in_the_history(
     assert {one["event_id"] for one in found} == {part.id}
 
 
-SILENCE = {
+SILENCE: dict[str, tuple[dict[str, Any], str]] = {
     "nobody": (dict(quiet="no_match"), "No plugin of worker w1 listens to this."),
     "own": (dict(quiet="own"), "It is the bot's own message, which triggers no plugin."),
     "permission": (dict(quiet="permission"), "The person may not use this command."),
