@@ -71,7 +71,8 @@ class History:
         page = select(table).where(*where).order_by(*order).limit(wanted.limit).offset(wanted.offset)
         async with self._database.session() as session:
             total = await session.scalar(_counting(key, where))
-            return (await session.scalars(page)).all(), int(total or 0)
+            rows = (await session.scalars(page)).all() if wanted.offset < COUNTED else []
+            return rows, int(total or 0)
 
 
 def _counting(key: Any, where: list[ColumnElement[bool]]) -> Select[int]:

@@ -165,6 +165,7 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
     async with serving(options) as (client, parts):
         await asyncio.wait_for(parts.schema_ready.wait(), 15)
         await put_nexus(parts, "n1.aa", expires_in_ms=600_000)
+        parts.feed.lifetime = 0.05
         owner = await parts.users.get("admin")
         for _ in range(40):  # the ids that are tried first belong to others than the one who asks
             token, _ends = await parts.logins.start(owner, address="", user_agent="")

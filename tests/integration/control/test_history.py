@@ -219,8 +219,9 @@ async def test_filters_and_times_and_pages(parts: Parts, log_in: LogIn, options:
         assert (await ask(client, path, bot="qq:2"))["total"] == 0
         page = await ask(client, path, group="456", sort="at", page=2, size=2)
         assert [one["text"] for one in page[name]] == ["n2", "n3"]
-        for bad in ({"from": "x"}, {"from": "2026-01-02", "to": "2026-01-01"}, {"to": "9" * 30}, {"page": 500_000}):
+        for bad in ({"from": "x"}, {"from": "2026-01-02", "to": "2026-01-01"}, {"to": "9" * 30}):
             assert (await client.get(path, params=bad)).status_code == 422, bad
+        assert (await ask(client, path, page=500_000))[name] == []
     assert (await client.get("/api/traces/unknown")).status_code == 404
     assert (await client.get("/api/traces/" + "0" * 24)).status_code == 404
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -17,11 +17,11 @@ from tests.integration.nexus.test_nexus import KEYS, answer, next_action, reply
 from botmatrix.bus.envelope import decode_envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.rules import RulesMirror
-from botmatrix.bus.trace_parts import Acted, Heard, Part, Repeated, decode
+from botmatrix.bus.trace_parts import Acted, Heard, Repeated, decode
 from botmatrix.bus.trace_stream import START, TraceStream
 from botmatrix.routing.rule import make_rule
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", Heard, Repeated, Acted)
 
 
 class TraceScene(CoreScene):
@@ -34,7 +34,9 @@ class TraceScene(CoreScene):
             async with asyncio.timeout(10):
                 while True:
                     entries = await stream.after(START, 1000)
-                    parts = [part for entry in entries for part in decode(entry.payload) if isinstance(part, kind)]
+                    parts: list[Any] = [
+                        part for entry in entries for part in decode(entry.payload) if isinstance(part, kind)
+                    ]
                     if len(parts) >= count:
                         return parts
                     await asyncio.sleep(0.02)
@@ -53,6 +55,7 @@ async def scene(redis_url: str, home: Path) -> AsyncIterator[TraceScene]:
 
 async def test_an_event_and_its_answer_are_reported_under_the_id_of_the_envelope(scene: TraceScene) -> None:
     nexus, lane = await scene.nexus(), await scene.worker()
+    await nexus.workers.look()
     bot = await scene.bot(nexus)
     await bot.send(said(1, "hello"))
     (delivery,) = await scene.read(lane, 1)
@@ -105,7 +108,7 @@ async def test_a_duplicate_is_reported_and_counted(scene: TraceScene) -> None:
 async def test_a_rule_is_named_whether_it_sends_or_blocks(scene: TraceScene) -> None:
     mirror = RulesMirror(scene.client, KEYS)
     rules = [make_rule("user_7", "w1"), make_rule("user_8", "block"), make_rule("user_9", "gone", fallback="drop")]
-    await mirror.write({rule.key: rule for rule in rules}, 1) if hasattr(mirror, "write") else None
+    await mirror.write(rules, ())
     nexus, _ = await scene.nexus(), await scene.worker()
     bot = await scene.bot(nexus)
     for user in (7, 8, 9):

@@ -21,6 +21,11 @@ CHECK_EVERY: Final = 5.0
 """Seconds between two looks whether the login still holds; also between two signs of life."""
 RETRY_MS: Final = 2000
 TEXT: Final = "text/event-stream"
+_EVENT: Final = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("event", "data", "id")},
+    "description": "`data` is JSON.",
+}
 
 router = APIRouter(prefix="/api/live", tags=["history"], dependencies=[VIEWER])
 
@@ -28,7 +33,7 @@ router = APIRouter(prefix="/api/live", tags=["history"], dependencies=[VIEWER])
 @router.get(
     "",
     response_class=StreamingResponse,
-    responses={**protected(), 200: {"content": {TEXT: {"schema": {"type": "string"}}}, "description": "Events"}},
+    responses={**protected(), 200: {"content": {TEXT: {"schema": _EVENT}}, "description": "Events"}},
 )
 async def live(
     request: Request,

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from botmatrix.control.auth import OPERATOR
-from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.errors import protected
 from botmatrix.control.moments import From, To, span
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.store.history import COUNTED, Wanted
+from botmatrix.store.history import Wanted
 
 router = APIRouter(prefix="/api/messages", tags=["history"], dependencies=[OPERATOR])
 
@@ -40,7 +40,7 @@ class Message(BaseModel):
 
 
 class Messages(Page):
-    """A page of messages; `total` is counted up to 10,000."""
+    """A page of messages; the first 10,000 are counted and can be paged through."""
 
     messages: list[Message]
 
@@ -60,7 +60,6 @@ async def list_messages(
     direction: Literal["", "in", "out"] = "",
 ) -> Messages:
     """Messages of the last 24 hours, or of the time asked for, newest first; `q`: a part of the text."""
-    require_shallow(wanted)
     since, until = span(start, to)
     found, total = await parts.history.messages(
         Wanted(
@@ -78,9 +77,3 @@ async def list_messages(
     )
     rows = [Message.model_validate(one, from_attributes=True) for one in found]
     return Messages(messages=rows, total=total, page=wanted.page, size=wanted.size)
-
-
-def require_shallow(wanted: Listing) -> None:
-    """Refuse pages behind what is counted: they would read all the rows before them."""
-    if wanted.offset >= COUNTED:
-        raise ApiError(422, "invalid", f"page: the first {COUNTED} items can be paged through; narrow the time instead")

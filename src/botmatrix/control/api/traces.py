@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from botmatrix.bus.event_id import is_event_id, second_of
-from botmatrix.control.api.messages import Name, require_shallow
+from botmatrix.control.api.messages import Name
 from botmatrix.control.auth import OPERATOR
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.moments import From, To, span
@@ -61,7 +61,7 @@ class WholeTrace(Trace):
 
 
 class Traces(Page):
-    """A page of traces; `total` is counted up to 10,000."""
+    """A page of traces; the first 10,000 are counted and can be paged through."""
 
     traces: list[Trace]
 
@@ -88,7 +88,6 @@ async def list_traces(
     outcome: OutcomeWord | Literal[""] = "",
 ) -> Traces:
     """Events of the last 24 hours, or of the time asked for, newest first; `q`: a part of what was said."""
-    require_shallow(wanted)
     since, until = span(start, to)
     found, total = await parts.history.traces(
         Wanted(
