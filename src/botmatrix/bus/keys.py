@@ -105,6 +105,10 @@ class Keys:
         """Hash (24 h): state and result of an action."""
         return f"{self.prefix}act:{action_id}"
 
+    def plugin_store(self, plugin: str) -> str:
+        """Hash: key -> value and time limit, of one isolated plugin."""
+        return f"{self.prefix}plugin:{plugin}:store"
+
     def settled(self, nexus: str) -> str:
         """Channel: how many events of this nexus a lane settled, and when they were received."""
         return f"{self.prefix}settled:{nexus}"

@@ -73,7 +73,6 @@ class Nexus:
         self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
         self.ingest.on_duplicate = tracer.repeated
         self.hot = Hot(self._state, keys)
-        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
@@ -82,6 +81,7 @@ class Nexus:
         self.router = Router(
             self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules, tracer=tracer
         )
+        self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
         self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
@@ -257,6 +257,7 @@ class Nexus:
 
     def _adjust(self, hot: Hot) -> None:
         self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
+        self.router.limits.adjust(hot.limits)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

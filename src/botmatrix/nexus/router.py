@@ -12,6 +12,7 @@ from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
@@ -28,6 +29,7 @@ class Router:
         self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules, tracer: Tracer
     ) -> None:
         self._core, self._rules, self._tracer = core, rules, tracer
+        self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -65,6 +67,11 @@ class Router:
         if verdict.blocked:
             self._stopped(bot, event, received_ms, verdict.reason)
             return
+        if self.limits.are_on:
+            reason, detail = self.limits.stop(bot, event, received_ms)
+            if reason:
+                self._stopped(bot, event, received_ms, reason, detail)
+                return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
         if route is not None and route.blocked:
             self._stopped(bot, event, received_ms, "rule", route.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.unit.plugins.conftest import Open
-from tests.unit.plugins.fakes import message
+from tests.unit.plugins.fakes import Room, message
 
 from botmatrix.worker.outcome import Dead, Done, Retry
 
@@ -35,8 +35,7 @@ PLUGINS = """
 """
 
 
-async def ended(open_room: Open, text: str, id: str = TRACED, **fields: Any) -> Any:
-    room = await open_room(PLUGINS)
+async def ended(room: Room, text: str, id: str = TRACED, **fields: Any) -> Any:
     return await room.handle(message(text, **fields), id)
 
 
@@ -45,20 +44,23 @@ def names(outcome: Done | Dead | Retry) -> list[tuple[str, str]]:
 
 
 async def test_each_handler_is_a_step_with_its_end(open_room: Open) -> None:
-    assert names(await ended(open_room, "/echo")) == [("echo", "answered")]
-    assert names(await ended(open_room, "log this")) == [("log", "silent")]
-    failed = await ended(open_room, "/fail")
+    room = await open_room(PLUGINS)
+    assert names(await ended(room, "/echo")) == [("echo", "answered")]
+    assert names(await ended(room, "log this")) == [("log", "silent")]
+    failed = await ended(room, "/fail")
     assert isinstance(failed, Dead)
     assert [(name, "ValueError" in end) for name, end in names(failed)] == [("fail", True)]
-    assert names(await ended(open_room, "/later")) == [("later", "busy")]
+    assert names(await ended(room, "/later")) == [("later", "busy")]
 
 
 async def test_silence_has_its_reason(open_room: Open) -> None:
-    assert (await ended(open_room, "nice weather")).quiet == "no_match"
-    assert (await ended(open_room, "/secret")).quiet == "permission"
-    assert (await ended(open_room, "/echo", user_id=10001)).quiet == "own"
-    assert (await ended(open_room, "x", post_type="notice", notice_type="poke")).quiet == "no_match"
+    room = await open_room(PLUGINS)
+    assert (await ended(room, "nice weather")).quiet == "no_match"
+    assert (await ended(room, "/secret")).quiet == "permission"
+    assert (await ended(room, "/echo", user_id=10001)).quiet == "own"
+    assert (await ended(room, "x", post_type="notice", notice_type="poke")).quiet == "no_match"
 
 
 async def test_an_event_that_is_not_traced_costs_no_search_for_a_reason(open_room: Open) -> None:
-    assert (await ended(open_room, "nice weather", OTHER)).quiet == ""
+    room = await open_room(PLUGINS)
+    assert (await ended(room, "nice weather", OTHER)).quiet == ""

@@ -18,6 +18,7 @@ from botmatrix.sdk.retry import Retry as RetryRequest
 from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
 from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
 from botmatrix.worker.plugins.table import Match
 from botmatrix.worker.plugins.threads import Threads
@@ -74,6 +75,11 @@ class Executor:
         except HandlerTimeout as error:
             bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_timeout: {bound.name}")
+        except PluginDown as error:
+            return Failure(f"plugin_down: {bound.name} {error}"[:200])
+        except PluginError as error:
+            bound.app.log.error("%s failed: %s (event %s)", bound.name, error, context.trace_id)
+            return Failure(f"handler_error: {bound.name} {error}"[:200], again=True)
         except PluginBlocked as error:
             said = "%s blocked the event loop and was interrupted (event %s)"
             bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
