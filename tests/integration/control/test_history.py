@@ -84,7 +84,7 @@ async def test_silence_of_a_worker_is_explained(
 async def test_silence_elsewhere_is_explained(parts: Parts, log_in: LogIn, options: ControlOptions) -> None:
     closed = heard(reason="system_closed", lane="")
     ruled = heard(reason="rule", detail="user_123", lane="")
-    limited = heard(reason="limited_user", detail="21 of 20 a minute", lane="")
+    limited = heard(reason="limited_user", detail="more than 20 a minute", lane="")
     parked, waiting, again = heard(lane="default"), heard(), heard()
     expired, refused, lost = heard(), heard(), heard()
     answers = [acted(expired, "EXPIRED"), acted(refused, "FAILED", words="muted", code=120)]
@@ -96,7 +96,7 @@ async def test_silence_elsewhere_is_explained(parts: Parts, log_in: LogIn, optio
     assert [await why(client, part) for part in events] == [
         ("blocked", "It was blocked: the system is closed."),
         ("blocked", "It was blocked: a routing rule blocks it (user_123)."),
-        ("blocked", "It was blocked: limited user (21 of 20 a minute)."),
+        ("blocked", "It was blocked: the user has said too much (more than 20 a minute)."),
         ("under_way", "It waits: no worker takes events now."),
         ("under_way", "It waits on the lane of worker w1, which has not handled it yet."),
         ("duplicate", "The platform had sent the same event before, so it was not handled again."),

@@ -16,6 +16,8 @@ from tests.integration.nexus.test_nexus import KEYS, answer, next_action, reply
 
 from botmatrix.bus.envelope import decode_envelope
 from botmatrix.bus.event_id import is_traced
+from botmatrix.bus.hot import HotBox
+from botmatrix.bus.hot_values import Kind
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.trace_parts import Acted, Heard, Repeated, decode
 from botmatrix.bus.trace_stream import START, TraceStream
@@ -92,6 +94,17 @@ async def test_a_closed_system_and_a_blocked_user_are_reported_and_counted(scene
     ]
     counted = nexus.counters()
     assert (counted["blocked_user_blacklisted"], counted["blocked_system_closed"]) == (1, 1)
+
+
+async def test_a_limit_hit_is_reported_and_counted(scene: TraceScene) -> None:
+    await HotBox(scene.client, KEYS).change(Kind.RATELIMIT, {"user_limit_per_min": "1"}, clear=False)
+    nexus = await scene.nexus()
+    bot = await scene.bot(nexus)
+    await bot.send(said(1, "hello"))
+    await bot.send(said(2, "hello"))
+    passed, stopped = await scene.reported(Heard, 2)
+    assert (passed.reason, stopped.reason, stopped.detail) == ("", "limited_user", "more than 1 a minute")
+    assert nexus.counters()["blocked_limited_user"] == 1
 
 
 async def test_a_duplicate_is_reported_and_counted(scene: TraceScene) -> None:

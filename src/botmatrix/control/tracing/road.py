@@ -27,6 +27,9 @@ _BLOCKED: Final = {
     "sensitive_word_regex_detected": "it matches a pattern of sensitive words",
     "blacklisted_url_detected": "it has an address on the black list",
     "blacklisted_url_regex_detected": "it has an address that matches a pattern of the black list",
+    "limited_user": "the user has said too much",
+    "limited_group": "too much was said in the group",
+    "limited_bot": "the bot has heard too much",
     "rule": "a routing rule blocks it",
     "target_away": "the target of its routing rule is away, and the rule says drop",
 }
