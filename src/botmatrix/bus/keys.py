@@ -19,6 +19,11 @@ def plain_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text != PARKING
 
 
+def is_parking(lane: str) -> bool:
+    """Whether events wait there, be it the parking place or one for a routing rule's target (`wait:w7`)."""
+    return ":" in lane or lane == PARKING
+
+
 class Keys:
     """The names of one deployment. `prefix` ends with a colon."""
 
@@ -33,6 +38,7 @@ class Keys:
         self.trace = p + "trace"  # stream: what happened to events, lossy
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.parkings = p + "queue:parkings"  # set: names of the parking places that rules' targets have of their own
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
@@ -54,8 +60,8 @@ class Keys:
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:
-        """Stream of a lane; `PARKING` gives the parking place."""
-        return f"{self.prefix}queue:{name}" if name == PARKING else f"{self.prefix}queue:worker:{name}"
+        """Stream of a lane, or of a parking place (`is_parking`)."""
+        return f"{self.prefix}queue:{name}" if is_parking(name) else f"{self.prefix}queue:worker:{name}"
 
     def deaths(self, lane: str) -> str:
         """Hash: entry id -> how many workers died while it was delivered."""
@@ -104,6 +110,10 @@ class Keys:
     def act(self, action_id: str) -> str:
         """Hash (24 h): state and result of an action."""
         return f"{self.prefix}act:{action_id}"
+
+    def ask(self, action_id: str) -> str:
+        """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
+        return f"{self.prefix}ask:{action_id}"
 
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""

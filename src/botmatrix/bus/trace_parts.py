@@ -21,7 +21,8 @@ class Heard(msgspec.Struct, tag="heard", tag_field="part", omit_defaults=True, g
     """A nexus received an event at `t` and decided at `at`.
 
     With a `reason` it ended there (`detail`: what exactly met it); else it was put on `lane`, by `rule` if one matched.
-    `kind`: `message.group`.
+    `kind`: `message.group`. `copy`: each target of its rule gets one, under an id of its
+    own.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Heard(msgspec.Struct, tag="heard", tag_field="part", omit_defaults=True, g
     rule: str = ""
     reason: str = ""
     detail: str = ""
+    copy: bool = False
 
 
 class Repeated(msgspec.Struct, tag="repeated", tag_field="part", gc=False):
@@ -135,10 +137,9 @@ def decode(payload: bytes) -> list[Part]:
         return []
 
 
-def heard(envelope: Envelope, at: int, lane: str = "", rule: str = "", reason: str = "", detail: str = "") -> Heard:
-    """The record of an event, from its envelope."""
-    part = Heard(envelope.id, envelope.t, envelope.bot, envelope.conv, envelope.nexus, at)
-    part.lane, part.rule, part.reason, part.detail = lane, rule, reason, detail
+def heard(envelope: Envelope, at: int, lane: str = "", rule: str = "", **more: Any) -> Heard:
+    """The record of an event, from its envelope; `more`: other fields of it."""
+    part = Heard(envelope.id, envelope.t, envelope.bot, envelope.conv, envelope.nexus, at, lane=lane, rule=rule, **more)
     if memoryview(envelope.event).nbytes <= READABLE:
         _describe(part, bytes(envelope.event))
     return part

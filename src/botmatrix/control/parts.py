@@ -25,6 +25,7 @@ from botmatrix.bus.trace_stream import TraceStream
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.explain import Explainer
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
@@ -63,6 +64,7 @@ class Parts:
     presence: Presence
     actions: ActionBox
     rules: RuleBook
+    explainer: Explainer
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
@@ -121,6 +123,7 @@ def build(settings: ControlSettings) -> Parts:
         presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
+        explainer=Explainer(redis, keys),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,

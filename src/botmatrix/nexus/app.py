@@ -71,16 +71,14 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{self.inc}"), keys)
         self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
-        self.ingest.on_duplicate = tracer.repeated
+        self.ingest.on_refused = tracer.refused
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
-        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live, tracer)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
-        self.router = Router(
-            self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules, tracer=tracer
-        )
+        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules, tracer=tracer)
         self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
@@ -203,7 +201,6 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
-            self.dispatcher.counters,
             self.rules.counters,
             self.parking.counters,
             self.ingest.counters,

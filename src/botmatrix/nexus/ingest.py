@@ -16,7 +16,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Connection, ConnectionLost
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import INGEST
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.batch import Batch
@@ -93,7 +93,7 @@ class Ingest:
         self._idle = asyncio.Event()
         self.counters: Counter[str] = Counter()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
-        self.on_duplicate: Callable[[bytes], None] = lambda _payload: None
+        self.on_refused: Callable[[bytes, str], None] = lambda _payload, _reason: None
         self._pressed = False
 
     @property
@@ -179,7 +179,7 @@ class Ingest:
             pin = parcel.pin
             # What is behind a held one is held, even if the conversation has another lane by now.
             held = pin.held > 0 or pin.lane in self._closed
-            if not held and pin.lane == PARKING and self._observer.leaves_parking(pin):
+            if not held and is_parking(pin.lane) and self._observer.leaves_parking(pin):
                 # Not behind what is parked, or the conversation would be parked for as long as it goes on.
                 held = True
                 self._release_later()
@@ -268,7 +268,12 @@ class Ingest:
             if letter == "d":
                 pin.waiting -= 1
                 self.counters["duplicate"] += 1
-                self.on_duplicate(parcel.payload)
+                self.on_refused(parcel.payload, "duplicate")
+            elif letter == "o":
+                pin.waiting -= 1
+                self.counters["blocked"] += 1
+                self.counters["blocked_waiting_full"] += 1
+                self.on_refused(parcel.payload, "waiting_full")
             else:
                 if letter in "fe":
                     self.counters["lane_full" if letter == "f" else "lane_refused"] += 1

@@ -56,9 +56,9 @@ class Tracer:
         traced = self._admits(rows, now_ms, self._reserve)
         return self._ids.next(now_ms, traced=traced)
 
-    def passed(self, envelope: Envelope, lane: str, rule: str = "") -> None:
-        """A traced event is on its way to a lane."""
-        self._put(envelope, partial(heard, envelope, self._now(), lane, rule))
+    def passed(self, envelope: Envelope, lane: str, rule: str = "", *, copy: bool = False) -> None:
+        """A traced event, or a further copy of one, is on its way to a lane."""
+        self._put(envelope, partial(heard, envelope, self._now(), lane, rule, copy=copy))
 
     def stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
         """An event ended here."""
@@ -69,8 +69,8 @@ class Tracer:
         envelope = Envelope(event_id, bot.key, event.conv, self._inc, bot.epoch, received_ms, raw)
         self._put(envelope, partial(heard, envelope, self._now(), reason=reason, detail=detail))
 
-    def repeated(self, payload: bytes) -> None:
-        """The platform had sent this event before."""
+    def refused(self, payload: bytes, reason: str) -> None:
+        """Redis did not take an event: `duplicate`, the platform had sent it before; else why."""
         try:
             envelope = decode_envelope(payload)
         except BadEnvelope:
@@ -80,7 +80,10 @@ class Tracer:
             if not self._admits(2, now, 0.0):
                 return
             self._put(envelope, partial(heard, envelope, envelope.t))
-        self._log.put(partial(Repeated, envelope.id, now))
+        if reason == "duplicate":
+            self._log.put(partial(Repeated, envelope.id, now))
+        else:
+            self._put(envelope, partial(heard, envelope, now, reason=reason))
 
     def acted(self, entry_id: bytes, action: ActionEntry, sent_ms: int, answer: tuple[str, int, str, bytes]) -> None:
         """An action has ended: state, retcode, words, data."""

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from botmatrix.routing.rule import Fallback, Rule
+from botmatrix.routing.rule import Deliver, Fallback, Rule
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import RoutingRule
 
@@ -53,7 +53,7 @@ class Change:
         rows = [_row(rule) for rule in rules]
         for start in range(0, len(rows), _PAGE):
             statement = insert(RoutingRule).values(rows[start : start + _PAGE])
-            kept = ("target", "priority", "fallback", "disabled")
+            kept = ("target", "priority", "fallback", "deliver", "disabled")
             changes: dict[str, Any] = {name: statement.excluded[name] for name in kept}
             changes["updated_at"] = text("now()")
             await self._session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
@@ -71,7 +71,8 @@ async def _all(session: AsyncSession) -> dict[str, Rule]:
 def _row(rule: Rule) -> dict[str, Any]:
     created = datetime.fromtimestamp(rule.created, UTC)
     decided = {"target": rule.target, "priority": rule.priority, "fallback": rule.fallback.value}
-    return {"key": rule.key, **decided, "disabled": rule.disabled, "created_at": created}
+    how = {"deliver": rule.deliver.value, "disabled": rule.disabled}
+    return {"key": rule.key, **decided, **how, "created_at": created}
 
 
 def _rule(row: RoutingRule) -> Rule:
@@ -80,6 +81,7 @@ def _rule(row: RoutingRule) -> Rule:
         target=row.target,
         priority=row.priority,
         fallback=Fallback(row.fallback),
+        deliver=Deliver(row.deliver),
         disabled=row.disabled,
         created=row.created_at.timestamp(),
     )

@@ -211,9 +211,10 @@ class RoutingRule(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     target: Mapped[str]
-    """A worker's id, `pool:NAME`, or `block`."""
+    """A worker's id or `pool:NAME`, several with commas between, or `block`."""
     priority: Mapped[int] = mapped_column(default=0)
     fallback: Mapped[str] = mapped_column(default="balance")
+    deliver: Mapped[str] = mapped_column(default="one")
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

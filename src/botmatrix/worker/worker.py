@@ -19,6 +19,7 @@ from botmatrix.bus.trace import TraceLog
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
+from botmatrix.worker.dialogues import Dialogues
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.heartbeat import Heartbeat
 from botmatrix.worker.intake import Intake
@@ -52,7 +53,9 @@ class Worker:
         queues = SerialQueues()
         self._trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{inc}"), self._keys)
         tracing = Tracing(options.worker_id, self._trace_log)
-        self._slots = Slots(queues, Runner(handler, self._lanes, report.tally, tracing), options.concurrency)
+        runner = Runner(handler, self._lanes, report.tally, tracing)
+        self._slots = Slots(queues, runner, options.concurrency)
+        self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
 

@@ -108,6 +108,20 @@ async def test_silence_elsewhere_is_explained(parts: Parts, log_in: LogIn, optio
     assert blocked["total"] == 3
 
 
+async def test_copies_of_a_message_are_one_message_and_a_trace_each(
+    parts: Parts, log_in: LogIn, options: ControlOptions
+) -> None:
+    first = heard(copy=True)
+    second = heard(copy=True, lane="w2", t=first.t)
+    waiting = heard(lane="wait:w9", rule="user_123")
+    await report(options.redis_url, first, second, waiting)
+    await parts.trace_writer.write()
+    client = await log_in(Role.OPERATOR)
+    assert (await ask(client, "/api/messages"))["total"] == 2
+    assert (await ask(client, "/api/traces"))["total"] == 3
+    assert (await why(client, waiting))[1] == "It waits: the target of rule user_123 is away."
+
+
 async def test_reports_that_come_later_or_twice_complete_the_same_record(
     parts: Parts, log_in: LogIn, options: ControlOptions
 ) -> None:

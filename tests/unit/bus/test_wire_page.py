@@ -37,7 +37,7 @@ def made_names() -> set[str]:
         if not name.startswith("_"):
             (argument,) = inspect.signature(method).parameters
             names.add(method(arguments[argument]))
-    names.add(KEYS.lane("default"))
+    names |= {KEYS.lane(place) for place in ("default", "wait:{targets}", "away:{targets}")}
     return {name.removeprefix(KEYS.prefix) for name in names}
 
 

@@ -102,7 +102,7 @@ def test_a_duplicate_that_was_left_out_is_reported_whole(tracer: Tracer, reports
     now = int(clock.now() * 1000)
     while is_traced(event_id := tracer.begin(said(), now)):
         pass
-    tracer.repeated(encode(envelope(event_id, said("again"))))
+    tracer.refused(encode(envelope(event_id, said("again"))), "duplicate")
     first, second = reports.parts
     assert isinstance(first, Heard)
     assert isinstance(second, Repeated)

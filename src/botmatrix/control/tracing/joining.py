@@ -69,10 +69,12 @@ class Joined:
     def _hear(self, part: Heard) -> None:
         if not part.kind.startswith("message") or not is_event_id(part.id):
             return
-        row = {**_line(part.id, part.t, part.text), "event_id": part.id, "direction": "in", "bot": part.bot}
+        # Copies of one message have ids of their own, and are one message.
+        key = f"{part.bot} {part.t} {part.message_id}" if part.copy else part.id
+        row = {**_line(key, part.t, part.text), "event_id": part.id, "direction": "in", "bot": part.bot}
         row |= {"conv": part.conv, "user_id": part.user, "group_id": part.group}
         row |= {"message_id": part.message_id, "state": part.reason or "passed"}
-        self._messages[part.id] = _cleaned(row)
+        self._messages[key] = _cleaned(row)
 
     def _say(self, part: Acted) -> None:
         if not part.conv:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from botmatrix.bus.keys import PARKING
+from botmatrix.bus.keys import PARKING, is_parking
 from botmatrix.bus.trace_parts import Acted, Heard, Part, Ran, Repeated
 
 _part: Final = Heard | Repeated | Ran | Acted
@@ -30,6 +30,7 @@ _BLOCKED: Final = {
     "limited_user": "the user has said too much",
     "limited_group": "too much was said in the group",
     "limited_bot": "the bot has heard too much",
+    "waiting_full": "too much waits for the target of its routing rule",
     "rule": "a routing rule blocks it",
     "target_away": "the target of its routing rule is away, and the rule says drop",
 }
@@ -87,6 +88,8 @@ class Road:
         lane = self.heard[-1].lane if self.heard else ""
         if lane == PARKING:
             return "It waits: no worker takes events now."
+        if is_parking(lane):
+            return f"It waits: the target of rule {self.heard[-1].rule} is away."
         return f"It waits on the lane of worker {lane}, which has not handled it yet." if lane else ""
 
 
@@ -110,7 +113,7 @@ def _decided(part: Heard) -> Station:
     if part.reason:
         return Station(part.at, part.nexus, f"blocked: {_words(part)}")
     rule = f" by rule {part.rule}" if part.rule else ""
-    where = "parked" if part.lane == PARKING else f"put on the lane of {part.lane}"
+    where = "parked" if is_parking(part.lane) else f"put on the lane of {part.lane}"
     return Station(part.at, part.nexus, where + rule)
 
 
