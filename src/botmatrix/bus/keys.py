@@ -56,6 +56,10 @@ class Keys:
         self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
         self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
         self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
+        self.groups_policies = p + "groups:policies"  # string: policies of groups with several bots, JSON
+        self.groups_version = p + "groups:version"  # string: their version; every nexus compares it
+        self.groups_changed = p + "groups:changed"  # channel: a new version of them
+        self.groups_heard = p + "groups:heard"  # hash: group and bot -> when the bot last heard something there
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -99,6 +103,10 @@ class Keys:
         """String (7 days), JSON: group id -> name, as the bot's own list said last."""
         return f"{self.prefix}groups:{bot}"
 
+    def series(self, step: str) -> str:
+        """Stream: figures of the whole matrix, one entry for each step of so many seconds; its id is the moment."""
+        return f"{self.prefix}stats:series:{step}"
+
     def affinity(self, bot: str) -> str:
         """Hash (1 h): conversation -> lane."""
         return f"{self.prefix}aff:{bot}"
@@ -114,6 +122,10 @@ class Keys:
     def ask(self, action_id: str) -> str:
         """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
         return f"{self.prefix}ask:{action_id}"
+
+    def uses(self, limit: str) -> str:
+        """Set (as long as its cooldown or quota): ids of the events that used a handler with a limit."""
+        return f"{self.prefix}uses:{limit}"
 
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""

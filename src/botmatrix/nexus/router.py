@@ -10,6 +10,7 @@ import structlog
 from botmatrix.clock import Clock
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
+from botmatrix.nexus.groups import Groups
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
@@ -31,9 +32,17 @@ class Router:
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules, tracer: Tracer
+        self,
+        dispatcher: Dispatcher,
+        ingest: Ingest,
+        clock: Clock,
+        *,
+        core: CorePlugin,
+        groups: Groups,
+        rules: Rules,
+        tracer: Tracer,
     ) -> None:
-        self._core, self._rules, self._tracer = core, rules, tracer
+        self._core, self._groups, self._rules, self._tracer = core, groups, rules, tracer
         self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
@@ -77,6 +86,9 @@ class Router:
             if reason:
                 self._stopped(bot, event, received_ms, reason, detail)
                 return
+        if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
+            self._stopped(bot, event, received_ms, "other_bot", other)
+            return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
         send = self._dispatcher.park if park else self._dispatcher.dispatch
         if route is None:

@@ -15,7 +15,7 @@ from botmatrix.routing.rule import Deliver, Fallback, Rule
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import RoutingRule
 
-_LOCK = 0x626F7472  # "botr": one change at a time to the rules
+LOCK = 0x626F7472  # "botr": one change at a time to the rules
 _PAGE = 1000
 
 
@@ -34,7 +34,7 @@ class StoredRules:
     async def change(self) -> AsyncIterator[Change]:
         """One change, while no other process changes the rules: kept at the end, undone by an error."""
         async with self._database.session() as session:
-            await session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await session.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             yield Change(session)
 
 
@@ -65,7 +65,7 @@ class Change:
 
 async def _all(session: AsyncSession) -> dict[str, Rule]:
     found = await session.scalars(select(RoutingRule).order_by(RoutingRule.key))
-    return {row.key: _rule(row) for row in found}
+    return {row.key: rule_of(row) for row in found}
 
 
 def _row(rule: Rule) -> dict[str, Any]:
@@ -75,7 +75,8 @@ def _row(rule: Rule) -> dict[str, Any]:
     return {"key": rule.key, **decided, **how, "created_at": created}
 
 
-def _rule(row: RoutingRule) -> Rule:
+def rule_of(row: RoutingRule) -> Rule:
+    """The rule that a row stands for."""
     return Rule(
         key=row.key,
         target=row.target,

@@ -121,10 +121,10 @@ class Operation(Base):
     address: Mapped[str]
 
 
-class CoreDocument(Base):
-    """The judge's configuration: one row, or none before the first change."""
+class VersionedDocument(Base):
+    """A document that stands in Redis too: one row, or none before the first change."""
 
-    __tablename__ = "core_config"
+    __abstract__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
     """Always 1."""
@@ -135,6 +135,18 @@ class CoreDocument(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_by: Mapped[str]
     """A user name, or `chat` for a verb in a chat."""
+
+
+class CoreDocument(VersionedDocument):
+    """The judge's configuration."""
+
+    __tablename__ = "core_config"
+
+
+class GroupPoliciesDocument(VersionedDocument):
+    """Which of several bots in a group answers (`botmatrix.routing.groups.GroupPolicies`)."""
+
+    __tablename__ = "group_policies"
 
 
 class SeenBot(Base):

@@ -27,7 +27,7 @@ class WorkerServices:
     def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
         self.settings, self.clock = settings, clock
-        self.sessions = links.sessions
+        self.sessions, self.uses = links.sessions, links.uses
         self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody

@@ -54,6 +54,7 @@ class ControlOptions:
     enable_skill: bool = False
     message_days: int = 90
     trace_days: int = 14
+    audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
 
