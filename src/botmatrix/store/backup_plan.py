@@ -13,7 +13,7 @@ from botmatrix.store.tables import Base
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "users": ("users", "api_keys"),
     "rules": ("routing_rules",),
-    "core": ("core_config",),
+    "core": ("core_config", "group_policies"),
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),
 }
@@ -21,6 +21,9 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 LEFT_OUT: Final[Mapping[str, str]] = {
     "login_sessions": "logins end with a restore: whoever was logged in logs in again",
+    "messages": "what people said is kept for its days in one place only, and may be much",
+    "traces": "as messages",
+    "trace_position": "a place in the stream of the Redis that was in use then",
 }
 
 
