@@ -31,6 +31,7 @@ _BLOCKED: Final = {
     "limited_group": "too much was said in the group",
     "limited_bot": "the bot has heard too much",
     "waiting_full": "too much waits for the target of its routing rule",
+    "other_bot": "another bot of the group answers",
     "rule": "a routing rule blocks it",
     "target_away": "the target of its routing rule is away, and the rule says drop",
 }
