@@ -115,6 +115,7 @@ class Router:
             if (route is not None and route.blocked) or not self._dispatcher.again(parcel, route):
                 self.counters["blocked"] += 1
                 self.counters["blocked_target_away"] += 1
+                self._tracer.refused(parcel.payload, "target_away")
 
     def _route(self, bot: Bot, event: Event) -> Route | None:
         return self._rules.table.match(bot.self_id, event.group_id, event.user_id)
