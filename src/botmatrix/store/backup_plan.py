@@ -17,6 +17,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),
     "alerts": ("alert_rules",),
+    "plugins": ("plugin_values",),
 }
 """Part -> its tables; `--only` names parts."""
 

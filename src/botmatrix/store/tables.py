@@ -273,3 +273,15 @@ class Alert(Base):
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
     problem: Mapped[str] = mapped_column(server_default="")
     """Why the last try to tell it failed."""
+
+
+class PluginValue(Base):
+    """A value that a plugin keeps. Keys are compared by their bytes."""
+
+    __tablename__ = "plugin_values"
+
+    plugin: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(collation="C"), primary_key=True)
+    value: Mapped[str]
+    """JSON, as the plugin gave it."""
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
