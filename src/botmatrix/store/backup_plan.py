@@ -16,6 +16,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "core": ("core_config",),
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),
+    "plugins": ("plugin_values",),
 }
 """Part -> its tables; `--only` names parts."""
 

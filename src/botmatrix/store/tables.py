@@ -228,3 +228,15 @@ class RoutingRule(Base):
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class PluginValue(Base):
+    """A value that a plugin keeps. Keys are compared by their bytes."""
+
+    __tablename__ = "plugin_values"
+
+    plugin: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(collation="C"), primary_key=True)
+    value: Mapped[str]
+    """JSON, as the plugin gave it."""
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
