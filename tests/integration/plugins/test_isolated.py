@@ -297,7 +297,7 @@ async def test_unloading_ends_the_process_and_loading_starts_it_anew(
     ("manifest", "error"),
     [
         ({"entry": ""}, "plugin.py"),
-        ({"entry": "no_such_program_here"}, "No such file"),
+        ({"entry": "no_such_program_here"}, "does not have"),
         ({"entry": "./missing.sh"}, "which is not there"),
         ({"entry": "python3 -c '"}, "entry can't be read"),
         ({"id": "../up"}, "$.id"),

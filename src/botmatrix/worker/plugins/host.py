@@ -10,6 +10,7 @@ import msgspec
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.sdk.context import answer
+from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
@@ -99,8 +100,12 @@ class Host:
 
     def commands(self) -> list[CommandInfo]:
         """The commands of the plugins that are loaded, by name."""
-        found = (info.command(bound) for bound in self._table.bound())
+        found = [info.command(bound) for bound in self._table.bound()] + self._isolation.commands()
         return sorted(command for command in found if command is not None)
+
+    def handlers(self) -> list[Handler]:
+        """The handlers of the plugins that are loaded."""
+        return [bound.handler for bound in self._table.bound()]
 
     def status(self) -> Mapping[str, Any]:
         """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""

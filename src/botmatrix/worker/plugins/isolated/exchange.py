@@ -19,7 +19,11 @@ REMEMBERED = 512
 
 
 class PluginError(Exception):
-    """The plugin said that it could not do it, or what it said can't be taken; says why."""
+    """The plugin said that it could not do it, or what it said can't be taken; says why. `again`: it may be tried."""
+
+    def __init__(self, reason: str, *, again: bool = False) -> None:
+        self.again = again
+        super().__init__(reason)
 
 
 class PluginDown(PluginError):

@@ -10,6 +10,7 @@ import msgspec
 
 from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable
 from botmatrix.sdk.context import Context, answer
+from botmatrix.sdk.retry import Retry
 from botmatrix.worker.plugins.isolated.asks import Ask, asked
 from botmatrix.worker.plugins.isolated.broker import Here, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
@@ -46,8 +47,10 @@ class Going:
         try:
             while True:
                 said = await self._next(pending)
+                if said.retry_after and not said.ok:
+                    raise Retry(said.retry_after, said.error[:500])
                 if not said.ok:
-                    raise PluginError(said.error[:500] or "it failed and did not say why")
+                    raise PluginError(said.error[:500] or "it failed and did not say why", again=not self._plugin.tries)
                 await self._do_all(said.actions, pending, last=not said.more)
                 if not said.more:
                     return
@@ -170,7 +173,7 @@ class Going:
         exchange, correlation = self._plugin.exchange, self._ask_id
         self._ask = None
         pending.put(_POKE)
-        payload = event_payload(self._ctx.bot, event, self._plugin.services.settings, event_id)
+        payload = event_payload(self._ctx.bot, event, self._plugin.services, event_id)
         with exchange.ask("on_message", payload, id=event_id, correlation_id=correlation) as acknowledged:
             try:
                 said = await acknowledged.next(self._plugin.timeout)
