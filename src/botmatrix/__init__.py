@@ -28,10 +28,12 @@ if TYPE_CHECKING:
         Video,
     )
     from botmatrix.sdk.app import App
+    from botmatrix.sdk.ask import Answer, AskCancelled, AskEnded, BadAnswer, NoAnswer, TooManyTries
     from botmatrix.sdk.context import Context
     from botmatrix.sdk.perm import Permission
     from botmatrix.sdk.perm import Permission as perm
     from botmatrix.sdk.plugin import Plugin
+    from botmatrix.sdk.rate import Rate, rate
     from botmatrix.sdk.retry import Retry
     from botmatrix.sdk.session import Heard, Session
 
@@ -39,8 +41,12 @@ __all__ = [
     "ActionError",
     "ActionFailed",
     "ActionUnknown",
+    "Answer",
     "App",
+    "AskCancelled",
+    "AskEnded",
     "At",
+    "BadAnswer",
     "Context",
     "Face",
     "File",
@@ -49,9 +55,11 @@ __all__ = [
     "Image",
     "Json",
     "Message",
+    "NoAnswer",
     "Node",
     "Permission",
     "Plugin",
+    "Rate",
     "Raw",
     "Record",
     "Reply",
@@ -60,8 +68,10 @@ __all__ = [
     "Sendable",
     "Session",
     "Text",
+    "TooManyTries",
     "Video",
     "perm",
+    "rate",
 ]
 
 _HOMES = {
@@ -71,9 +81,11 @@ _HOMES = {
         *("Segment", "Sendable", "Text", "Video"),
     ),
     "botmatrix.sdk.app": ("App",),
+    "botmatrix.sdk.ask": ("Answer", "AskCancelled", "AskEnded", "BadAnswer", "NoAnswer", "TooManyTries"),
     "botmatrix.sdk.context": ("Context",),
     "botmatrix.sdk.perm": ("Permission",),
     "botmatrix.sdk.plugin": ("Plugin",),
+    "botmatrix.sdk.rate": ("Rate", "rate"),
     "botmatrix.sdk.retry": ("Retry",),
     "botmatrix.sdk.session": ("Heard", "Session"),
 }

@@ -62,6 +62,7 @@ class Settings:
     plugin_dirs: tuple[Path, ...]
     disabled_plugins: tuple[str, ...]
     record_sessions: bool
+    audit_days: int
     """Write the history of every person, even when no plugin of the worker asks for it."""
     nexus_id: str
     command_prefixes: tuple[str, ...]

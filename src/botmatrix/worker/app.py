@@ -50,7 +50,7 @@ async def run(settings: Settings) -> None:
     host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
-    services.catch_up = worker.catch_up
+    services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))

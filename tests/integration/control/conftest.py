@@ -52,6 +52,7 @@ class ControlOptions:
     ws_port: int = 3001
     bot_token: str = "the-bot-token"
     enable_skill: bool = False
+    audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
 

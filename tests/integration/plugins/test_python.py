@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.plugins.conftest import FAST, TextRoom
-from tests.integration.plugins.test_isolated import process
+from tests.integration.plugins.conftest import FAST, TextRoom, texts
+from tests.integration.plugins.test_isolated import dialogue, process
 from tests.unit.plugins.fakes import Platform, message
 
 from botmatrix.errors import ActionFailed
@@ -65,6 +65,12 @@ EVERYTHING = """
     async def later(ctx): raise Retry(3, "busy")
     @plugin.command("block")
     async def block(ctx): time.sleep(60)
+    @plugin.command("ask")
+    async def ask(ctx):
+        answer = await ctx.ask("where?")
+        return f"to {answer.text}"
+    @plugin.command("once", cooldown=rate("1/min"))
+    async def once(ctx): return "once"
     @plugin.on_notice("group_increase")
     async def welcome(ctx): return f"welcome {ctx.user_id}"
 """
@@ -89,6 +95,20 @@ async def test_the_sdk_works_as_in_the_worker(host: Host, tmp_path: Path, platfo
     platform.answers["get_group_member_info"] = ActionFailed(1200, "not in group")
     assert await room.say("/card") == ["1200 not in group"]
     assert process(host)["lines"] == {}
+
+
+async def test_it_may_ask_and_its_uses_are_counted(host: Host, tmp_path: Path, platform: Platform) -> None:
+    info = await load(host, tmp_path, EVERYTHING)
+    assert info.state is PluginState.LOADED, info.error
+    room = TextRoom(platform, host)
+    asking = asyncio.create_task(room.handle(message("/ask"), "a" * 24))
+    async with asyncio.timeout(10):
+        await platform.asked.wait()
+    assert [params["message"][0]["data"]["text"] for _, params in platform.sent] == ["where?"]
+    dialogue(platform, "Bonn")
+    assert texts(await asking) == ["to Bonn"]
+    assert texts(await room.handle(message("/once"), "c" * 24)) == ["once"]
+    assert texts(await room.handle(message("/once"), "d" * 24)) != ["once"]
 
 
 async def test_its_commands_are_listed_with_the_others(host: Host, tmp_path: Path) -> None:

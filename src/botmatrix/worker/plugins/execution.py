@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.arguments import UsageError, words
+from botmatrix.sdk.ask import AskEnded
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
@@ -19,8 +20,9 @@ from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
+from botmatrix.worker.plugins.limits import Limits
 from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
-from botmatrix.worker.plugins.table import Match
+from botmatrix.worker.plugins.table import Bound, Match
 from botmatrix.worker.plugins.threads import Threads
 
 _ENGINE_AWAY = timedelta(seconds=2)
@@ -45,6 +47,7 @@ class Executor:
         self._worker = worker
         self._runs = runs
         self._threads = threads
+        self._limits = Limits(services)
 
     async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
         """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
@@ -55,19 +58,27 @@ class Executor:
             return self._usage(match.bound.handler, error, context)
         if arguments is None:
             return []
+        if match.bound.handler.limited and (refused := await self._refused(match.bound, context, envelope)) is not None:
+            return refused
         ended = await self._attempt(match, context, arguments)
         if type(ended) is Failure and ended.again:
             ended = await self._attempt(match, self._context(match, envelope, event), arguments)
         return ended
 
-    async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
-        bound, handler = match.bound, match.bound.handler
+    async def _refused(self, bound: Bound, context: Context, envelope: Envelope) -> Ended | None:
+        """Count the use; None when it may be."""
         try:
-            work = self._start(handler, context, arguments)
-            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
-            if reply:
-                context.reply(reply)
-            return context.outbox.buffered
+            refusal = await self._limits.refusal(bound, envelope, context.user_id)
+        except EngineUnavailable as error:
+            return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
+        if refusal and bound.handler.trigger is Trigger.COMMAND:
+            context.reply(refusal)
+        return None if refusal is None else context.outbox.buffered
+
+    async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
+        bound = match.bound
+        try:
+            return await self._answer(bound, context, arguments)
         except RetryRequest as request:
             return Retry(request.after, request.reason or bound.name)
         except EngineUnavailable as error:
@@ -90,6 +101,17 @@ class Executor:
             kind = type(error).__name__
             bound.app.log.error("%s raised %s (event %s)", bound.name, kind, context.trace_id, exc_info=error)
             return Failure(f"handler_error: {bound.name} {kind}", again=True)
+
+    async def _answer(self, bound: Bound, context: Context, arguments: Arguments) -> list[ActionEntry]:
+        handler = bound.handler
+        try:
+            work = self._start(handler, context, arguments)
+            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
+        except AskEnded as ended:
+            reply = ended.said
+        if reply:
+            context.reply(reply)
+        return context.outbox.buffered
 
     def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
         positional, options = arguments

@@ -16,7 +16,6 @@ from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.worker.plugins.isolated import python
-from botmatrix.worker.plugins.isolated.asks import Asks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
@@ -51,7 +50,6 @@ class Isolation:
     ) -> None:
         self.services, self.storage, self.pace = services, storage, pace or Pace()
         self._envs = envs
-        self.asks = Asks()
         self.plugins: dict[str, IsolatedPlugin] = {}
 
     async def load(self, folder: Path, scope: Scope) -> Plugin:
@@ -88,7 +86,7 @@ class IsolatedPlugin:
     def __init__(self, isolation: Isolation, manifest: Manifest, launch: Launch) -> None:
         self._isolation, self.manifest = isolation, manifest
         self.id, self.timeout = manifest.id, manifest.timeout_ms / 1000
-        self.services, self.storage, self.asks = isolation.services, isolation.storage, isolation.asks
+        self.services, self.storage = isolation.services, isolation.storage
         self.tries = python.is_python(manifest)
         """Whether it tries a handler again by itself."""
         self.commands: list[CommandInfo] = []

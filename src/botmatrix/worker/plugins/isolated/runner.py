@@ -28,6 +28,8 @@ from botmatrix.worker.plugins.isolated.remote import RemoteServices
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.watchdog import Watchdog
 
+log = logging.getLogger(__name__)
+
 PULSE = 0.25
 LONGEST = 2 << 20
 _EVENTS = {
@@ -63,6 +65,9 @@ class Runner:
         self._services.begin(envelope.id, id, told)
         try:
             self._say({"id": id, **_answer(await self._host.handle(envelope, event))})
+        except Exception as error:
+            log.exception("handling an event failed")
+            self._say({"id": id, "ok": False, "error": f"{type(error).__name__}: {error}"})
         finally:
             self._services.end(envelope.id)
 
