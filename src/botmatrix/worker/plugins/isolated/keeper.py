@@ -29,7 +29,7 @@ class Pace:
     most: int = 5
     window: float = 600.0
     settle: float = 0.5
-    hello: float = 20.0
+    hello: float = 28.0
 
 
 class Keeper:
