@@ -49,6 +49,7 @@ class Keys:
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
         self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
+        self.logs = p + "logs"  # stream: the newest lines of all parts' logs
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
         self.access_version = p + "access:version"  # string: its digest; every nexus compares it
         self.access_changed = p + "access:changed"  # channel: a new version of it
@@ -137,6 +138,14 @@ class Keys:
     def result(self, inc: str) -> str:
         """Channel: ids of finished actions that this incarnation waits for."""
         return f"{self.results}{inc}"
+
+    def lines(self, nexus: str) -> str:
+        """Hash (30 s): name -> state of each server that a nexus dials, JSON."""
+        return f"{self.prefix}lines:{nexus}"
+
+    def dialler(self, server: str) -> str:
+        """String (10 s): the nexus that dials a bot's own server."""
+        return f"{self.prefix}dial:{server}"
 
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""

@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
-from botmatrix.bus.client import ReplyError
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.roster import read_lanes
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.errors import BotMatrixError, EngineUnavailable
+from botmatrix.routing.place import Pools, missing
 from botmatrix.routing.rule import BadRule, Rule, as_document
 from botmatrix.store.operations import Change, Operations
 from botmatrix.store.rules import StoredRules
 
 log = structlog.get_logger(__name__)
 SYNC_SECONDS = 5.0
+LOOK_AGAIN = 30.0
+"""Seconds after which PostgreSQL is read although nothing has changed in the mirror."""
 MOST = 100_000
 NOTED = 100
 """Rules of one import that get a line each in the operation log."""
@@ -54,6 +59,8 @@ class RuleBook:
     def __init__(self, stored: StoredRules, mirror: RulesMirror, operations: Operations) -> None:
         self._stored, self._mirror, self._operations = stored, mirror, operations
         self._version = 0
+        self._compared: dict[str, Rule] = {}
+        self._look_again = 0.0
         self._problems: dict[str, str] = {}
 
     async def all(self) -> dict[str, Rule]:
@@ -102,9 +109,11 @@ class RuleBook:
         """Import what was changed in the mirror, write what is missing there."""
         mirror = await self._mirror.read()
         self._complain(mirror.problems)
-        version = mirror.state.version or 0
+        version, now = mirror.state.version or 0, time.monotonic()
+        if version == self._version and mirror.rules == self._compared and now < self._look_again:
+            return
         if version >= self._version and not _differences(await self._stored.all(), mirror.rules):
-            self._version = version
+            self._version, self._compared, self._look_again = version, mirror.rules, now + LOOK_AGAIN
             return
         async with self._stored.change() as change:
             stored, mirror = await change.all(), await self._mirror.read()
@@ -149,6 +158,16 @@ class RuleBook:
 def said(rule: Rule | None) -> dict[str, Any] | None:
     """A rule, or none, as the operation log has it: what a person would write."""
     return None if rule is None else as_document(rule)
+
+
+def noted(rules: Sequence[Rule]) -> dict[str, Any]:
+    """Many rules as the operation log has them: the first hundred, and how many there are."""
+    return {"count": len(rules), "rules": [as_document(rule) for rule in rules[:NOTED]]}
+
+
+async def warnings(rule: Rule, redis: Client, keys: Keys) -> list[str]:
+    """In words, whom the rule names that takes no events now. Raises `EngineUnavailable`."""
+    return missing(rule, Pools((view.lane, view.pool) for view in await read_lanes(redis, keys) if view.takes_events))
 
 
 def _aged(rule: Rule, before: Rule | None) -> Rule:
