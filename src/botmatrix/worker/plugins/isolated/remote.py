@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,9 @@ from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.errors import BotMatrixError
 from botmatrix.sdk.ask import TooManyQuestions
+
+if TYPE_CHECKING:
+    from botmatrix.store.plugin_values import PluginValues
 
 
 class NotHere(BotMatrixError):
@@ -153,6 +156,10 @@ class RemoteServices:
     async def post(self, entry: ActionEntry) -> None:
         """Have the worker do it."""
         self._send(entry.eid, entry.action, entry.params)
+
+    def values(self) -> PluginValues:
+        """PostgreSQL belongs to the worker. Raises `NotHere`."""
+        raise NotHere("the store is not there in a plugin with its own process")
 
     def status(self) -> Mapping[str, Any]:
         """Nothing is known of the worker here."""
