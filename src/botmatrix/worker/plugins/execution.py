@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.arguments import UsageError, words
-from botmatrix.sdk.ask import AskEnded
+from botmatrix.sdk.ask import AskEnded, Finished
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
@@ -109,6 +109,8 @@ class Executor:
             reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
         except AskEnded as ended:
             reply = ended.said
+        except Finished:
+            reply = None
         if reply:
             context.reply(reply)
         return context.outbox.buffered
