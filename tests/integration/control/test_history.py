@@ -63,6 +63,7 @@ async def test_an_answered_message_has_a_road_with_times_and_is_in_the_history(
 SILENCE: dict[str, tuple[dict[str, Any], str]] = {
     "nobody": (dict(quiet="no_match"), "No plugin of worker w1 listens to this."),
     "own": (dict(quiet="own"), "It is the bot's own message, which triggers no plugin."),
+    "answer": (dict(quiet="answer"), "It answers a question of a plugin, which had asked."),
     "permission": (dict(quiet="permission"), "The person may not use this command."),
     "silent": (dict(steps=[Step("log.all", 0.1, "silent")]), "log.all handled it and gave no answer."),
     "dead": (dict(outcome="dead", reason="handler_error: a.b"), "Handling it failed: handler_error: a.b."),
