@@ -90,7 +90,7 @@ class Executor:
             return Failure(f"plugin_down: {bound.name} {error}"[:200])
         except PluginError as error:
             bound.app.log.error("%s failed: %s (event %s)", bound.name, error, context.trace_id)
-            return Failure(f"handler_error: {bound.name} {error}"[:200], again=True)
+            return Failure(f"handler_error: {bound.name} {error}"[:200], again=error.again)
         except PluginBlocked as error:
             said = "%s blocked the event loop and was interrupted (event %s)"
             bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
