@@ -143,6 +143,10 @@ class Keys:
         """Hash (30 s): name -> state of each server that a nexus dials, JSON."""
         return f"{self.prefix}lines:{nexus}"
 
+    def sockets(self, nexus: str) -> str:
+        """String (30 s): the socket workers of a nexus and their bots, JSON."""
+        return f"{self.prefix}sockets:{nexus}"
+
     def dialler(self, server: str) -> str:
         """String (10 s): the nexus that dials a bot's own server."""
         return f"{self.prefix}dial:{server}"

@@ -42,7 +42,7 @@ from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
 from botmatrix.nexus.rules import Rules
-from botmatrix.nexus.sockets.choice import Choice, NobodyFar
+from botmatrix.nexus.sockets.choice import Choice
 from botmatrix.nexus.sockets.part import SocketPart
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.workers import Workers
@@ -74,7 +74,8 @@ class Nexus:
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
         self.sockets = SocketPart(settings, self.hub, keys, self.inc, clock)
-        choice = Choice(self.workers, self.sockets.workers, NobodyFar(), clock)
+        choice = Choice(self.workers, self.sockets.workers, self.sockets.far, self.sockets.relay_lane, clock)
+        self.workers.beyond = choice
         self.dispatcher = dispatcher = Dispatcher(
             keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live
         )
@@ -88,6 +89,8 @@ class Nexus:
         )
         self.hot.follow(self._adjust)
         self.sockets.workers.on_unwritten = self.router.again
+        self.sockets.on_relayed = self.router.relayed
+        self.sockets.on_change(self.workers.look_soon)
         self.sockets.workers.on_gone = self.pins.free
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
