@@ -28,6 +28,7 @@ class Keys:
         self.epoch = p + "epoch"  # counter: epochs of lanes and bots; its absence means an empty Redis
         self.workers = p + "workers"  # set: ids of workers with a presence
         self.nexuses = p + "nexuses"  # set: incarnations of nexuses
+        self.controls = p + "controls"  # set: incarnations of control processes
         self.bots = p + "bots"  # set: keys of bots ever claimed
         self.dead = p + "dead"  # stream: dead letters
         self.stats = p + "stats"  # hash: counters, written where the entry moves
@@ -39,6 +40,9 @@ class Keys:
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
+        self.settings = p + "config:settings"  # string: the settings that the database holds, JSON
+        self.settings_version = p + "config:settings:version"  # string: its version; every part compares it
+        self.settings_changed = p + "config:settings:changed"  # channel: a new version, or a part is to start again
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -101,6 +105,14 @@ class Keys:
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"
+
+    def control(self, inc: str) -> str:
+        """String (30 s): a control process was there at that moment (unix s)."""
+        return f"{self.prefix}control:{inc}"
+
+    def restart(self, inc: str) -> str:
+        """String (5 min): this process is asked to end in order and start again."""
+        return f"{self.prefix}restart:{inc}"
 
     def core_stats(self, day_kind: str) -> str:
         """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""

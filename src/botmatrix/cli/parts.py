@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from botmatrix import log
 from botmatrix.cli.common import connected_settings, run_async
-from botmatrix.config import Settings
+from botmatrix.cli.stored import refreshed
+from botmatrix.config import Current, Settings, is_relayed
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)]
 Port = Annotated[str | None, typer.Option(help="Port to listen on.", show_default=False)]
@@ -29,10 +32,34 @@ def control(context: typer.Context, host: Host = None, port: Port = None) -> Non
     run_part("control", app.run, connected_settings(context, database=True, control_host=host, webui_port=port))
 
 
-def run_part(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:
-    """Set logging and limits, then run the part until it is told to stop."""
+Run = Callable[[Current], Coroutine[Any, Any, bool]]
+"""A part: ends in order, and says whether it was asked to start again."""
+
+
+def run_part(name: str, run: Run, settings: Settings) -> None:
+    """Set logging and limits, then run the part until it is told to stop; asked to, it starts again in place."""
     from botmatrix.embedded.process import raise_file_limit
 
-    log.configure(part=name, level=settings.log_level, format=settings.log_format, secrets=settings.secrets())
+    known: set[str] = set()
+
+    def configure(settings: Settings) -> None:
+        known.update(settings.secrets())
+        style = "json" if is_relayed() else settings.log_format
+        log.configure(part=name, level=settings.log_level, format=style, secrets=known)
+
+    async def whole() -> bool:
+        configure(settings)
+        current = Current(await refreshed(settings, database_first=name == "control"))
+        current.watch(configure)
+        return await run(current)
+
     raise_file_limit()
-    run_async(lambda: run(settings))
+    if run_async(whole):
+        start_again()
+
+
+def start_again() -> NoReturn:
+    """The same command in the same process: whoever started it sees neither an end nor another id."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line

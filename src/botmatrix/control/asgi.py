@@ -7,7 +7,21 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from botmatrix.control import errors, health, metrics, pages
-from botmatrix.control.api import action, audit, bots, connect, core, keys, login, queues, sessions, users, workers
+from botmatrix.control.api import (
+    action,
+    audit,
+    bots,
+    config,
+    connect,
+    core,
+    keys,
+    login,
+    queues,
+    restart,
+    sessions,
+    users,
+    workers,
+)
 from botmatrix.control.audit import AuditTrail
 from botmatrix.control.parts import Parts
 from botmatrix.control.shield import Shield
@@ -28,7 +42,8 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, core, pages
+        health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, core, config,
+        restart, pages,
     )  # fmt: skip
     for module in modules:
         app.include_router(module.router)

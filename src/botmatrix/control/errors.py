@@ -16,12 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from botmatrix.core.config import BadCoreConfig
-from botmatrix.errors import EngineUnavailable
+from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
+
+_LONGEST: Final = 1000
+"""Characters of a refusal: it may repeat what was sent."""
 
 
 class ErrorBody(BaseModel):
@@ -83,6 +86,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PasswordsBusy, _busy)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
+    app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
     app.add_exception_handler(AboveYou, _refusal(403, "above_you"))
@@ -132,6 +136,6 @@ async def _unexpected(_: Request, error: Exception) -> JSONResponse:
 
 def _refusal(status: int, code: str) -> Any:
     async def answer(_: Request, error: Exception) -> JSONResponse:
-        return error_response(status, code, str(error))
+        return error_response(status, code, str(error)[:_LONGEST])
 
     return answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, Final
@@ -14,12 +13,16 @@ from fastapi import Depends, Request
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
+from botmatrix.bus.controls import Controls
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.settings import SettingsBox
 from botmatrix.clock import SystemClock
+from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.core_keeper import CoreKeeper
-from botmatrix.control.settings import ControlSettings
+from botmatrix.control.restart import Restart
+from botmatrix.control.settings_keeper import SettingsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.api_keys import ApiKeys
@@ -28,6 +31,7 @@ from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
+from botmatrix.store.settings import SettingsTable
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -37,7 +41,7 @@ PART: Final = "control"
 class Parts:
     """One control process. `schema_ready` is set when the database has been brought up to date."""
 
-    settings: ControlSettings = field(repr=False)
+    current: Current = field(repr=False)
     database: Database
     users: Users
     logins: Logins
@@ -50,9 +54,16 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    settings_keeper: SettingsKeeper
+    restart: Restart
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.current.running
 
     def require_schema(self) -> None:
         """Raises `EngineUnavailable` until the database has been brought up to date."""
@@ -68,21 +79,30 @@ class Parts:
     async def close(self) -> None:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
-        for ending in (self.actions.close, self.presence.close, self.redis.close, self.database.close):
+        await self.restart.close()
+        for ending in (
+            self.restart.leave,
+            self.actions.close,
+            self.presence.close,
+            self.redis.close,
+            self.database.close,
+        ):
             with contextlib.suppress(EngineUnavailable, OSError):
                 await ending()
 
 
-def build(settings: ControlSettings) -> Parts:
+def build(current: Current) -> Parts:
     """Put the parts together; nothing is connected yet."""
-    keys = Keys()
+    keys, settings = Keys(), current.running
     database = Database(str(settings.database_url), part=PART)
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
-    incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
+    incarnation = f"{PART}-{host_id()}-{settings.webui_port}.{secrets.token_hex(4)}"
+    presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
+    box = SettingsBox(redis, keys)
     return Parts(
-        settings=settings,
+        current=current,
         database=database,
         users=Users(database, passwords),
         logins=Logins(database),
@@ -90,11 +110,13 @@ def build(settings: ControlSettings) -> Parts:
         operations=Operations(database),
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
-        presence=Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence"),
+        presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        settings_keeper=SettingsKeeper(SettingsTable(database), box, current),
+        restart=Restart(incarnation, presence, Controls(redis, keys), box),
     )
 
 

@@ -14,11 +14,12 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.signals import Signals
 from botmatrix.clock import SystemClock
-from botmatrix.config import Settings
+from botmatrix.config import Current, Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.actions import Actions
@@ -45,8 +46,9 @@ FLUSH_GRACE = 3.0
 class Nexus:
     """The parts of a nexus, wired. Implements `HubObserver`."""
 
-    def __init__(self, settings: Settings, *, lease_ttl: float = 10.0) -> None:
+    def __init__(self, settings: Settings, *, lease_ttl: float = 10.0, current: Current | None = None) -> None:
         self.settings = settings
+        self.current = current or Current(settings)
         self.inc = f"{settings.nexus_id}.{secrets.token_hex(4)}"
         self._keys = keys = Keys()
         url, clock = str(settings.redis_url), SystemClock()
@@ -63,7 +65,9 @@ class Nexus:
         self.live = Live(self._state, keys)
         dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
+        self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
+        self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
+        self.follower = Follower(self.current, keys, self.inc)
         self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
@@ -78,7 +82,7 @@ class Nexus:
             self.hub,
             host=settings.gateway_host,
             port=settings.ws_port,
-            tokens=lambda _bot: (str(settings.bot_token),),
+            tokens=lambda _bot: (str(self.current.running.bot_token),),
             max_frame=settings.max_frame,
             clock=clock,
         )
@@ -122,6 +126,7 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"finish": self.actions.endings.run(), "live": self.live.run()},
+            "settings": self.follower.run(),
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -237,17 +242,19 @@ def _must_not_end(task: asyncio.Task[None]) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-async def run(settings: Settings) -> None:
-    """Run a nexus until SIGTERM or SIGINT."""
+async def run(current: Current) -> bool:
+    """Run a nexus until SIGTERM or SIGINT (False), or until it is asked to start again (True)."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    nexus = Nexus(settings)
+    nexus = Nexus(current.running, current=current)
+    nexus.follower.on_restart = stop.set
     await nexus.start()
     await stop.wait()
     log.info("the nexus stops")
     await nexus.stop()
+    return nexus.follower.restarting
 
 
 __all__ = ["Nexus", "run"]

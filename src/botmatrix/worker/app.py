@@ -9,9 +9,10 @@ from types import FrameType
 import structlog
 
 from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
-from botmatrix.config import Settings
+from botmatrix.config import Current
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.options import Options
@@ -27,33 +28,42 @@ from botmatrix.worker.worker import Worker
 log = structlog.get_logger("worker")
 
 
-async def run(settings: Settings) -> None:
-    """Run one worker until SIGTERM or SIGINT, then end in order. On the main thread.
+async def run(current: Current) -> bool:
+    """Run one worker until SIGTERM or SIGINT (False), or until it is asked to start again (True). On the main thread.
 
     Raises `ConfigError` (the id), `EngineUnavailable` (Redis can't be reached at the start), `Superseded` (a newer
     worker with this id).
     """
+    settings = current.running
     options = Options(worker_id=settings.worker_id, pool=settings.worker_pool, concurrency=settings.worker_concurrency)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     inc = new_incarnation(options.worker_id)
-    box = ActionBox(settings.redis_url, Keys(options.prefix), inc)
+    keys = Keys(options.prefix)
+    box = ActionBox(settings.redis_url, keys, inc)
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, SystemClock(), box, report.status)
     host = Host(services)
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up = worker.catch_up
+    current.watch(services.take)
+    follower = Follower(current, keys, inc)
+    follower.on_restart = stop.set
+    following = asyncio.create_task(follower.run(), name="settings")
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         await worker.run(stop)
     finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await host.close()
         await box.close()
     log.info("the worker has ended", worker=options.worker_id)
+    return follower.restarting
 
 
 def blame(frame: FrameType | None) -> PluginBlocked | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -25,9 +26,14 @@ class WorkerServices:
         self, settings: Settings, clock: Clock, box: ActionBox, status: Callable[[], Mapping[str, Any]]
     ) -> None:
         self.worker_id = settings.worker_id
-        self.settings, self.clock = settings, clock
+        self.clock = clock
+        self.take(settings)
         self._box, self._status = box, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
+
+    def take(self, settings: Settings) -> None:
+        """These settings are in force; plugins find bound users among the chat administrators."""
+        self.settings = dataclasses.replace(settings, chat_admins=settings.commanders)
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""
