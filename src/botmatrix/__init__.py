@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from botmatrix.sdk.perm import Permission as perm
     from botmatrix.sdk.plugin import Plugin
     from botmatrix.sdk.retry import Retry
+    from botmatrix.sdk.session import Heard, Session
 
 __all__ = [
     "ActionError",
@@ -44,6 +45,7 @@ __all__ = [
     "Face",
     "File",
     "Forward",
+    "Heard",
     "Image",
     "Json",
     "Message",
@@ -56,6 +58,7 @@ __all__ = [
     "Retry",
     "Segment",
     "Sendable",
+    "Session",
     "Text",
     "Video",
     "perm",
@@ -72,6 +75,7 @@ _HOMES = {
     "botmatrix.sdk.perm": ("Permission",),
     "botmatrix.sdk.plugin": ("Plugin",),
     "botmatrix.sdk.retry": ("Retry",),
+    "botmatrix.sdk.session": ("Heard", "Session"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tests.conftest import ValkeyProcess, free_port
 from tests.integration.test_up import COMMAND, ROOT
 
 LIMIT = 60.0
+T = TypeVar("T")
 
 
 class Matrix:
@@ -63,7 +65,7 @@ class Matrix:
         """Wait until so many parts live."""
         return self.until(lambda: found if len(found := self.parts()) == count else None)
 
-    def until(self, look: Any) -> Any:
+    def until(self, look: Callable[[], T | None]) -> T:
         """Wait until `look` gives something."""
         deadline = time.monotonic() + LIMIT
         while True:
@@ -157,6 +159,6 @@ def test_hot_settings_reach_every_process_at_once(matrix: Matrix) -> None:
             return True if got.status_code == 101 else None
 
     for port in matrix.ports[:2]:
-        matrix.until(lambda port=port: accepted(port))
+        matrix.until(functools.partial(accepted, port))
     assert time.monotonic() - changed < 1.0
     assert "a-brand-new-token" not in "".join(matrix.log(name) for name in matrix.running)

@@ -68,9 +68,20 @@ class CoreBox:
 
     async def top(self, day: str, kind: str, count: int) -> list[Top]:
         """The highest figures of a kind, highest first."""
-        flat: list[Any] = await self._client.call("HGETALL", self._keys.core_stats(f"{day}:{kind}"))
-        found = [Top(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+        found = [Top(name, messages) for name, messages in (await self.counts(day, kind)).items()]
         return sorted(found, key=lambda one: (-one.messages, one.name))[:count]
+
+    async def counts(self, day: str, kind: str) -> dict[str, int]:
+        """All figures of a kind: at most some 10,000."""
+        flat: list[Any] = await self._client.call("HGETALL", self._keys.core_stats(f"{day}:{kind}"))
+        return {flat[i].decode(): int(flat[i + 1]) for i in range(0, len(flat), 2)}
+
+    async def counts_of(self, day: str, kind: str, names: Sequence[str]) -> dict[str, int]:
+        """The figures of these names; those that have none are left out."""
+        if not names:
+            return {}
+        found = await self._client.call("HMGET", self._keys.core_stats(f"{day}:{kind}"), *names)
+        return {name: int(count) for name, count in zip(names, found, strict=True) if count is not None}
 
     async def blocked(self) -> list[bytes]:
         """The last that were blocked, newest first, each a JSON object."""

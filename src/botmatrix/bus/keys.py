@@ -36,6 +36,9 @@ class Keys:
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
+        self.rules = p + "rules:routing"  # hash: key of a routing rule -> the rule as JSON, or just its target
+        self.rules_version = p + "rules:version"  # counter: raised with every change of the rules
+        self.rules_changed = p + "rules:changed"  # channel: the rules were changed
         self.core_config = p + "core:config"  # string: the judge's configuration, JSON
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
@@ -43,6 +46,13 @@ class Keys:
         self.settings = p + "config:settings"  # string: the settings that the database holds, JSON
         self.settings_version = p + "config:settings:version"  # string: its version; every part compares it
         self.settings_changed = p + "config:settings:changed"  # channel: a new version, or a part is to start again
+        self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
+        self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
+        self.access_version = p + "access:version"  # string: its digest; every nexus compares it
+        self.access_changed = p + "access:changed"  # channel: a new version of it
+        self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
+        self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
+        self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -82,6 +92,10 @@ class Keys:
         """Hash: epoch, nexus, link. `bot` is `platform:self_id`."""
         return f"{self.prefix}bot:{bot}"
 
+    def groups(self, bot: str) -> str:
+        """String (7 days), JSON: group id -> name, as the bot's own list said last."""
+        return f"{self.prefix}groups:{bot}"
+
     def affinity(self, bot: str) -> str:
         """Hash (1 h): conversation -> lane."""
         return f"{self.prefix}aff:{bot}"
@@ -117,3 +131,19 @@ class Keys:
     def core_stats(self, day_kind: str) -> str:
         """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""
         return f"{self.prefix}core:stats:{day_kind}"
+
+    def session(self, person: str) -> str:
+        """String (session_ttl_sec): what somebody said last, JSON. `person` is `platform:user_id`."""
+        return f"{self.prefix}session:{person}"
+
+    def session_state(self, person: str) -> str:
+        """String (session_ttl_sec, or as given): what plugins and workers note of somebody, a JSON object."""
+        return f"{self.prefix}session:state:{person}"
+
+    def conversation(self, conversation: str) -> str:
+        """String (session_ttl_sec): what was said last in a conversation, JSON."""
+        return f"{self.prefix}conversation:{conversation}"
+
+    def conversation_state(self, conversation: str) -> str:
+        """String (session_ttl_sec, or as given): what plugins and workers note of a conversation, a JSON object."""
+        return f"{self.prefix}conversation:state:{conversation}"

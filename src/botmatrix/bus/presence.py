@@ -6,8 +6,11 @@ Written by the parts about themselves, read by anybody; nothing here is on the m
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import PARKING, Keys
@@ -99,10 +102,21 @@ class Presence:
         names = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.bots))
         found = []
         for start in range(0, len(names), BATCH):
-            part = names[start : start + BATCH]
-            hashes = await self._client.pipeline(*(("HGETALL", k.bot(name)) for name in part))
-            found += [{"bot": name, **_text(flat)} for name, flat in zip(part, hashes, strict=True)]
+            found += await self.some_bots(names[start : start + BATCH])
         return found
+
+    async def some_bots(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """These bots, in one round trip."""
+        hashes = await self._client.pipeline(*(("HGETALL", self._keys.bot(name)) for name in names))
+        return [{"bot": name, **_text(flat)} for name, flat in zip(names, hashes, strict=True)]
+
+    async def group_list(self, bot: str) -> dict[str, str]:
+        """Group id -> name, as the bot's own list said last; empty when it is not known."""
+        body = await self._client.call("GET", self._keys.groups(bot))
+        try:
+            return msgspec.json.decode(body or b"{}", type=dict[str, str])
+        except msgspec.DecodeError:
+            return {}
 
     async def bot(self, bot: str) -> dict[str, str] | None:
         """One bot, or None when it was never here."""

@@ -31,6 +31,7 @@ RELEASE = _load("release")
 RETIRE = _load("retire")
 ROSTER = _load("roster")
 UNPARK = _load("unpark")
+BURY = _load("bury")
 REPLAY = _load("replay")
 ACT = _load("act")
 CLAIM = _load("claim")
@@ -39,7 +40,11 @@ FINISH = _load("finish")
 FORWARD = _load("forward")
 RESCUE = _load("rescue")
 CONFIGURE = _load("configure")
+HOT = _load("hot")
+REMEMBER = _load("remember")
+SWAP = _load("swap")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE),
+    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
+    *(REMEMBER, SWAP),
 )

@@ -99,26 +99,20 @@ async def _change(settings: Settings, key: str, raw: Any) -> Done:
     from botmatrix.bus.client import Client
     from botmatrix.bus.keys import Keys
     from botmatrix.bus.settings import SettingsBox
-    from botmatrix.cli.user import caller
+    from botmatrix.cli.tables import caller, tables_of
     from botmatrix.config import Current
     from botmatrix.control.settings_keeper import SettingsKeeper
-    from botmatrix.store.engine import Database
-    from botmatrix.store.migrate import ensure
-    from botmatrix.store.operations import Change, Operations
     from botmatrix.store.settings import SettingsTable
 
-    await ensure(str(settings.database_url), part="cli")
-    database = Database(str(settings.database_url), part="cli")
     box = SettingsBox(Client(settings.redis_url, name="botmatrix-cli"), Keys())
     try:
-        keeper = SettingsKeeper(SettingsTable(database), box, Current(settings))
-        done = await keeper.change({key: raw}, caller())
-        change = Change(caller(), "cli", "config.set", key, dict(done.before), {key: raw})
-        await Operations(database).write(change)
-        return done
+        async with tables_of(settings) as (database, note):
+            keeper = SettingsKeeper(SettingsTable(database), box, Current(settings))
+            done = await keeper.change({key: raw}, caller())
+            await note("config.set", key, before=dict(done.before), after={key: raw})
+            return done
     finally:
         await box.close()
-        await database.close()
 
 
 def shown(option: Option, settings: Settings) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, run_async, say, show
+from botmatrix.cli.tables import Note, tables_of
 from botmatrix.config import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="People who may log in: add, passwd, list, role, disable.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The name they log in with.")]
-State = dict[str, Any] | None
 RoleName = Annotated[str, typer.Option(help="owner, admin, operator or viewer.")]
 
 
@@ -118,35 +116,13 @@ def known_role(name: str, parameter: str) -> Role:
 
 
 @asynccontextmanager
-async def users_of(settings: Settings) -> AsyncIterator[tuple[Users, Callable[..., Awaitable[None]]]]:
-    """The table of users, and what writes a change into the operation log.
-
-    A database without tables gets them first. Raises `SchemaTooOld`, `SchemaTooNew`.
-    """
-    from botmatrix.store.engine import Database
-    from botmatrix.store.migrate import ensure
-    from botmatrix.store.operations import Change, Operations
+async def users_of(settings: Settings) -> AsyncIterator[tuple[Users, Note]]:
+    """The table of users, and what writes a change into the operation log. Raises as `tables_of` does."""
     from botmatrix.store.passwords import Passwords
     from botmatrix.store.users import Users
 
-    await ensure(str(settings.database_url), part="cli")
-    database = Database(str(settings.database_url), part="cli")
-
-    async def note(what: str, whom: str, *, before: State = None, after: State = None) -> None:
-        await Operations(database).write(Change(caller(), "cli", what, whom, before, after))
-
-    try:
+    async with tables_of(settings) as (database, note):
         yield Users(database, Passwords()), note
-    finally:
-        await database.close()
-
-
-def caller() -> str:
-    """Who runs this command, as the operation log names them."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError, ImportError):  # a user id without a name
-        return f"cli:{os.getuid()}"
 
 
 def new_password() -> str:

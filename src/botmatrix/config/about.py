@@ -28,6 +28,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "chat_admins": "People who may command the hub from chat: platform:user_id.",
     "onebot_apps": "OneBot applications that the nexus dials.",
     "bots": "Bots' own servers that the nexus dials.",
+    "record_sessions": "Whether workers write what everybody said last to Redis, also when no plugin asks for it.",
     "max_frame": "The longest WebSocket message, in bytes.",
     "log_level": "The least severe messages that are logged.",
     "log_format": "Log lines for people (console) or for programs (json).",

@@ -68,6 +68,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("worker_concurrency", values.whole(1, 10_000), "a number from 1 to 10000", 64),
     Option("plugin_dirs", values.listed(values.text, os.pathsep), "a list of folders"),
     Option("disabled_plugins", values.listed(values.text), "a list of plugin ids", ()),
+    Option("record_sessions", values.flag, "true, 1, false or 0", False),
     Option("nexus_id", values.identifier, _ID),
     Option("command_prefixes", values.listed(values.text), 'a list of prefixes such as ["/"]', ("/",), hot=True),
     Option("chat_admins", values.listed(values.person), 'a list of people such as ["qq:123"]', (), hot=True),

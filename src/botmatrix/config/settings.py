@@ -72,6 +72,8 @@ class Settings:
     worker_concurrency: int
     plugin_dirs: tuple[Path, ...]
     disabled_plugins: tuple[str, ...]
+    record_sessions: bool
+    """Write the history of every person, even when no plugin of the worker asks for it."""
     nexus_id: str
     command_prefixes: tuple[str, ...]
     chat_admins: tuple[str, ...]

@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
 import structlog
@@ -52,8 +52,11 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
-        asyncio.create_task(keep_settings(parts), name="keep settings"),
+        asyncio.create_task(keep(parts, parts.settings_keeper.run), name="keep settings"),
         asyncio.create_task(parts.restart.run(), name="restart"),
+        asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
+        asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
+        asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
         task.add_done_callback(server.stop_if_failed)
@@ -92,10 +95,10 @@ async def keep_core(parts: Parts) -> None:
     await parts.core.run()
 
 
-async def keep_settings(parts: Parts) -> None:
-    """Keep the settings of PostgreSQL, Redis and this process the same, once there are tables."""
+async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run something that needs the tables, once there are tables."""
     await parts.schema_ready.wait()
-    await parts.settings_keeper.run()
+    await run()
 
 
 async def _prepare_once(parts: Parts) -> None:

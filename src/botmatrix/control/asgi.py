@@ -10,14 +10,19 @@ from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     audit,
+    bot_access,
     bots,
     config,
     connect,
     core,
+    groups,
+    handshakes,
+    hot,
     keys,
     login,
     queues,
     restart,
+    routing,
     sessions,
     users,
     workers,
@@ -42,9 +47,10 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        health, metrics, login, sessions, keys, users, audit, bots, workers, queues, action, connect, core, config,
-        restart, pages,
-    )  # fmt: skip
+        *(health, metrics, login, sessions, keys, users, audit),
+        *(bots, workers, queues, routing, action, connect, core, hot, pages),
+        *(bot_access, groups, handshakes, config, restart),
+    )
     for module in modules:
         app.include_router(module.router)
     app.state.routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]

@@ -15,8 +15,11 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from botmatrix.bus.hot_values import BadHotValues
+from botmatrix.control.rules import UnknownRule
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import ConfigError, EngineUnavailable
+from botmatrix.routing.rule import BadRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
@@ -85,8 +88,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(EngineUnavailable, _engine)
     app.add_exception_handler(PasswordsBusy, _busy)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
+    app.add_exception_handler(BadRule, _refusal(422, "invalid"))
+    app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
+    app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))
     app.add_exception_handler(AboveYou, _refusal(403, "above_you"))

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from botmatrix.bus.presence import Presence, Queue
-from botmatrix.control.api.bots import view
+from botmatrix.control.api.bots import state_of
 from botmatrix.control.auth import client_address, identify
 from botmatrix.control.errors import documented
 from botmatrix.control.fields import flag
@@ -77,7 +77,7 @@ class Snapshot(Collector):
         self.workers = await presence.workers()
         self.nexuses = [one for one in await presence.nexuses() if flag(one["alive"])]
         alive = {one["inc"] for one in self.nexuses}
-        self.bots = Counter(view(one, alive).state for one in await presence.bots())
+        self.bots = Counter(state_of(one, alive) for one in await presence.bots())
         self.up = True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -42,6 +42,16 @@ class Listing:
         rows.sort(key=lambda row: _order(getattr(row, field)), reverse=self.sort.startswith("-"))
         window = rows[self.offset : self.offset + self.size]
         return {plural: window, "total": len(rows), "page": self.page, "size": self.size}
+
+    def window(self, rows: Iterable[Mapping[str, Any]], *, texts: Sequence[str]) -> tuple[list[Mapping[str, Any]], int]:
+        """The same for plain rows, of which there may be thousands: the page, and how many match in all.
+
+        `q` is searched in the fields `texts`.
+        """
+        wanted, field = self.q.casefold(), self.sort.removeprefix("-")
+        found = [row for row in rows if not wanted or any(wanted in row.get(one, "").casefold() for one in texts)]
+        found.sort(key=lambda row: _order(row.get(field)), reverse=self.sort.startswith("-"))
+        return found[self.offset : self.offset + self.size], len(found)
 
     def _matches(self, item: BaseModel) -> bool:
         wanted = self.q.casefold()

@@ -11,26 +11,36 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.controls import Controls
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.handshakes import HandshakeBox
+from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.settings import SettingsBox
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current, Settings, host_id
+from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.restart import Restart
+from botmatrix.control.rules import RuleBook
+from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings_keeper import SettingsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.access import BotAccesses
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
+from botmatrix.store.rules import StoredRules
+from botmatrix.store.seen import Seen
 from botmatrix.store.settings import SettingsTable
 from botmatrix.store.users import Users
 
@@ -51,11 +61,17 @@ class Parts:
     throttle: Throttle
     presence: Presence
     actions: ActionBox
+    rules: RuleBook
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
     settings_keeper: SettingsKeeper
     restart: Restart
+    seen: Seen
+    seen_keeper: SeenKeeper
+    access: AccessKeeper
+    handshakes: HandshakeBox
+    hot: HotBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -98,8 +114,10 @@ def build(current: Current) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    operations = Operations(database)
     incarnation = f"{PART}-{host_id()}-{settings.webui_port}.{secrets.token_hex(4)}"
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
+    seen = Seen(database)
     box = SettingsBox(redis, keys)
     return Parts(
         current=current,
@@ -107,16 +125,22 @@ def build(current: Current) -> Parts:
         users=Users(database, passwords),
         logins=Logins(database),
         keys=ApiKeys(database),
-        operations=Operations(database),
+        operations=operations,
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
+        rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
         settings_keeper=SettingsKeeper(SettingsTable(database), box, current),
         restart=Restart(incarnation, presence, Controls(redis, keys), box),
+        seen=seen,
+        seen_keeper=SeenKeeper(presence, core_box, seen),
+        access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
+        handshakes=HandshakeBox(redis, keys),
+        hot=HotBox(redis, keys),
     )
 
 

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from botmatrix.bus.client import Client
+from botmatrix.bus.handshakes import Handshake, HandshakeBox
+from botmatrix.bus.keys import Keys
 from botmatrix.config import OPTIONS, Settings
 from botmatrix.config.values import is_loopback
 from botmatrix.embedded import binaries, ports, running
@@ -28,6 +30,7 @@ _ENOUGH_FILES = 10_000
 _ENOUGH_DISK = 1024**3
 _CLOCK_SKEW = 2.0
 _SHORT_TOKEN = 12
+_SHOWN_HANDSHAKES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,12 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def redis_findings(url: str) -> list[Finding]:
-    """Version, eviction, durability, password and clock of a Redis."""
+    """Version, eviction, durability, password and clock of a Redis, and the handshakes that were refused lately."""
     client = Client(url, name="botmatrix-doctor", timeout=5.0)
     try:
         information = _information(await client.call("INFO"))
         seconds = float((await client.call("TIME"))[0])
+        refused = await HandshakeBox(client, Keys()).recent(time.time())
     except BotMatrixError as error:
         cure = "Check redis_url and that the server runs; a firewall or a wrong password looks like this too"
         return [Finding("Redis", "failed", str(error), cure)]
@@ -71,7 +75,21 @@ async def redis_findings(url: str) -> list[Finding]:
         *_redis_safety(information),
         *_exposure("Redis", url),
         _clock("Redis", seconds),
+        *handshake_findings(refused),
     ]
+
+
+def handshake_findings(refused: list[Handshake]) -> Iterator[Finding]:
+    """The refused handshakes of the last hour: of each reason the newest, at most five."""
+    newest: dict[str, Handshake] = {}
+    for one in refused:
+        newest.setdefault(one.reason, one)
+    for one in list(newest.values())[:_SHOWN_HANDSHAKES]:
+        count = sum(other.reason == one.reason for other in refused)
+        at = time.strftime("%H:%M", time.localtime(one.at))
+        who = f"bot {one.self_id} at {one.remote}" if one.self_id else one.remote
+        found = f"{one.reason}: {who} at {one.target} ({count} in the last hour, last at {at})"
+        yield Finding("Refused client", "warning", found, one.cure)
 
 
 async def postgres_findings(url: str) -> list[Finding]:

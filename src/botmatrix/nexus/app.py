@@ -12,16 +12,21 @@ from pathlib import Path
 
 import structlog
 
+from botmatrix.bus.access import AccessBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.follower import Follower
+from botmatrix.bus.handshakes import HandshakeBox
+from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current, Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
+from botmatrix.nexus.access import Gatekeeper
 from botmatrix.nexus.actions import Actions
 from botmatrix.nexus.core import Core
 from botmatrix.nexus.dispatcher import Dispatcher
@@ -32,8 +37,10 @@ from botmatrix.nexus.live import Live
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.reaper import Reaper
+from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
+from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
@@ -62,13 +69,16 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
+        self.hot = Hot(self._state, keys)
+        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.follower = Follower(self.current, keys, self.inc)
-        self.router = Router(dispatcher, self.ingest, clock, core=self.core.plugin)
+        self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
+        self.router = Router(self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -76,13 +86,17 @@ class Nexus:
         )
         self.registry.on_claimed = self._claimed
         self.registry.counters = self.counters
+        self.refusals = RefusalNews(self.hub.refusals, HandshakeBox(self._state, keys), self.inc)
         self.reaper = Reaper(self._state, keys, self.inc)
-        self.parking = Parking(self._state, keys, self.inc, self.workers)
+        self.access = Gatekeeper(
+            AccessBox(self._state, keys), settings.home, self.hub, lambda: str(self.current.running.bot_token), clock
+        )
+        self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,
             port=settings.ws_port,
-            tokens=lambda _bot: (str(self.current.running.bot_token),),
+            tokens=self.access,
             max_frame=settings.max_frame,
             clock=clock,
         )
@@ -118,15 +132,20 @@ class Nexus:
         """
         self._adopt()
         await self.core.prepare()
+        self.access.restore()
         await self._begin_lease()
-        self.ingest.start()
         self._subscribe()
+        with contextlib.suppress(EngineUnavailable, ReplyError):
+            await self.hot.look()
+        await self.rules.begin()
+        self.ingest.start()
         for name, work in {
             **{"roster": self.workers.run(), "parking": self.parking.run(), "reaper": self.reaper.run()},
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
-            **{"finish": self.actions.endings.run(), "live": self.live.run()},
-            "settings": self.follower.run(),
+            **{"access": self.access.run(), "refusals": self.refusals.run()},
+            **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
+            **{"hot": self.hot.run(), "settings": self.follower.run()},
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -134,6 +153,7 @@ class Nexus:
             self._tasks.append(task)
         with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
+            await self.access.look()
         await self.gateway.start()
         self.registry.facts |= {
             **{"started": f"{time.time():.3f}", "port": str(self.gateway.port), "nexus_id": self.settings.nexus_id},
@@ -169,7 +189,7 @@ class Nexus:
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.core, self.workers, self.registry, self.actions):
+        for part in (self._state, self.core, self.rules, self.workers, self.registry, self.actions):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -177,6 +197,9 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
+            self.dispatcher.counters,
+            self.rules.counters,
+            self.parking.counters,
             self.ingest.counters,
             self.actions.counters,
             self.reaper.counters,
@@ -220,7 +243,13 @@ class Nexus:
         self._signals.subscribe(k.settled(self.inc), self.workers.on_settled)
         self._signals.subscribe(k.superseded(self.inc), self.registry.on_superseded)
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
+        self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.access_changed, self.access.nudge)
+        self._signals.subscribe(k.hot_changed, self.hot.nudge)
+
+    def _adjust(self, hot: Hot) -> None:
+        self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

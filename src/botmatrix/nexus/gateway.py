@@ -14,7 +14,7 @@ from botmatrix.clock import Clock
 from botmatrix.nexus import closing
 from botmatrix.nexus.connection import Connection
 from botmatrix.nexus.door import Door
-from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, is_accepted, mask
+from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, mask
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link
 from botmatrix.nexus.refusals import Refusal
@@ -118,6 +118,8 @@ class Gateway:
         answer = decide(asked, self._tokens)
         if isinstance(answer, Accept) and self.hub.admission.is_flapping(answer.key):
             answer = _back_off(self.hub.timing.flapping)
+        if isinstance(answer, Accept) and (seconds := self._tokens.banned(answer.key)):
+            answer = _stay_away(seconds)
         if isinstance(answer, Refuse):
             self._note(door, asked, answer)
             return answer
@@ -135,11 +137,14 @@ class Gateway:
     # Inside
 
     def _connection(self, door: Door, accept: Accept) -> Connection:
-        link = Link(self.hub, accept, door.remote, lambda key: is_accepted(accept.token, self._tokens(key)))
+        link = Link(self.hub, accept, door.remote, lambda key: self._permits(key, accept.token))
         link.connection = Connection(link, self.max_frame)
         link.vigil = Vigil(link.connection, door, self.hub.timing, self._clock.monotonic())
         self._doors[door] = link.connection
         return link.connection
+
+    def _permits(self, key: str, token: str) -> bool:
+        return self._tokens.opens(key, token) and not self._tokens.banned(key)
 
     def _finished(self, door: Door) -> None:
         waiting = self._unfinished.get(door.address)
@@ -183,5 +188,14 @@ def _back_off(seconds: float) -> Refuse:
         429,
         "this bot connected too often in a short time",
         "let the client wait longer before it reconnects, and see that only one client uses this account",
+        (("Retry-After", str(max(1, round(seconds)))),),
+    )
+
+
+def _stay_away(seconds: float) -> Refuse:
+    return Refuse(
+        403,
+        "an operator sent this bot away for a while",
+        "wait, or let it in again with `botmatrix bot kick BOT --ban 0`",
         (("Retry-After", str(max(1, round(seconds)))),),
     )

@@ -84,7 +84,7 @@ class Ingest:
         self._recent: RecentBatches[Batch] = RecentBatches()
         self._returned: list[Parcel] = []
         self._held: deque[Parcel] = deque()
-        self._releasing = False
+        self._releasing = self._release_comes = False
         self._closed: set[str] = set()  # lanes for which parcels are held
         self._connection: Connection | None = None
         self._away: asyncio.Task[None] | None = None
@@ -131,6 +131,10 @@ class Ingest:
             self.put(parcel)
         self.counters["adopted"] += left.events
 
+    def keep_marks(self, seconds: float) -> None:
+        """From the next batch on, the same event counts as a duplicate for so long."""
+        self._mark_ttl = int(seconds * 1000)
+
     async def drained(self) -> None:
         """Wait until everything is confirmed."""
         while self.waiting:
@@ -172,11 +176,13 @@ class Ingest:
         while len(parcels) < BATCH and len(self._spool):
             parcel = self._spool.pop()
             pin = parcel.pin
-            if pin.lane == PARKING and self._observer.leaves_parking(pin):
-                # Not behind what is parked, or the conversation would be parked for as long as it goes on.
-                self._hold(PARKING)
             # What is behind a held one is held, even if the conversation has another lane by now.
-            if pin.held or pin.lane in self._closed:
+            held = pin.held > 0 or pin.lane in self._closed
+            if not held and pin.lane == PARKING and self._observer.leaves_parking(pin):
+                # Not behind what is parked, or the conversation would be parked for as long as it goes on.
+                held = True
+                self._release_later()
+            if held:
                 self._held.append(parcel)
                 pin.held += 1
             else:
@@ -272,11 +278,16 @@ class Ingest:
 
     def _hold(self, lane: str) -> None:
         """What is bound for this lane will wait apart, so that other lanes go on."""
-        if not self._closed:
-            self._loop.call_later(HOLD_SECONDS, self._release_held)
         self._closed.add(lane)
+        self._release_later()
+
+    def _release_later(self) -> None:
+        if not self._release_comes:
+            self._release_comes = True
+            self._loop.call_later(HOLD_SECONDS, self._release_held)
 
     def _release_held(self) -> None:
+        self._release_comes = False
         self._closed.clear()
         self._releasing = True
         self._put_back()

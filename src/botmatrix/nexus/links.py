@@ -163,7 +163,7 @@ class Link:
             self.platform = clean_platform(platform) or self.platform
         if not self.permits(self.key):
             self.hub.count("link_forbidden")
-            self.connection.close(closing.FORBIDDEN, "the token is for another bot")
+            self.connection.close(closing.FORBIDDEN, "the token is for another bot, or this one was sent away")
         elif self.hub.admission.is_flapping(self.key):
             self.hub.count("link_too_often")
             self.connection.close(closing.TOO_OFTEN, "this bot connected too often in a short time")

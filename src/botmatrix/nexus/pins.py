@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from botmatrix.bus.keys import PARKING
 
+PATIENCE = 60
+"""Rounds for which events are held, waiting for parked ones before them to be moved."""
+
 
 class LaneState(NamedTuple):
     """A lane as Redis described it: ids of its oldest and newest entry (empty when it has none)."""
@@ -19,7 +22,7 @@ class LaneState(NamedTuple):
 
 
 class Pin:
-    """One conversation on one lane.
+    """One conversation on one lane, or the part of one that follows a rule (`conv` then ends with the rule's mark).
 
     `waiting`: events on their way to the lane, `held` of which wait for the lane itself. `last`: id of its newest
     entry there, None when that is not known (then the lane's newest stands for it). `touched`: the round in which it
@@ -34,6 +37,16 @@ class Pin:
         self.last: bytes | None = b""
         self.touched = round_
         self.fresh = True  # its lane is still to be written to the bot's affinity hash
+
+    @property
+    def ruled(self) -> bool:
+        """Whether a routing rule says where it belongs."""
+        return "\t" in self.conv
+
+    @property
+    def target(self) -> str:
+        """Where: a worker's id or `pool:NAME`; "" without a rule."""
+        return self.conv.partition("\t")[2]
 
 
 class Pins:
@@ -87,13 +100,25 @@ class Pins:
 
     def follow(self, pin: Pin, lane: str) -> None:
         """The parked events of a conversation went to `lane`, and what is held of it goes there too."""
-        if not self._is_moving(pin):
+        if self._is_still(pin):
             pin.lane, pin.last, pin.touched = lane, None, self.round
+
+    def has_waited_long(self, pin: Pin) -> bool:
+        """Whether nothing became of it for so long that what is held of it is better parked."""
+        return self.round - pin.touched > PATIENCE
+
+    def lose_patience(self, pin: Pin) -> None:
+        """What is held of it is to be parked at once: nobody knows where its earlier events went."""
+        pin.touched = self.round - PATIENCE - 1
 
     def forget(self, pin: Pin) -> None:
         """The parked events of a conversation are gone, nobody knows where to: it is free."""
         if not pin.waiting:
             self._pins.pop(f"{pin.bot}|{pin.conv}", None)
+
+    def _is_still(self, pin: Pin) -> bool:
+        """Whether nothing happened to it since the round began: asking Redis took a while."""
+        return not self._is_moving(pin) and pin.touched < self.round
 
     @staticmethod
     def _is_moving(pin: Pin) -> bool:

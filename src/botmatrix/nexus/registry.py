@@ -17,6 +17,7 @@ from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.scripts import CLAIM, DESCRIBE
 from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.group_lists import GroupLists
 from botmatrix.nexus.hub import Bot, BotState, Hub
 from botmatrix.nexus.pins import Pins
 from botmatrix.version import VERSION
@@ -44,6 +45,7 @@ class Registry:
         self._changed: set[str] = set()
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
+        self._groups = GroupLists(keys)
         self.on_claimed: Callable[[Bot], None] = lambda _bot: None
         self.facts: dict[str, str] = {}
         self.counters: Callable[[], Counter[str]] = Counter
@@ -52,6 +54,7 @@ class Registry:
 
     def online(self, bot: Bot, link: str) -> None:
         """The bot's newest link is here."""
+        self._groups.forget(bot)
         self._to_claim[bot.key] = link
         self._wake.set()
 
@@ -182,6 +185,7 @@ class Registry:
             self._changed |= keys & self._to_claim.keys()  # not ours yet, or not again
             changed = [self._hub.bots[key] for key in keys - self._changed if key in self._hub.bots]
             for start in range(0, len(changed), PAGE):
+                await self._publish_groups(changed[start : start + PAGE])
                 answers = await self._client.pipeline(*map(self._described, changed[start : start + PAGE]))
                 if any(str(answer).startswith("NOSCRIPT") for answer in answers):
                     self._changed |= keys
@@ -190,8 +194,18 @@ class Registry:
             self._changed |= keys
             raise
 
+    async def _publish_groups(self, bots: list[Bot]) -> None:
+        lists = [(bot, command) for bot in bots if (command := self._groups.changed(bot)) is not None]
+        try:
+            await self._client.pipeline(*(command for _, command in lists))
+        except EngineUnavailable:
+            for bot, _ in lists:
+                self._groups.forget(bot)
+            raise
+
     def _described(self, bot: Bot) -> tuple[str | int, ...]:
-        flat = [part for pair in _describe(bot).items() for part in pair]
+        fields = {**_describe(bot), "groups_mark": self._groups.mark(bot)}
+        flat = [part for pair in fields.items() for part in pair]
         return ("EVALSHA", DESCRIBE.sha, 1, self._keys.bot(bot.key), self.inc, *flat)
 
     async def _poll_epochs(self) -> None:

@@ -12,6 +12,7 @@ from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.rules import Rules
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("router")
@@ -22,8 +23,8 @@ MAX_UNCLAIMED = 20_000
 class Router:
     """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin) -> None:
-        self._core = core
+    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
+        self._core, self._rules = core, rules
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -39,34 +40,39 @@ class Router:
         elif bot.epoch == 0:
             self._wait(bot, event, received_ms)
         else:
-            self._judged(bot, event, received_ms)
+            self._send(bot, event, received_ms)
 
     def claimed(self, bot: Bot) -> None:
         """The bot is ours and its conversations are known: what it said meanwhile goes on, in order."""
         waiting = self._unclaimed.pop(bot.key, ())
         for _, event, received_ms in waiting:
-            self._judged(bot, event, received_ms)
+            self._send(bot, event, received_ms)
         self._count_unclaimed(-len(waiting))
 
     def park_unclaimed(self) -> None:
         """The nexus ends before these bots could be registered: what passes of their events is parked, in order."""
         for waiting in self._unclaimed.values():
             for bot, event, received_ms in waiting:
-                if self._passes(bot, event):
-                    self._dispatcher.park(bot, event, received_ms)
+                self._send(bot, event, received_ms, park=True)
         self._unclaimed.clear()
         self._count_unclaimed(-self.unclaimed)
 
-    def _judged(self, bot: Bot, event: Event, received_ms: int) -> None:
-        if self._passes(bot, event):
-            self._dispatcher.dispatch(bot, event, received_ms)
-
-    def _passes(self, bot: Bot, event: Event) -> bool:
+    def _send(self, bot: Bot, event: Event, received_ms: int, *, park: bool = False) -> None:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
-            self.counters["blocked"] += 1
-            self.counters["blocked_" + verdict.reason] += 1
-        return not verdict.blocked
+            self._count_blocked(verdict.reason)
+            return
+        route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
+        if route is not None and route.blocked:
+            self._count_blocked("rule")
+        elif park:
+            self._dispatcher.park(bot, event, received_ms, route)
+        else:
+            self._dispatcher.dispatch(bot, event, received_ms, route)
+
+    def _count_blocked(self, reason: str) -> None:
+        self.counters["blocked"] += 1
+        self.counters["blocked_" + reason] += 1
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from typing import Protocol
 
-Tokens = Callable[[str | None], Collection[str]]
-"""Bot key (`platform:self_id`) -> the tokens that may open a link of this bot: its own if it has one, else
-the shared.
 
-None stands for a bot that has not said who it is: every token that some bot may use; it is asked again with
-the key when the name is known. `""` among them: no token is needed. Must answer from memory, at once.
-"""
+class Tokens(Protocol):
+    """Answers from memory, at once. A bot's key is `platform:self_id`."""
+
+    def opens(self, bot: str | None, token: str) -> bool:
+        """Whether this token opens a link of this bot: its own if it has one, else the common one.
+
+        None stands for a bot that has not said who it is: whether some bot may use the token; it is asked again with
+        the key when the name is known. Takes the same time however much of the token is right.
+        """
+        ...
+
+    def banned(self, bot: str) -> float:
+        """Seconds for which this bot is to stay away; 0: it may come."""
+        ...

@@ -8,38 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import PARKING, Keys
-from botmatrix.bus.scripts import ROSTER
+from botmatrix.bus.roster import LaneView, read_lanes
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.pins import LaneState, Pin, Pins
 from botmatrix.routing.balance import Load, pick
+from botmatrix.routing.place import Otherwise, Pools, place
+from botmatrix.routing.rule import DEFAULT_POOL
+from botmatrix.routing.table import Route
 
 log = structlog.get_logger("workers")
 LOOK_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class LaneView:
-    """One lane: its owner, whether it lives, how much is unsettled, what its worker says of itself."""
-
-    lane: str
-    owner: str
-    alive: bool
-    length: int
-    presence: dict[str, str]
-
-    @property
-    def takes_events(self) -> bool:
-        """Its own worker reads it, lives, and is not draining."""
-        own = self.owner.startswith(self.lane + ".")
-        return self.alive and own and bool(self.presence) and self.presence.get("draining", "0") != "1"
 
 
 class Workers:
@@ -51,26 +35,42 @@ class Workers:
         self.lanes: dict[str, LaneView] = {}
         self.loads: dict[str, Load] = {}
         self.candidates: list[str] = []
+        self.pools = Pools()
         self._look_now = asyncio.Event()
 
     # ---------------------------------------------------------- on the message path
 
-    def choose(self) -> str:
-        """The lane for a conversation that has none: balanced, or the parking place when nobody takes events."""
-        if not self.candidates:
-            return PARKING
-        return pick(self.candidates, self.loads, self._rng)
+    def choose(self, route: Route | None = None) -> str | None:
+        """The lane for a conversation that has none, balanced inside the pool that its rule names.
+
+        The parking place when it has to wait, None when its rule wants it dropped while the target is away.
+        """
+        lanes, otherwise, _ = place(route, self.pools)
+        if lanes:
+            return pick(lanes, self.loads, self._rng)
+        return None if otherwise is Otherwise.DROP else PARKING
 
     def choose_lane(self, pin: Pin) -> str:
         """The pin's lane was deleted: take another; the roster is out of date."""
         if pin.lane in self.candidates:
             self.candidates.remove(pin.lane)
+            self.pools = self.pools.without(pin.lane)
         self._look_now.set()
-        return self.choose()
+        if pin.ruled:  # parked, for there its rule is looked up again
+            self._pins.lose_patience(pin)
+            return PARKING
+        return self._balanced()
 
-    def leaves_parking(self, _pin: Pin) -> bool:
-        """Whether somebody takes events: then the parked ones are being moved."""
-        return bool(self.candidates)
+    def leaves_parking(self, pin: Pin) -> bool:
+        """Whether somebody takes its events: then the parked ones are being moved, and later ones may wait for that.
+
+        Not for ever: the rule may have changed to somebody who is away.
+        """
+        taken = self.pools.has(pin.target) or bool(self.pools.lanes(DEFAULT_POOL))
+        return taken and not self._pins.has_waited_long(pin)
+
+    def _balanced(self) -> str:
+        return self.choose() or PARKING
 
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
@@ -115,17 +115,11 @@ class Workers:
 
     async def look(self) -> None:
         """Read the roster; free the conversations that are settled."""
-        k = self._keys
         self._pins.begin_round()
-        rows = await self._client.run(ROSTER, [k.own], k.prefix, k.lease(""), PARKING)
-        states: dict[str, LaneState] = {}
-        self.lanes = {}
-        for row in rows:
-            view, state = _view(row)
-            states[view.lane] = state
-            self.lanes[view.lane] = view
+        views = await read_lanes(self._client, self._keys)
+        self.lanes = {view.lane: view for view in views}
         self._refresh()
-        for pin in self._pins.end_round(states):
+        for pin in self._pins.end_round({view.lane: LaneState(view.oldest, view.newest) for view in views}):
             await self._follow(pin)
 
     def look_soon(self) -> None:
@@ -137,8 +131,10 @@ class Workers:
         noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
         if noted and noted != PARKING.encode():
             self._pins.follow(pin, noted.decode(errors="replace"))
+        elif pin.waiting and (pin.ruled or pin.last != b""):
+            self._pins.lose_patience(pin)  # the mover finds what it put elsewhere, as another rule wanted
         elif pin.waiting:
-            self._pins.follow(pin, self.choose())
+            self._pins.follow(pin, self._balanced())
             pin.fresh = True
         else:
             self._pins.forget(pin)
@@ -150,6 +146,7 @@ class Workers:
     def _refresh(self) -> None:
         now = self._clock.now()
         self.candidates = [view.lane for view in self.lanes.values() if view.takes_events]
+        self.pools = Pools((lane, self.lanes[lane].pool) for lane in self.candidates)
         heard = [load.ewma for load in self.loads.values() if load.ewma]
         mean = sum(heard) / len(heard) if heard else 0.0
         for lane in self.candidates:
@@ -160,11 +157,3 @@ class Workers:
                 load.relax(mean, now)
         for gone in set(self.loads) - set(self.lanes):
             del self.loads[gone]
-
-
-def _view(row: list[Any]) -> tuple[LaneView, LaneState]:
-    lane, owner, alive, oldest, newest, length, flat = row
-    words = [word.decode(errors="replace") for word in flat]
-    presence = dict(zip(words[::2], words[1::2], strict=True))
-    view = LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), length, presence)
-    return view, LaneState(oldest, newest)

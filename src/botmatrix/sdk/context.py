@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 import msgspec
 
 from botmatrix.bus.envelope import Envelope
+from botmatrix.bus.sessions import Names
 from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
@@ -17,6 +18,7 @@ from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
 from botmatrix.sdk.services import ActionResult, Services, Worker
+from botmatrix.sdk.session import Session
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ID_NAMES = ("user_id", "group_id", "message_id")
@@ -151,6 +153,17 @@ class Context:
     def log(self) -> logging.Logger:
         """The plugin's log."""
         return self._app.log
+
+    @property
+    def session(self) -> Session:
+        """What is kept in mind about the person, wherever they speak; `session.conversation`: about this place.
+
+        Raises `ValueError` for an event that nobody caused.
+        """
+        if not self.user_id:
+            raise ValueError("nobody caused this event: it has no session of a person")
+        box = self._services.sessions
+        return Session(box, Names.person(box.keys, self.platform, self.user_id), self._envelope)
 
     # -- what to do about it ------------------------------------------------------------------------------
 

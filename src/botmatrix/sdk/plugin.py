@@ -25,7 +25,8 @@ class Plugin:
 
     `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then `ctx.config`.
     `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
-    to needs none. They are checked as names and shown; nothing is refused for want of one yet.
+    to needs none. They are checked as names and shown; nothing is refused for want of one yet. `history`: it reads
+    `ctx.session.history()`, which is written only while such a plugin is loaded.
 
     Handlers are `async def` (run on the worker's loop, where they must not block) or `def` (run in a thread).
     What a handler returns, text or a message, is its reply.
@@ -40,6 +41,7 @@ class Plugin:
         config: type[BaseModel] | None = None,
         permissions: Iterable[str] = (),
         description: str = "",
+        history: bool = False,
     ) -> None:
         """Raises `ValueError` for an id or a permission that is none."""
         if not _ID.fullmatch(id):
@@ -47,6 +49,7 @@ class Plugin:
         self.id, self.name, self.version = id, name or id, version
         self.config, self.description = config, description
         self.permissions = _permissions(permissions)
+        self.history = history
         self.handlers: list[Handler] = []
         self.startup: list[Function] = []
         self.shutdown: list[Function] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from botmatrix.bus.envelope import ActionEntry
+from botmatrix.bus.sessions import SessionBox
 from botmatrix.clock import Clock
 from botmatrix.sdk.perm import Permission
 
@@ -60,6 +61,9 @@ class Services(Protocol):
 
     @property
     def settings(self) -> PluginSettings: ...
+
+    @property
+    def sessions(self) -> SessionBox: ...
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, LargeBinary, String, func
+from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, Index, LargeBinary, String, func
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -147,3 +147,85 @@ class SettingRow(Base):
     """JSON, as it would stand in `config.json`."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_by: Mapped[str]
+
+
+class SeenBot(Base):
+    """A bot that was here at least once: what was last known of it, and what it did in all."""
+
+    __tablename__ = "bots"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    self_id: Mapped[str] = mapped_column(primary_key=True)
+    nickname: Mapped[str] = mapped_column(server_default="")
+    user_agent: Mapped[str] = mapped_column(server_default="")
+    remote: Mapped[str] = mapped_column(server_default="")
+    first_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+    received: Mapped[int] = mapped_column(server_default="0")
+    """Events, at every nexus it ever had; `sent` and `failed` count actions."""
+    sent: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    nexus: Mapped[str] = mapped_column(server_default="")
+    """Whose counters were added last; the next three are how far."""
+    nexus_received: Mapped[int] = mapped_column(server_default="0")
+    nexus_sent: Mapped[int] = mapped_column(server_default="0")
+    nexus_failed: Mapped[int] = mapped_column(server_default="0")
+    groups_mark: Mapped[str] = mapped_column(server_default="")
+    """Which list of groups `bot_groups` holds for it."""
+
+
+class SeenGroup(Base):
+    """A group that a bot is in, or that spoke where a bot could hear it."""
+
+    __tablename__ = "groups"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    group_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(server_default="")
+    first_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When it was last in a bot's list, or spoke; right to some minutes."""
+
+
+class BotGroup(Base):
+    """A bot is in a group, as its own list said last."""
+
+    __tablename__ = "bot_groups"
+    __table_args__ = (Index("ix_bot_groups_group", "platform", "group_id"),)
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    self_id: Mapped[str] = mapped_column(primary_key=True)
+    group_id: Mapped[str] = mapped_column(primary_key=True)
+
+
+class BotAccess(Base):
+    """Who may connect as a bot: its own token, and whether it was sent away."""
+
+    __tablename__ = "bot_access"
+
+    bot: Mapped[str] = mapped_column(primary_key=True)
+    """`platform:self_id`, of a bot that need not have been here yet."""
+    token_hash: Mapped[bytes | None]
+    """SHA-256 of its own token, which then counts in place of the common one."""
+    hint: Mapped[str] = mapped_column(server_default="")
+    """How the token begins."""
+    kicks: Mapped[int] = mapped_column(server_default="0")
+    """Raised by one whenever its links are to be closed."""
+    banned_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_by: Mapped[str] = mapped_column(server_default="")
+
+
+class RoutingRule(Base):
+    """A routing rule (`botmatrix.routing.rule.Rule`)."""
+
+    __tablename__ = "routing_rules"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str]
+    """A worker's id, `pool:NAME`, or `block`."""
+    priority: Mapped[int] = mapped_column(default=0)
+    fallback: Mapped[str] = mapped_column(default="balance")
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

@@ -8,13 +8,13 @@ from types import FrameType
 
 import structlog
 
-from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
+from botmatrix.worker.links import Links
 from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
 from botmatrix.worker.plugins.host import Host
@@ -41,10 +41,13 @@ async def run(current: Current) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     inc = new_incarnation(options.worker_id)
+    clock = SystemClock()
     keys = Keys(options.prefix)
-    box = ActionBox(settings.redis_url, keys, inc)
+    links = Links(settings.redis_url, keys, inc, clock)
+    if settings.record_sessions:
+        links.sessions.memory.want()
     report = Report(inc, options, Tally(), Drain())
-    services = WorkerServices(settings, SystemClock(), box, report.status)
+    services = WorkerServices(settings, clock, links, report.status)
     host = Host(services)
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
@@ -56,12 +59,13 @@ async def run(current: Current) -> bool:
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
-        await worker.run(stop)
+        async with links.kept():
+            await worker.run(stop)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await host.close()
-        await box.close()
+        await links.close()
     log.info("the worker has ended", worker=options.worker_id)
     return follower.restarting
 

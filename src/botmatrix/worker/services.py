@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
+from botmatrix.worker.links import Links
 
 ANSWER_LIMIT = 30.0
 """For how long (s) a bot's answer is waited for after the last moment at which the action may leave."""
@@ -22,13 +23,12 @@ class WorkerServices:
     answer to them, nor stand when they are handled again elsewhere.
     """
 
-    def __init__(
-        self, settings: Settings, clock: Clock, box: ActionBox, status: Callable[[], Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
         self.clock = clock
         self.take(settings)
-        self._box, self._status = box, status
+        self.sessions = links.sessions
+        self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
 
     def take(self, settings: Settings) -> None:

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 import uvloop
+from tests.accepting import TokensOf
 from tests.integration.gateway.peers import TOKEN, Stage
 
 from botmatrix.nexus.timing import Timing
-from botmatrix.nexus.tokens import Tokens
 
 
 def pytest_asyncio_loop_factories(
@@ -29,7 +29,7 @@ async def open_stage() -> AsyncIterator[OpenStage]:
     opened: list[Stage] = []
 
     async def open_one(
-        timing: Timing | None = None, *, tokens: Tokens = lambda key: (TOKEN,), max_frame: int = 1 << 20
+        timing: Timing | None = None, *, tokens: TokensOf = lambda key: (TOKEN,), max_frame: int = 1 << 20
     ) -> Stage:
         stage = Stage(timing or Timing(greeting=3600), tokens, max_frame)
         await stage.gateway.start()

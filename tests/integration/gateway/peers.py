@@ -10,11 +10,12 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.accepting import Accepting, TokensOf
+
 from botmatrix.clock import SystemClock
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.timing import Timing
-from botmatrix.nexus.tokens import Tokens
 from botmatrix.onebot.event import Event
 
 TOKEN = "right-token"
@@ -63,11 +64,11 @@ class Recorder:
 class Stage:
     """A gateway on a free port with its hub and observer."""
 
-    def __init__(self, timing: Timing, tokens: Tokens, max_frame: int) -> None:
+    def __init__(self, timing: Timing, tokens: TokensOf, max_frame: int) -> None:
         self._peers: list[RawBot] = []
         self.seen = Recorder()
         self.hub = Hub(self.seen, SystemClock(), timing)
-        self.gateway = Gateway(self.hub, host="127.0.0.1", port=0, tokens=tokens, max_frame=max_frame)
+        self.gateway = Gateway(self.hub, host="127.0.0.1", port=0, tokens=Accepting(tokens), max_frame=max_frame)
 
     async def close(self) -> None:
         """Stop the gateway and hang up every peer."""

@@ -23,6 +23,7 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.nexus.workers import Workers
+from botmatrix.routing.place import Pools
 
 KEYS = Keys()
 INC = "n1.aaaaaaaa"
@@ -50,7 +51,7 @@ class Road:
         await self.workers.look()
 
     def say(self, text: str, conv: str = "group:1", mark: str = "") -> None:
-        pin = self.pins.get(f"qq:1|{conv}") or self.pins.pin("qq:1", conv, self.workers.choose())
+        pin = self.pins.get(f"qq:1|{conv}") or self.pins.pin("qq:1", conv, self.workers.choose() or PARKING)
         self.ingest.put(Parcel(pin, KEYS.mark(mark) if mark else "", text.encode()))
 
     async def on(self, lane: str) -> list[str]:
@@ -337,6 +338,7 @@ async def test_what_comes_back_goes_before_what_is_held_from_the_parking_place(
     while len(road.ingest._flying) < 2:
         await asyncio.sleep(0)
     road.workers.candidates = ["w1"]
+    road.workers.pools = Pools([("w1", "default")])
     for n in range(64, 128):
         road.say(str(n))
     while not road.ingest._held:

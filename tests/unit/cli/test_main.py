@@ -36,7 +36,7 @@ def test_home_may_stand_anywhere(given: list[str], wanted: list[str]) -> None:
 
 COMMANDS = (
     *("up", "nexus", "control", "worker", "doctor", "sim"),
-    *("bot", "queue", "core", "config", "user", "db", "version"),
+    *("bot", "queue", "route", "core", "config", "user", "db", "version"),
 )
 
 

@@ -15,8 +15,10 @@ Open = Callable[..., Awaitable[Room]]
 
 
 @pytest.fixture
-def platform() -> Platform:
-    return Platform()
+async def platform(redis_url: str) -> AsyncIterator[Platform]:
+    platform = Platform(redis_url)
+    yield platform
+    await platform.close()
 
 
 @pytest.fixture

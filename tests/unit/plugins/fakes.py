@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.sessions import SessionBox
 from botmatrix.clock import ManualClock
 from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.worker.outcome import Dead, Done, Outcome
@@ -37,12 +40,23 @@ class Settings:
     plugin_dirs: list[Path] = field(default_factory=list)
 
 
-class Platform:
-    """A bot that answers actions with the data it was told, once per action id, and remembers what it did."""
+@dataclass
+class Times:
+    session_ttl_sec: int = 86_400
+    session_history: int = 5
 
-    def __init__(self) -> None:
+
+class Platform:
+    """A bot that answers actions with the data it was told, once per action id, and remembers what it did.
+
+    Redis is a real one.
+    """
+
+    def __init__(self, redis_url: str) -> None:
         self.worker_id = "w1"
         self.clock = ManualClock()
+        self.times = Times()
+        self.sessions = SessionBox(Client(redis_url, name="platform"), Keys(), lambda: self.times, self.clock)
         self.settings = Settings()
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
@@ -57,6 +71,10 @@ class Platform:
 
     def status(self) -> Mapping[str, Any]:
         return {"pool": "default"}
+
+    async def close(self) -> None:
+        """End the connection to Redis."""
+        await self.sessions.close()
 
     @property
     def sent(self) -> list[tuple[str, Any]]:

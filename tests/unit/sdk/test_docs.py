@@ -38,8 +38,8 @@ def turns(chat: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("code", "chat"), examples())
-async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: Path) -> None:
-    platform = Platform()
+async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: Path, redis_url: str) -> None:
+    platform = Platform(redis_url)
     host = Host(platform)
     path = tmp_path / code.split()[1]
     path.write_text(code)
@@ -60,6 +60,7 @@ async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: 
             assert said in (answer, Message.cq(answer).text)
     assert answers == []
     await host.close()
+    await platform.close()
 
 
 def test_every_field_of_the_context_on_the_page_exists() -> None:

@@ -77,7 +77,7 @@ async def act(body: ActionRequest, parts: UsedParts, note: Noting) -> Response:
     else:
         note.say("bot.action", body.key, after={"action": body.action, "params": body.params})
     params = msgspec.Raw(_encoded(body.params))
-    if (await find(parts.presence, body.key)).state == "offline":
+    if (await find(parts, body.key)).state == "offline":
         raise _offline()
     entry = ActionEntry(
         bot=body.key,

@@ -1,24 +1,27 @@
-"""The bots: who is online, since when, through which nexus."""
+"""The bots: who is online, since when, through which nexus; and those that were here once."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from botmatrix.bus.presence import Presence
 from botmatrix.control.auth import VIEWER
 from botmatrix.control.errors import ApiError, protected
-from botmatrix.control.fields import Count, Number
+from botmatrix.control.fields import Count, Number, number
 from botmatrix.control.paging import Listing, Page, listing
-from botmatrix.control.parts import UsedParts
+from botmatrix.control.parts import Parts, UsedParts
 
 router = APIRouter(prefix="/api/bots", tags=["bots"], dependencies=[VIEWER])
 
 
 class Bot(BaseModel):
-    """One bot. `bot` is `platform:self_id`; moments are unix seconds, 0 when unknown; `groups`: how many."""
+    """One bot. `bot` is `platform:self_id`; moments are unix seconds, 0 when unknown; `groups`: how many.
+
+    `received`, `sent` and `failed` are those of its nexus since that started; with `total_`, of all time.
+    """
 
     bot: str
     platform: str
@@ -28,6 +31,7 @@ class Bot(BaseModel):
     nickname: str = ""
     nexus: str = ""
     epoch: Count = 0
+    link: str = ""
     remote: str = ""
     user_agent: str = ""
     groups: Count = 0
@@ -35,6 +39,11 @@ class Bot(BaseModel):
     sent: Count = 0
     failed: Count = 0
     last_event_at: Number = 0.0
+    first_seen: Number = 0.0
+    last_seen: Number = 0.0
+    total_received: Count = 0
+    total_sent: Count = 0
+    total_failed: Count = 0
 
 
 class Bots(Page):
@@ -50,35 +59,75 @@ class OneBot(BaseModel):
     bot: Bot
 
 
-_listing = listing("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at", "groups")
+_TEXTS: Final = ("bot", "state", "nickname", "nexus", "remote", "user_agent")
+_SORTS: Final = (
+    *("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at", "groups"),
+    *("first_seen", "last_seen", "total_received", "total_sent", "total_failed"),
+)
+_COUNTERS: Final = ("received", "sent", "failed")
+_listing = listing(*_SORTS)
 
 
 @router.get("", responses=protected())
 async def list_bots(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Bots:
     """Every bot that was ever here."""
     alive = await parts.presence.living_nexuses()
-    return Bots(**wanted.cut([view(one, alive) for one in await parts.presence.bots()], "bots"))
+    live = {one["bot"]: one for one in await parts.presence.bots()}
+    seen = {f"{row['platform']}:{row['self_id']}": row for row in await parts.seen.bots()}
+    rows = [described(bot, live.get(bot, {}), seen.get(bot), alive) for bot in live.keys() | seen.keys()]
+    page, total = wanted.window(rows, texts=_TEXTS)
+    return Bots(bots=[Bot.model_validate(row) for row in page], total=total, page=wanted.page, size=wanted.size)
 
 
 @router.get("/{bot}", responses=protected(404))
 async def get_bot(bot: str, parts: UsedParts) -> OneBot:
     """One bot by `platform:self_id`."""
-    return OneBot(bot=await find(parts.presence, bot))
+    return OneBot(bot=await find(parts, bot))
 
 
-async def find(presence: Presence, bot: str) -> Bot:
+async def find(parts: Parts, bot: str) -> Bot:
     """A bot by `platform:self_id`, the platform in any case. Raises 404."""
-    platform, _, self_id = bot.partition(":")
-    fields = await presence.bot(f"{platform.lower()}:{self_id}")
-    if fields is None:
+    key = key_of(bot)
+    platform, _, self_id = key.partition(":")
+    live = await parts.presence.bot(key)
+    seen = await parts.seen.bot(platform, self_id)
+    if live is None and seen is None:
         raise ApiError(404, "unknown_bot", "no bot with this id was ever here")
-    return view(fields, await presence.living_nexuses())
+    return Bot.model_validate(described(key, live or {}, seen, await parts.presence.living_nexuses()))
 
 
-def view(fields: dict[str, str], alive: set[str]) -> Bot:
-    """A bot as its nexus last wrote it; offline when that nexus is gone."""
-    platform, _, self_id = fields["bot"].partition(":")
-    known: dict[str, Any] = {"platform": platform, "self_id": self_id, **fields}
-    if fields.get("nexus", "") not in alive:
-        known["state"] = "offline"
-    return Bot.model_validate(known)
+def key_of(bot: str) -> str:
+    """`platform:self_id` with the platform as it is kept. Raises 404 for what can be no bot."""
+    platform, _, self_id = bot.partition(":")
+    if not platform or not self_id or not bot.isprintable() or len(bot) > 160:
+        raise ApiError(404, "unknown_bot", "a bot is called platform:self_id, as in qq:10001")
+    return f"{platform.lower()}:{self_id}"
+
+
+def state_of(live: Mapping[str, str], alive: set[str]) -> str:
+    """A bot's state as its nexus last wrote it; offline when that nexus is gone."""
+    return live.get("state", "offline") if live.get("nexus", "") in alive else "offline"
+
+
+def described(bot: str, live: Mapping[str, str], seen: Mapping[str, Any] | None, alive: set[str]) -> dict[str, Any]:
+    """What Redis and the table know of a bot, numbers as numbers: the fields of `Bot`, unchecked."""
+    platform, _, self_id = bot.partition(":")
+    row: dict[str, Any] = {"bot": bot, "platform": platform, "self_id": self_id}
+    if seen is not None:
+        row |= {name: seen[name] for name in ("nickname", "remote", "user_agent", "nexus")}
+        row |= {name: seen[name].timestamp() for name in ("first_seen", "last_seen")}
+    row |= live
+    row |= {name: number(live.get(name)) for name in ("since", "groups", "last_event_at", *_COUNTERS)}
+    row |= {f"total_{name}": _total(name, live, seen) for name in _COUNTERS}
+    row["state"] = state_of(live, alive)
+    return row
+
+
+def _total(name: str, live: Mapping[str, str], seen: Mapping[str, Any] | None) -> int:
+    """What the table has, and what was counted since it was written."""
+    now = int(number(live.get(name)))
+    if seen is None:
+        return now
+    counted: int = seen[name]
+    before = seen[f"nexus_{name}"] if seen["nexus"] == live.get("nexus") else 0
+    return counted + max(0, now - before)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from botmatrix.control.auth import ADMIN
+from botmatrix.control.client_config import gateway_url
 from botmatrix.control.errors import protected
 from botmatrix.control.parts import UsedParts
 
@@ -26,16 +26,6 @@ class ConnectInfo(BaseModel):
 @router.get("/connect-info", responses=protected())
 async def connect_info(request: Request, parts: UsedParts) -> ConnectInfo:
     """The gateway's URL and token."""
-    host = _reachable(parts.settings.gateway_host, request.url.hostname or "127.0.0.1")
-    url = f"ws://{host}:{parts.settings.ws_port}/onebot/v11/ws"
+    asked = request.url.hostname or "127.0.0.1"
+    url = gateway_url(parts.settings.gateway_host, parts.settings.ws_port, asked)
     return ConnectInfo(url=url, token=str(parts.settings.bot_token))
-
-
-def _reachable(bound: str, asked: str) -> str:
-    """The gateway's host; when it listens everywhere, the name by which the reader found this page."""
-    try:
-        address = ipaddress.ip_address(bound)
-    except ValueError:
-        return bound
-    host = asked if address.is_unspecified else bound
-    return f"[{host}]" if ":" in host else host

@@ -39,7 +39,8 @@ class Host:
         self._table = Table()
         self._threads = Threads(THREADS)
         self._runs = Runs(services.clock)
-        self._registry = Registry(services.settings, self._table, self._threads)
+        self._memory = services.sessions.memory
+        self._registry = Registry(services.settings, self._table, self._threads, self._memory)
         self._executor = Executor(services, self, self._runs, self._threads)
 
     # -- plugins ------------------------------------------------------------------------------------------
@@ -155,6 +156,8 @@ class Host:
 
     def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         settings = self._services.settings
+        if self._memory.wanted:
+            self._memory.note(envelope, event, said.text)
 
         def chat_admin() -> bool:
             return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins

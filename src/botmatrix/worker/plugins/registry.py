@@ -9,6 +9,7 @@ import logging
 from functools import partial
 from typing import NamedTuple
 
+from botmatrix.bus.memory import Memory
 from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
 from botmatrix.sdk.plugin import Plugin
@@ -41,10 +42,11 @@ class _Loaded(NamedTuple):
 class Registry:
     """Loads and unloads plugins; what they register goes to the table, and leaves it again."""
 
-    def __init__(self, settings: PluginSettings, table: Table, threads: Threads) -> None:
+    def __init__(self, settings: PluginSettings, table: Table, threads: Threads, memory: Memory) -> None:
         self._settings = settings
         self._table = table
         self._threads = threads
+        self._memory = memory
         self._loaded: dict[str, _Loaded] = {}
         self._absent: dict[Source, PluginInfo] = {}
         self._order = itertools.count()
@@ -94,6 +96,8 @@ class Registry:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
         app = App(plugin.id, plugin.config() if plugin.config else None)
         await self._start(plugin, app, scope)
+        if plugin.history:
+            scope.on_close(self._memory.want())
         order = next(self._order)
         for index, handler in enumerate(plugin.handlers):
             scope.on_close(self._table.add(Bound(app, handler, (order, index))))

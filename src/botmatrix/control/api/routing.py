@@ -1,0 +1,182 @@
+"""The routing rules: who is served by which worker, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from botmatrix.bus.keys import Keys
+from botmatrix.control.audit import Noting
+from botmatrix.control.auth import ADMIN, VIEWER
+from botmatrix.control.errors import protected
+from botmatrix.control.explain import Explained, explain_event
+from botmatrix.control.paging import Listing, Page, listing
+from botmatrix.control.parts import UsedParts
+from botmatrix.control.rules import said
+from botmatrix.routing.rule import KEY_LENGTH, KEY_PATTERN, PRIORITIES, TARGET_PATTERN, Fallback, Rule, make_rule
+from botmatrix.routing.table import Hit
+
+router = APIRouter(prefix="/api/admin/routing", tags=["routing"])
+
+
+class Shown(BaseModel):
+    """A rule. `worker_id`: a worker's id, `pool:NAME` or `block`; `created`: unix seconds."""
+
+    key: str
+    worker_id: str
+    priority: int
+    fallback: Fallback
+    disabled: bool
+    created: float
+
+
+class Rules(Page):
+    """A page of rules."""
+
+    rules: list[Shown]
+
+
+class Wanted(BaseModel):
+    """A rule to make, or to change when its key has one. What is left out is the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[str, Field(max_length=KEY_LENGTH, pattern=KEY_PATTERN)]
+    worker_id: Annotated[str, Field(max_length=69, pattern=TARGET_PATTERN)]
+    priority: Annotated[int, Field(strict=True, ge=PRIORITIES[0], le=PRIORITIES[1])] = 0
+    fallback: Fallback = Fallback.BALANCE
+    disabled: Annotated[bool, Field(strict=True)] = False
+
+
+class Saved(BaseModel):
+    """The rule as it is now."""
+
+    success: Literal[True] = True
+    rule: Shown
+
+
+class Deleted(BaseModel):
+    """Which rule is gone."""
+
+    success: Literal[True] = True
+    key: str
+
+
+class Question(BaseModel):
+    """An OneBot event; `bot` is `platform:self_id` or a self_id, when the event does not say whose it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: dict[str, Any]
+    bot: Annotated[str, Field(max_length=200)] = ""
+
+
+class Match(BaseModel):
+    """A rule that matches: by which subject (`user`, `group`, `bot`) and text, and why it does not decide."""
+
+    rule: Shown
+    subject: str
+    text: str
+    why: str = ""
+
+
+class Candidate(BaseModel):
+    """A worker that may be chosen. `score`: expected wait in seconds, lower is better."""
+
+    worker_id: str
+    pool: str
+    score: float
+
+
+class Answer(BaseModel):
+    """What becomes of the event if it is the first of its conversation.
+
+    `chosen`: the candidate with the best score; the real choice is the better one of two drawn at random.
+    `last_lane`: where the conversation was last; it stays there until everything of it there is settled.
+    """
+
+    success: Literal[True] = True
+    verdict: Literal["lane", "parked", "dropped", "blocked"]
+    why: str
+    bot: str
+    conversation: str
+    rule: Match | None
+    lost: list[Match]
+    fell_back: bool
+    candidates: list[Candidate]
+    chosen: str
+    last_lane: str
+
+
+_listing = listing("key", "worker_id", "priority", "fallback", "created")
+
+
+@router.get("", responses=protected(), dependencies=[VIEWER])
+async def list_rules(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Rules:
+    """Every rule."""
+    return Rules(**wanted.cut([_shown(rule) for rule in (await parts.rules.all()).values()], "rules"))
+
+
+@router.post("", responses=protected(), dependencies=[ADMIN])
+async def save_rule(wanted: Wanted, parts: UsedParts, note: Noting) -> Saved:
+    """Make a rule, or change the one with this key. Every nexus follows it within a second."""
+    rule = make_rule(
+        wanted.key,
+        wanted.worker_id,
+        priority=wanted.priority,
+        fallback=wanted.fallback,
+        disabled=wanted.disabled,
+    )
+    saved = await parts.rules.save([rule])
+    note.say("route.set", rule.key, before=said(saved.before.get(rule.key)), after=said(rule))
+    return Saved(rule=_shown(saved.rules[0]))
+
+
+@router.delete("", responses=protected(404), dependencies=[ADMIN])
+async def delete_rule(
+    parts: UsedParts, note: Noting, key: Annotated[str, Query(min_length=1, max_length=KEY_LENGTH)]
+) -> Deleted:
+    """Delete the rule with this key."""
+    note.say("route.unset", key, before=said(await parts.rules.delete(key)))
+    return Deleted(key=key)
+
+
+@router.post("/explain", responses=protected(), dependencies=[VIEWER])
+async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
+    """Where an event would go now, and why; nothing is sent."""
+    note.nothing_changed()
+    return _answer(await explain_event(parts.redis, Keys(), question.event, question.bot))
+
+
+def _shown(rule: Rule) -> Shown:
+    return Shown(
+        key=rule.key,
+        worker_id=rule.target,
+        priority=rule.priority,
+        fallback=rule.fallback,
+        disabled=rule.disabled,
+        created=rule.created,
+    )
+
+
+def _match(hit: Hit, why: str = "") -> Match:
+    return Match(rule=_shown(hit.rule), subject=hit.subject, text=hit.text, why=why)
+
+
+def _answer(explained: Explained) -> Answer:
+    found = explained.explanation
+    best = found.candidates[0].lane if found.candidates else ""
+    return Answer(
+        verdict=found.verdict,
+        why=found.why,
+        bot=explained.bot,
+        conversation=explained.conversation,
+        rule=_match(found.winner) if found.winner else None,
+        lost=[_match(hit, why) for hit, why in found.lost],
+        fell_back=found.fell_back,
+        candidates=[Candidate(worker_id=one.lane, pool=one.pool, score=one.score) for one in found.candidates],
+        chosen=best,
+        last_lane=explained.last_lane,
+    )

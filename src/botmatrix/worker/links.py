@@ -1,0 +1,45 @@
+"""What a worker has of Redis beside its lanes: actions, sessions, the hot configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.client import Client
+from botmatrix.bus.hot import Hot
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.sessions import SessionBox
+from botmatrix.bus.signals import Signals
+from botmatrix.clock import Clock
+
+
+class Links:
+    """Connections of one incarnation `inc`, opened when they are first used."""
+
+    def __init__(self, url: str, keys: Keys, inc: str, clock: Clock) -> None:
+        client = Client(url, name=f"botmatrix-sessions-{inc}")
+        self._signals = Signals(url, name=f"botmatrix-worker-signals-{inc}")
+        self._keys = keys
+        self.actions = ActionBox(url, keys, inc)
+        self.hot = Hot(client, keys)
+        self.sessions = SessionBox(client, keys, lambda: self.hot.ttls, clock)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Look after them for the length of a block; what was noted in it is still written."""
+        self._signals.subscribe(self._keys.hot_changed, self.hot.nudge)
+        tasks = [asyncio.create_task(work) for work in (self.hot.run(), self.sessions.memory.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End them."""
+        await self.actions.close()
+        await self._signals.close()
+        await self.sessions.close()

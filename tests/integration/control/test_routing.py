@@ -1,0 +1,116 @@
+"""Routing rules through REST, and explanations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from tests.integration.control.conftest import LogIn
+
+from botmatrix.bus.keys import Keys
+from botmatrix.control.parts import Parts
+from botmatrix.store.tables import Role
+
+KEYS = Keys()
+PATH = "/api/admin/routing"
+
+
+async def put_worker(parts: Parts, name: str, pool: str = "default", **fields: str) -> None:
+    """A lane whose own worker lives."""
+    await parts.redis.call("HSET", KEYS.own, name, f"1|{name}.aa")
+    await parts.redis.call("SET", KEYS.lease(f"{name}.aa"), "1")
+    await parts.presence.announce(name, {"pool": pool, **fields})
+
+
+async def explain(client: httpx.AsyncClient, bot: str = "", **event: Any) -> dict[str, Any]:
+    answer = await client.post(f"{PATH}/explain", json={"event": event, "bot": bot})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClient, parts: Parts) -> None:
+    made = (await owner.post(PATH, json={"key": "group_456", "worker_id": "w1"})).json()["rule"]
+    assert (made["worker_id"], made["priority"], made["fallback"], made["disabled"]) == ("w1", 0, "balance", False)
+    body = {"key": "group_456", "worker_id": "pool:vip", "priority": 3, "fallback": "drop", "disabled": True}
+    changed = (await owner.post(PATH, json=body)).json()["rule"]
+    assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5)}
+    listed = (await owner.get(PATH)).json()
+    assert (listed["total"], listed["rules"]) == (1, [changed])
+    assert (await owner.delete(PATH, params={"key": "group_456"})).json() == {"success": True, "key": "group_456"}
+    assert (await owner.delete(PATH, params={"key": "group_456"})).json()["error"] == "unknown_rule"
+    assert await parts.redis.call("HLEN", KEYS.rules) == 0
+    assert await parts.redis.call("GET", KEYS.rules_version) == b"3"
+
+
+async def test_changes_are_in_the_operation_log_and_questions_are_not(owner: httpx.AsyncClient) -> None:
+    for body in ({"worker_id": "w1"}, {"worker_id": "pool:vip", "priority": 3}):
+        await owner.post(PATH, json={"key": "group_456", **body})
+    await explain(owner, user_id=1)
+    await owner.delete(PATH, params={"key": "group_456"})
+    first, second = {"key": "group_456", "target": "w1"}, {"key": "group_456", "target": "pool:vip", "priority": 3}
+    found = (await owner.get("/api/audit", params={"sort": "at"})).json()["audit"]
+    assert [(one["what"], one["object"], one["before"], one["after"]) for one in found] == [
+        ("route.set", "group_456", None, first),
+        ("route.set", "group_456", first, second),
+        ("route.unset", "group_456", second, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"key": "user_", "worker_id": "w1"},
+        {"key": "a", "worker_id": "default"},
+        {"key": "a", "worker_id": "w 1"},
+        {"key": "a", "worker_id": "w1", "fallback": "retry"},
+        {"key": "a", "worker_id": "w1", "priority": 10**7},
+        {"key": "a\u0000", "worker_id": "w1"},
+        {"key": "a", "worker_id": "w1", "deliver": "all"},
+    ],
+)
+async def test_a_rule_that_can_not_be_is_422(owner: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    refused = await owner.post(PATH, json=body)
+    assert (refused.status_code, refused.json()["success"]) == (422, False)
+
+
+async def test_only_an_admin_changes_rules_and_a_viewer_sees_and_asks(log_in: LogIn) -> None:
+    viewer, operator = await log_in(Role.VIEWER), await log_in(Role.OPERATOR)
+    assert (await viewer.get(PATH)).status_code == 200
+    assert (await explain(viewer, user_id=1))["verdict"] == "parked"
+    assert (await operator.post(PATH, json={"key": "a", "worker_id": "w1"})).status_code == 403
+    assert (await operator.delete(PATH, params={"key": "a"})).status_code == 403
+
+
+async def test_an_explanation_says_who_is_chosen_and_who_lost(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await put_worker(parts, "slow", handling_ms="500")
+    await put_worker(parts, "quick", handling_ms="20", waiting_ms="5")
+    await put_worker(parts, "v1", "vip")
+    await put_worker(parts, "leaving", draining="1")
+    found = await explain(owner, self_id=10001, group_id=456, user_id=7)
+    assert (found["verdict"], found["chosen"], found["rule"]) == ("lane", "quick", None)
+    assert [one["worker_id"] for one in found["candidates"]] == ["quick", "slow"]
+    for key, target in (("user_7", "pool:vip"), ("*", "slow"), ("bot_10001", "block")):
+        await owner.post(PATH, json={"key": key, "worker_id": target})
+    found = await explain(owner, self_id=10001, group_id=456, user_id=7)
+    assert (found["chosen"], found["rule"]["rule"]["key"], found["conversation"]) == ("v1", "user_7", "group:456")
+    assert [(one["rule"]["key"], one["subject"]) for one in found["lost"]] == [("bot_10001", "bot"), ("*", "user")]
+    assert all(one["why"] for one in found["lost"])
+    assert (await explain(owner, "QQ:10001", user_id=8))["verdict"] == "blocked"
+
+
+async def test_an_explanation_knows_the_lane_that_a_conversation_is_on(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await put_worker(parts, "w1")
+    await parts.redis.call("HSET", KEYS.affinity("qq:10001"), "private:8", "w1", "group:5\tw9", "w9")
+    assert (await explain(owner, "qq:10001", user_id=8))["last_lane"] == "w1"
+    await owner.post(PATH, json={"key": "group_5", "worker_id": "w9"})
+    assert (await explain(owner, "qq:10001", user_id=8, group_id=5))["last_lane"] == "w9"
+
+
+@pytest.mark.parametrize(
+    "event", [{"user_id": True}, {"user_id": 2**70}, {"post_type": "meta_event"}, {"post_type": "?"}]
+)
+async def test_what_is_no_event_can_not_be_explained(owner: httpx.AsyncClient, event: dict[str, Any]) -> None:
+    refused = await owner.post(f"{PATH}/explain", json={"event": event})
+    assert refused.status_code == 422

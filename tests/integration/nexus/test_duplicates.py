@@ -1,0 +1,44 @@
+"""The same event twice: once on the lane, once in the counters; how long it is remembered is hot."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.integration.nexus.test_core import until
+from tests.integration.nexus.test_nexus import KEYS, Scene, message, scene
+
+from botmatrix.bus.hot import HotBox
+from botmatrix.bus.hot_values import Kind
+from botmatrix.nexus.dispatcher import duplicate_mark
+from botmatrix.onebot.event import Event
+from botmatrix.onebot.session import Session
+
+__all__ = ["scene"]
+
+
+def mark(number: int) -> str:
+    event = Session("10001", "x").receive(message(number).encode())
+    assert isinstance(event, Event)
+    return KEYS.mark(duplicate_mark("qq:10001", event))
+
+
+async def test_the_time_for_which_an_event_is_a_duplicate_is_hot(scene: Scene) -> None:
+    nexus = await scene.nexus()
+    await scene.worker()
+    bot = await scene.bot(nexus)
+    for _ in range(2):
+        await bot.send(message(1))
+    await until(lambda: nexus.counters()["duplicate"] == 1)
+    assert 110_000 < await scene.client.call("PTTL", mark(1)) <= 120_000
+    await asyncio.sleep(0.5)  # the subscriptions are made side by side with the start
+    await HotBox(scene.client, KEYS).change(Kind.TTL, {"idempotency_ttl_sec": "1"}, clear=False)
+    await until(lambda: nexus.hot.ttls.idempotency_ttl_sec == 1, seconds=1)
+    await bot.send(message(2))
+    await until(lambda: nexus.counters()["accepted"] == 2)
+    assert await scene.client.call("PTTL", mark(2)) <= 1000
+    while await scene.client.call("EXISTS", mark(2)):
+        await asyncio.sleep(0.05)
+    await bot.send(message(2))
+    await until(lambda: nexus.counters()["accepted"] == 3)
+    counted = nexus.counters()
+    assert counted["received"] == counted["accepted"] + counted["duplicate"] == 4
