@@ -39,21 +39,21 @@ class Restart:
 
     def __init__(self, inc: str, presence: Presence, controls: Controls, box: SettingsBox) -> None:
         self._inc, self._presence, self._controls, self._box = inc, presence, controls, box
+        self._parts: list[Part] = []
         self._rolling: asyncio.Task[None] | None = None
         self.on_restart: Callable[[], None] = lambda: None
         self.restarting = False
 
-    @property
-    def under_way(self) -> bool:
-        """Whether parts are being started again now."""
-        return self._rolling is not None and not self._rolling.done()
-
     async def begin(self) -> list[Part]:
-        """The parts in the order in which they will start again. Raises `EngineUnavailable`."""
-        parts = [*await self._workers(), *await self._nexuses(), *await self._others()]
-        own = Part("control", _name(self._inc), self._inc)
-        self._rolling = asyncio.create_task(self._roll(parts), name="restart")
-        return [*parts, own]
+        """The parts in the order in which they start again; a restart that is under way goes on as it is.
+
+        Raises `EngineUnavailable`.
+        """
+        if self._rolling is None or self._rolling.done():
+            parts = [*await self._workers(), *await self._nexuses(), *await self._others()]
+            self._parts = [*parts, Part("control", _name(self._inc), self._inc)]
+            self._rolling = asyncio.create_task(self._roll(parts), name="restart")
+        return self._parts
 
     async def run(self) -> None:
         """Say that this process is there, and hear when another control asks it to start again."""

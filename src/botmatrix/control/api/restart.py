@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN
-from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.errors import protected
 from botmatrix.control.parts import UsedParts
 
 router = APIRouter(prefix="/api/admin/restart", tags=["settings"], dependencies=[ADMIN])
@@ -29,14 +29,12 @@ class Restarting(BaseModel):
     parts: list[RestartedPart]
 
 
-@router.post("", status_code=202, responses=protected(409))
+@router.post("", status_code=202, responses=protected())
 async def restart(parts: UsedParts, note: Noting) -> Restarting:
     """Have every part finish what it has, end in order, and start again. Bots always find a nexus when there are two.
 
-    Stops early when a nexus does not come back.
+    Stops early when a nexus does not come back. Asked again meanwhile, it answers the same.
     """
-    if parts.restart.under_way:
-        raise ApiError(409, "restarting", "a restart is under way already: see the log of control")
     found = [RestartedPart(part=one.kind, id=one.name) for one in await parts.restart.begin()]
     note.say("restart", "all parts", after={"parts": [f"{one.part} {one.id}" for one in found]})
     return Restarting(parts=found)
