@@ -84,9 +84,13 @@ class BotMatrix(Case):
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/onebot/v11/ws"
 
+    def furnish(self, valkey: Valkey) -> None:
+        """What is to be set before the parts start: nothing."""
+
     def start(self) -> None:
         valkey = self.add_valkey()
-        env = {
+        self.furnish(valkey)
+        self.env = env = {
             **source_path(),
             "BOTMATRIX_HOME": str(self.folder / "home"),
             "REDIS_URL": valkey.url,

@@ -85,9 +85,9 @@ class Load:
             raise RuntimeError("the load generator failed")
 
 
-async def saturate(case: Case, seconds: float, bots: int, outstanding: int) -> tuple[float, dict[str, float]]:
-    """Round trips a second in a closed loop, and CPU us of each process per round trip."""
-    load = Load("saturate", case, seconds=seconds, bots=bots, outstanding=outstanding)
+async def metered(case: Case, kind: str, **options: float) -> tuple[dict[str, Any], dict[str, float]]:
+    """What the load generator found, and CPU seconds of each process between its marks."""
+    load = Load(kind, case, **options)
     meters: list[dict[str, float]] = []
     result: dict[str, Any] = {}
     async with load:
@@ -97,8 +97,14 @@ async def saturate(case: Case, seconds: float, bots: int, outstanding: int) -> t
             else:
                 result = line["result"]
     begin, end = meters
+    return result, {name: end[name] - begin[name] for name in end}
+
+
+async def saturate(case: Case, seconds: float, bots: int, outstanding: int) -> tuple[float, dict[str, float]]:
+    """Round trips a second in a closed loop, and CPU us of each process per round trip."""
+    result, cpu = await metered(case, "saturate", seconds=seconds, bots=bots, outstanding=outstanding)
     done = max(1, result["round_trips"])
-    return result["rate"], {name: (end[name] - begin[name]) * 1e6 / done for name in end}
+    return result["rate"], {name: used * 1e6 / done for name, used in cpu.items()}
 
 
 def read_meters(parts: list[Part], generator: int) -> dict[str, float]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Video,
     )
     from botmatrix.sdk.app import App
+    from botmatrix.sdk.ask import Answer, AskCancelled, AskEnded, BadAnswer, NoAnswer, TooManyTries
     from botmatrix.sdk.context import Context
     from botmatrix.sdk.perm import Permission
     from botmatrix.sdk.perm import Permission as perm
@@ -39,8 +40,12 @@ __all__ = [
     "ActionError",
     "ActionFailed",
     "ActionUnknown",
+    "Answer",
     "App",
+    "AskCancelled",
+    "AskEnded",
     "At",
+    "BadAnswer",
     "Context",
     "Face",
     "File",
@@ -49,6 +54,7 @@ __all__ = [
     "Image",
     "Json",
     "Message",
+    "NoAnswer",
     "Node",
     "Permission",
     "Plugin",
@@ -60,6 +66,7 @@ __all__ = [
     "Sendable",
     "Session",
     "Text",
+    "TooManyTries",
     "Video",
     "perm",
 ]
@@ -71,6 +78,7 @@ _HOMES = {
         *("Segment", "Sendable", "Text", "Video"),
     ),
     "botmatrix.sdk.app": ("App",),
+    "botmatrix.sdk.ask": ("Answer", "AskCancelled", "AskEnded", "BadAnswer", "NoAnswer", "TooManyTries"),
     "botmatrix.sdk.context": ("Context",),
     "botmatrix.sdk.perm": ("Permission",),
     "botmatrix.sdk.plugin": ("Plugin",),

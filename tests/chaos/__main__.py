@@ -6,6 +6,7 @@ FULL=1 (or --full) runs the long form, DEFECTS=1 (or --defects) plants known def
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import secrets
@@ -33,6 +34,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", default=bool(os.environ.get("FULL")))
     parser.add_argument("--defects", action="store_true", default=bool(os.environ.get("DEFECTS")))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or secrets.randbelow(10**6)))
+    parser.add_argument("--jobs", type=int, default=2, help="phases at a time; in the long form always one")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--drop", action="store_true", help="do not keep the logs of failed phases in " + str(KEPT))
     return parser.parse_args(argv)
@@ -44,14 +46,18 @@ def chosen(words: list[str], names: list[str]) -> list[str]:
 
 
 async def run_phases(args: argparse.Namespace, progress: Console) -> list[Result]:
-    """The phases that were asked for (scenarios only by name), one after another."""
+    """The phases that were asked for (scenarios only by name), each on a deployment of its own."""
     names = [phase.name for phase in (*PHASES, *SCENARIOS) if phase in PHASES or args.phase]
     wanted = [phase for phase in (*PHASES, *SCENARIOS) if phase.name in chosen(args.phase, names)]
-    results = []
-    for phase in wanted:
-        results.append(await run(phase, full=args.full, seed=args.seed, keep=None if args.drop else KEPT))
-        report(phase, results[-1], progress)
-    return results
+    gate = asyncio.Semaphore(1 if args.full else args.jobs)
+
+    async def one(phase: Phase) -> Result:
+        async with gate:
+            result = await run(phase, full=args.full, seed=args.seed, keep=None if args.drop else KEPT)
+        report(phase, result, progress)
+        return result
+
+    return await asyncio.gather(*map(one, wanted))
 
 
 async def run_defects(args: argparse.Namespace, progress: Console) -> list[tuple[Defect, Result]]:
@@ -81,6 +87,8 @@ def report(phase: Phase, result: Result, progress: Console) -> None:
     progress.print(f"{phase.name}: {state} after {result.seconds:.0f} s ({phase.promise})", highlight=False)
     for problem in result.verdict.problems:
         progress.print(f"  {problem}", markup=False, highlight=False)
+    for figure, value in result.notes.items():
+        progress.print(f"  {figure}: {value}", markup=False, highlight=False)
     if result.kept:
         progress.print(f"  logs: {result.kept}", markup=False)
 

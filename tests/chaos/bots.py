@@ -37,6 +37,7 @@ class Bot(picows.WSListener):
         self._open: dict[int, int] = {}  # unanswered and said on this link: number -> group
         self._crowded: Counter[int] = Counter()  # how many of them, by group
         self._orderly = False
+        self._leaving = False
         self._ended = asyncio.Event()
         self.speaking = False
         self.redials = True
@@ -51,14 +52,17 @@ class Bot(picows.WSListener):
         while self.redials:
             self._ended.clear()
             try:
-                await picows.ws_connect(lambda: self, url, extra_headers=headers, websocket_handshake_timeout=5)
-                await self._ended.wait()
+                link, _ = await picows.ws_connect(
+                    lambda: self, url, extra_headers=headers, websocket_handshake_timeout=5
+                )
+                if not link.is_disconnected:  # a connection that is lost in the handshake ends without a word
+                    await self._ended.wait()
             except (OSError, picows.WSError):
                 pass
             await asyncio.sleep(self._rng.uniform(0.05, 0.25))
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        self._transport, self._orderly = transport, False
+        self._transport, self._orderly, self._leaving = transport, False, False
         transport.send(picows.WSMsgType.TEXT, lifecycle(self.self_id))
         self.speak()
 
@@ -68,7 +72,8 @@ class Bot(picows.WSListener):
         elif frame.msg_type == picows.WSMsgType.CLOSE:
             self._orderly = True
             self._transport = None  # nothing may follow our Close
-            transport.send_close(frame.get_close_code())
+            if not self._leaving:
+                transport.send_close(frame.get_close_code())
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
@@ -86,8 +91,26 @@ class Bot(picows.WSListener):
         if not self.speaking:
             return
         for group in self.groups:
-            while self.online and len(self._open) < LINK_WINDOW and self._crowded[group] < CONVERSATION_WINDOW:
+            while self.online and not self.crowded(group):
                 self.say(group)
+
+    def move(self) -> None:
+        """End the link in order and dial again: what was said before is owed."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            self._leaving = True
+            transport.send_close(picows.WSCloseCode.OK)
+
+    def crowded(self, group: int) -> bool:
+        """Whether a conversation, or the link, has as many unanswered events as are allowed."""
+        return len(self._open) >= LINK_WINDOW or self._crowded[group] >= CONVERSATION_WINDOW
+
+    def say_barred(self, group: int, user: int) -> None:
+        """Say one event as somebody who is blocked: it is in nobody's way."""
+        assert self._transport is not None
+        said = self._oracle.say(self.self_id, f"{self.self_id}:{group}", self.style)
+        self._oracle.barred.add(said.number)
+        self._transport.send(picows.WSMsgType.TEXT, self.event(group, said.number, said.style, user))
 
     def say(self, group: int) -> int:
         """Say one event now; gives its number. The link must be up."""
@@ -98,15 +121,16 @@ class Bot(picows.WSListener):
         self._transport.send(picows.WSMsgType.TEXT, self.event(group, said.number, said.style))
         return said.number
 
-    def event(self, group: int, number: int, style: str) -> bytes:
+    def event(self, group: int, number: int, style: str, user: int = 0) -> bytes:
         """A group message. Every conversation has one user: then conversation and serial key are the same."""
+        user = user or group + 1
         text = f"chaos {number} {style}"
         return json.dumps(
             {
                 "post_type": "message", "message_type": "group", "sub_type": "normal", "time": int(time.time()),
-                "self_id": self.self_id, "group_id": group, "user_id": group + 1, "message_id": number,
+                "self_id": self.self_id, "group_id": group, "user_id": user, "message_id": number,
                 "message": [{"type": "text", "data": {"text": text}}], "raw_message": text, "font": 0,
-                "sender": {"user_id": group + 1, "nickname": "chaos", "role": "member"},
+                "sender": {"user_id": user, "nickname": "chaos", "role": "member"},
             }
         ).encode()  # fmt: skip
 
@@ -123,13 +147,16 @@ class Bot(picows.WSListener):
             self._transport.disconnect(graceful=False)
 
     def _act(self, transport: picows.WSTransport, action: Action) -> None:
-        transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
+        if self._transport is transport:
+            transport.send(picows.WSMsgType.TEXT, answer(action, self.self_id))
         params = bytes(action.params)
         found = _TEXT.search(params.decode())
         if found is None:
             return
         group = int(json.loads(params).get("group_id", 0))
         number = int(found[1])
+        if self._transport is not transport:
+            self._oracle.late.add(number)
         self._oracle.hear(Reply(number, self.self_id, f"{self.self_id}:{group}", found[2]))
         self.give_up(number)
         self.speak()
@@ -142,6 +169,8 @@ class Crowd:
         self.oracle = oracle
         self.bots = [Bot(index, conversations, oracle, style, rng) for index in range(bots)]
         self._lives: list[asyncio.Task[None]] = []
+        self._chat: asyncio.Task[None] | None = None
+        self._rng = rng
         self._token = ""
 
     def dial(self, url: str, token: str) -> None:
@@ -165,6 +194,22 @@ class Crowd:
             bot.speaking = True
             bot.speak()
 
+    def chat(self, rate: float) -> None:
+        """Say `rate` events a second, each in a conversation drawn by chance, often three there in a row."""
+        self._chat = asyncio.create_task(self._chatting(rate / 1.5))
+
+    async def _chatting(self, rate: float) -> None:
+        began, said = time.monotonic(), 0
+        while True:
+            while said < (time.monotonic() - began) * rate:
+                bot = self._rng.choice(self.bots)
+                group = self._rng.choice(bot.groups)
+                for _ in range(3 if self._rng.random() < 0.25 else 1):
+                    if bot.online and not bot.crowded(group):
+                        bot.say(group)
+                said += 1
+            await asyncio.sleep(0.005)
+
     def burst(self) -> None:
         """One event in every conversation, whatever is unanswered there."""
         for bot in self.bots:
@@ -173,6 +218,8 @@ class Crowd:
                     bot.say(group)
 
     def hush(self) -> None:
+        if self._chat is not None:
+            self._chat.cancel()
         for bot in self.bots:
             bot.speaking = False
 
@@ -192,6 +239,7 @@ class Crowd:
         return True
 
     async def close(self) -> None:
+        self.hush()
         for life in self._lives:
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)

@@ -26,7 +26,11 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The hub's own counts at the end of a phase. `waiting` is the length of all lanes and of the parking place."""
+    """The hub's own counts at the end of a phase.
+
+    `waiting` is the length of all lanes and of the parking place; `doubled`: actions that a nexus was given twice, and
+    did not send again.
+    """
 
     accepted: int
     done: int
@@ -34,15 +38,21 @@ class Books:
     waiting: int
     unknown: int = 0
     expired: int = 0
+    doubled: int = 0
     dead_numbers: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a phase may cost. `may_cut`: links break; `may_lose_sends`: a nexus or its engine dies with actions read."""
+    """What a phase may cost.
+
+    `may_cut`: links break; `may_lose_sends`: a nexus or its engine dies with actions read; `may_double`: an engine that
+    dies forgets what it had confirmed, so a nexus is given an action again.
+    """
 
     may_cut: bool = False
     may_lose_sends: bool = False
+    may_double: bool = False
     replies_in_order: bool = True
     repeats: bool = True
 
@@ -83,7 +93,8 @@ def check(oracle: Oracle, starts: list[Start], books: Books, allowance: Allowanc
     if not verdict.answered:
         verdict.blame("nothing was answered at all: this run proves nothing")
     _check_lost(oracle, seen, books, allowance, verdict)
-    _check_twice(oracle, verdict)
+    _check_twice(oracle, books, allowance, verdict)
+    _check_barred(oracle, seen, verdict)
     _check_order(oracle, starts, allowance, verdict)
     _check_books(oracle, seen, books, verdict)
     if not allowance.repeats and verdict.repeated:
@@ -92,13 +103,15 @@ def check(oracle: Oracle, starts: list[Start], books: Books, allowance: Allowanc
 
 
 def _check_lost(oracle: Oracle, seen: Mapping[int, int], books: Books, allowance: Allowance, verdict: Verdict) -> None:
-    spared = oracle.taken | (oracle.doomed & books.dead_numbers)
+    spared = oracle.taken | oracle.barred | (oracle.doomed & books.dead_numbers)
     silent = [said for said in oracle.said.values() if said.fate is not Fate.ANSWERED and said.number not in spared]
     unconfirmed = [said.number for said in silent if said.fate is Fate.CUT and said.number not in seen]
     verdict.unconfirmed = len(unconfirmed)
     unsent = [said.number for said in silent if said.number in seen and said.number not in books.dead_numbers]
     unread = [said.number for said in silent if said.number not in seen and said.fate is Fate.WAITING]
-    excused = min(len(unsent), books.unknown + books.expired) if allowance.may_lose_sends else 0
+    # The hub can't know either of those that came when the bot could not answer any more: these are not missing.
+    known = max(0, books.unknown + books.expired - len(oracle.late))
+    excused = min(len(unsent), known) if allowance.may_lose_sends else 0
     verdict.unknown = excused
     buried = [said.number for said in silent if said.number in books.dead_numbers]
     verdict.lost = len(unread) + len(unsent) - excused + len(buried)
@@ -116,7 +129,13 @@ def _check_lost(oracle: Oracle, seen: Mapping[int, int], books: Books, allowance
         verdict.blame(f"{oracle.cuts} links broke without a Close")
 
 
-def _check_twice(oracle: Oracle, verdict: Verdict) -> None:
+def _check_barred(oracle: Oracle, seen: Mapping[int, int], verdict: Verdict) -> None:
+    passed = [number for number in oracle.barred if number in seen]
+    if passed:
+        verdict.blame(f"{len(passed)} were handled though their sender is blocked", passed)
+
+
+def _check_twice(oracle: Oracle, books: Books, allowance: Allowance, verdict: Verdict) -> None:
     replies = Counter(reply.number for reply in oracle.replies)
     twice = [number for number, count in replies.items() if count > 1]
     astray = [
@@ -127,6 +146,8 @@ def _check_twice(oracle: Oracle, verdict: Verdict) -> None:
     ]
     after_all = [number for number in oracle.taken if number in replies]
     verdict.twice = len(twice) + len(astray) + len(after_all)
+    if books.doubled and not allowance.may_double:
+        verdict.blame(f"{books.doubled} actions were given to a nexus twice")
     if after_all:
         verdict.blame(f"{len(after_all)} were answered though another hand had settled them", after_all)
     if twice:

@@ -43,10 +43,10 @@ def edit_script(name: str, *edits: tuple[str, str]) -> None:
     setattr(scripts, "ALL", tuple(new if script is old else script for script in scripts.ALL))  # noqa: B010
 
 
-def replace_method(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
-    """Put `wrap(the old method)` in a method's place."""
+def replace_name(owner: object, name: str, wrap: Callable[[Any], Any]) -> None:
+    """Put `wrap(the old one)` in the place of a method of a class, or of a name of a module."""
     if name not in vars(owner):
-        raise LookupError(f"{owner.__name__} has no {name} any more: plant the defect anew")
+        raise LookupError(f"{owner} has no {name} any more: plant the defect anew")
     setattr(owner, name, wrap(vars(owner)[name]))
 
 
@@ -69,7 +69,7 @@ def acknowledge_before_the_effect() -> None:
 
         return eager
 
-    replace_method(Lanes, "read", wrap)
+    replace_name(Lanes, "read", wrap)
 
 
 def no_adoption() -> None:
@@ -82,7 +82,7 @@ def no_adoption() -> None:
 
         return blind
 
-    replace_method(Lanes, "orphans", wrap)
+    replace_name(Lanes, "orphans", wrap)
 
 
 def pick_again_before_the_lane_is_empty() -> None:
@@ -92,7 +92,7 @@ def pick_again_before_the_lane_is_empty() -> None:
     def wrap(_settled: Any) -> Any:
         return staticmethod(lambda _pin, _state: True)
 
-    replace_method(Pins, "_settled", wrap)
+    replace_name(Pins, "_settled", wrap)
 
 
 def group_kept_on_adoption() -> None:
@@ -117,7 +117,7 @@ def adopter_ignores_the_lease() -> None:
 
         return greedy
 
-    replace_method(Lanes, "orphans", wrap)
+    replace_name(Lanes, "orphans", wrap)
 
 
 def random_action_ids() -> None:
@@ -132,7 +132,7 @@ def random_action_ids() -> None:
 
         return random_entry
 
-    replace_method(Outbox, "entry", wrap)
+    replace_name(Outbox, "entry", wrap)
 
 
 def mark_kept_after_a_failed_xadd() -> None:
@@ -151,7 +151,7 @@ def mark_instead_of_batch_number() -> None:
 
         return short
 
-    replace_method(Ingest, "__init__", wrap)
+    replace_name(Ingest, "__init__", wrap)
 
 
 def actions_before_the_acknowledgement() -> None:
@@ -202,6 +202,13 @@ def no_dead_letter() -> None:
     )
 
 
+def blind_balance() -> None:
+    """Any worker of the pool, however busy."""
+    from botmatrix.nexus import workers
+
+    replace_name(workers, "pick", lambda _pick: lambda lanes, _loads, rng: rng.choice(lanes))
+
+
 DEFECTS = (
     Defect("acknowledge-before-the-effect", "worker kill -9", ("lost",), acknowledge_before_the_effect),
     Defect("no-adoption", "worker gone", ("lost",), no_adoption),
@@ -217,4 +224,5 @@ DEFECTS = (
     Defect("no-bot-epoch", "two nexuses", ("usurped",), no_bot_epoch),
     Defect("swallowed-xadd-error", "refusing lane", ("lost",), swallowed_xadd_error),
     Defect("no-dead-letter", "failing handlers", ("lost",), no_dead_letter),
+    Defect("blind-balance", "one slow worker", ("overloaded",), blind_balance),
 )

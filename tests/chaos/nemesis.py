@@ -42,6 +42,7 @@ class Nemesis:
         self.findings: Counter[str] = Counter()
         self.recoveries: list[float] = []
         self.stops: list[float] = []
+        self.notes: dict[str, str] = {}  # figures worth showing
 
     async def pause(self, shortest: float, longest: float) -> None:
         """Let it run for a while."""
@@ -76,10 +77,10 @@ class Nemesis:
             await asyncio.sleep(0.5)
         self.findings["not fenced"] += 1
 
-    async def stop_nexus(self) -> None:
+    async def stop_nexus(self, nexus: Part | None = None) -> None:
         """SIGTERM, wait for its end (at most 10 s is right), start it again."""
         self.count("nexus SIGTERM")
-        nexus, started = self.stack.nexus, time.monotonic()
+        nexus, started = nexus or self.stack.nexus, time.monotonic()
         nexus.signal(signal.SIGTERM)
         ended = await asyncio.to_thread(nexus.wait, 20)
         self.stops.append(time.monotonic() - started if ended else 60.0)
@@ -87,12 +88,13 @@ class Nemesis:
         nexus.start()
         await self._serving()
 
-    async def kill_nexus(self) -> None:
+    async def kill_nexus(self, nexus: Part | None = None) -> None:
         """kill -9 and start again."""
         self.count("nexus kill -9")
-        await asyncio.to_thread(self.stack.nexus.kill)
+        nexus = nexus or self.stack.nexus
+        await asyncio.to_thread(nexus.kill)
         await self.pause(0.0, 0.5)
-        self.stack.nexus.start()
+        nexus.start()
         await self._serving()
 
     async def kill_valkey(self) -> float:

@@ -71,6 +71,8 @@ class Oracle:
     closes: int = 0  # links that were closed in order
     in_the_air: int = 0  # how many events were unanswered when their link broke
     doomed: set[int] = field(default_factory=set)  # their handlers fail: they must become dead letters
+    barred: set[int] = field(default_factory=set)  # their senders are blocked: nobody may see them
+    late: set[int] = field(default_factory=set)  # answered when the bot could not say any more that it did it
     taken: set[int] = field(default_factory=set)  # another hand settled them: they must not be answered any more
 
     def say(self, bot: int, conversation: str, style: Style = lambda _: "") -> Said:
@@ -98,7 +100,7 @@ class Oracle:
 
     def waiting(self) -> int:
         """How many replies are owed for certain."""
-        excused = self.doomed | self.taken
+        excused = self.doomed | self.taken | self.barred
         return sum(said.fate is Fate.WAITING and said.number not in excused for said in self.said.values())
 
     def fates(self) -> Counter[Fate]:

@@ -17,12 +17,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import redis
 from tests.chaos.bots import Crowd
 from tests.chaos.checker import Allowance, Verdict, check
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.oracle import Oracle, Style, read_starts
-from tests.chaos.stack import TOKEN, Stack
+from tests.chaos.stack import TOKEN, Shape, Stack
 
 MOST_RECOVERY = 5.0
 MOST_STOPPING = 10.0
@@ -41,8 +42,12 @@ def busy(rng: random.Random) -> Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """One kind of trouble. `quick` and `full` say how many blows; `events` is the least that must be said in `full`."""
+class Phase(Shape):
+    """One kind of trouble.
+
+    `quick` and `full` say how many blows; `events` is the least that must be said in `full`. Bots say as much as they
+    are allowed to, or `rate` events a second in all.
+    """
 
     name: str
     promise: str
@@ -52,10 +57,9 @@ class Phase:
     allowance: Allowance = field(default_factory=Allowance)
     events: int = 0
     style: Callable[[random.Random], Style] = busy
-    workers: int = 4
-    concurrency: int = 8
-    nexuses: int = 1
-    proxied: bool = False
+    bots: int = 8
+    conversations: int = 12
+    rate: float = 0.0
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ class Result:
     seconds: float
     recovery: float | None = None
     kept: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 async def run(
@@ -85,15 +90,9 @@ async def run(
     `patience`: after so many seconds without a reply what is owed will not come.
     """
     rng = random.Random(f"{seed} {phase.name}")
-    stack = Stack(
-        workers=phase.workers,
-        concurrency=phase.concurrency,
-        nexuses=phase.nexuses,
-        proxied=phase.proxied,
-        defect=defect,
-    )
+    stack = await asyncio.to_thread(Stack, phase, defect=defect)
     oracle = Oracle()
-    crowd = Crowd(oracle, rng, phase.style(rng), bots=8, conversations=12)
+    crowd = Crowd(oracle, rng, phase.style(rng), phase.bots, phase.conversations)
     nemesis = Nemesis(stack, rng)
     started = time.monotonic()
     verdict = Verdict()
@@ -101,24 +100,25 @@ async def run(
         await stack.start()
         crowd.dial(stack.url, TOKEN)
         await crowd.all_online()
-        crowd.speak()
+        crowd.chat(phase.rate) if phase.rate else crowd.speak()
         await asyncio.sleep(2)
         await phase.strike(nemesis, crowd, phase.full if full else phase.quick)
         while full and len(oracle.said) < phase.events:
             await asyncio.sleep(0.2)
         verdict = await judge(stack, crowd, phase.allowance, patience)
         _judge_times(nemesis, verdict)
-        verdict.findings = nemesis.findings
-        for finding, count in nemesis.findings.items():
+        verdict.findings = +nemesis.findings
+        for finding, count in verdict.findings.items():
             verdict.blame(f"{finding}: {count}")
-    except (RuntimeError, TimeoutError, redis.RedisError) as error:
+    except (RuntimeError, TimeoutError, redis.RedisError, httpx.HTTPError) as error:
         verdict.blame(f"{type(error).__name__}: {error}")
     finally:
         await crowd.close()
         kept = _keep(stack, oracle, keep) if keep and verdict.problems else ""
         await stack.stop(keep=bool(kept))
     recovery = max(nemesis.recoveries, default=None)
-    return Result(phase.name, seed, verdict, nemesis.strikes, time.monotonic() - started, recovery, kept)
+    seconds = time.monotonic() - started
+    return Result(phase.name, seed, verdict, nemesis.strikes, seconds, recovery, kept, nemesis.notes)
 
 
 async def judge(stack: Stack, crowd: Crowd, allowance: Allowance, patience: float) -> Verdict:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from tests.chaos import strikes
+from tests.chaos import landing, outage, strikes, uneven
 from tests.chaos.checker import Allowance
 from tests.chaos.oracle import Style
 from tests.chaos.phases import Phase, busy
 
 NEXUS_STOPS = Allowance(may_lose_sends=True, replies_in_order=False)
 NEXUS_DIES = Allowance(may_cut=True, may_lose_sends=True, replies_in_order=False)
-ENGINE_DIES = Allowance(may_lose_sends=True)
+ENGINE_DIES = Allowance(may_lose_sends=True, may_double=True)
 
 
 def early(rng: random.Random) -> Style:
@@ -57,6 +57,40 @@ PHASES = (
     Phase("replies lost", "0 lost, 0 twice", strikes.lose_replies, 1, 10, ENGINE_DIES, proxied=True),
     Phase("nexus SIGTERM", "0 accepted lost, ends within 10 s", strikes.stop_nexus, 4, 100, NEXUS_STOPS),
     Phase("nexus kill -9", "0 confirmed lost", strikes.kill_nexus, 3, 50, NEXUS_DIES),
+    Phase(
+        "one slow worker",
+        "it gets under 15 % and is tried again, in order meanwhile",
+        uneven.slow_one_down,
+        quick=8,
+        full=60,
+        workers=3,
+        conversations=200,
+        rate=500,
+    ),
+    Phase(
+        "two nexuses balanced",
+        "100 bots on either: 0 accepted lost, 0 twice, REST acts on both",
+        landing.land_anywhere,
+        quick=2,
+        full=40,
+        allowance=NEXUS_DIES,
+        nexuses=2,
+        balanced=True,
+        console=True,
+        concurrency=16,
+        bots=100,
+        conversations=3,
+    ),
+    Phase(
+        "postgresql kill -9",
+        "0 lost, 0 delayed; REST says 503 and heals",
+        outage.lose_postgres,
+        quick=4,
+        full=60,
+        allowance=NEXUS_STOPS,
+        console=True,
+        rate=200,
+    ),
 )
 """The run itself."""
 

@@ -1,7 +1,6 @@
 """The real thing under test: Valkey, one nexus, some workers, each a process of its own, restarted as asked.
 
-Nothing of BotMatrix is imported here: parts are started by their commands, and looked at through Redis, as an operator
-would.
+Parts are started by their commands, and looked at through Redis and REST, as an operator would.
 """
 
 from __future__ import annotations
@@ -12,12 +11,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
 from bench.parts import ROOT, Part, Valkey, botmatrix, free_port, listening, source_path
+from tests.chaos.balancer import Balancer
 from tests.chaos.checker import Books
+from tests.chaos.console import Console
 from tests.chaos.proxy import Proxy
 
 TOKEN = "chaos-token-of-loopback"
@@ -26,26 +28,32 @@ PREFIX = "botmatrix:"
 Found = TypeVar("Found")
 
 
-class Stack:
-    """One deployment in a temporary folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a deployment is made of.
 
-    `defect` plants a fault in every part (see defects.py); `proxied` parts reach Valkey through `proxy`.
+    `proxied`: parts reach Valkey through a proxy; `balanced`: bots reach the nexuses through a TCP balancer; `console`:
+    there are PostgreSQL and a control process too.
     """
 
-    def __init__(
-        self,
-        *,
-        workers: int = 4,
-        concurrency: int = 8,
-        nexuses: int = 1,
-        proxied: bool = False,
-        defect: str = "",
-    ) -> None:
+    workers: int = 4
+    concurrency: int = 8
+    nexuses: int = 1
+    proxied: bool = False
+    balanced: bool = False
+    console: bool = False
+
+
+class Stack:
+    """One deployment in a temporary folder. `defect` plants a fault in every part (see defects.py)."""
+
+    def __init__(self, shape: Shape, *, defect: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bm-chaos-"))
-        self.ports = [free_port() for _ in range(nexuses)]
+        self.ports = [free_port() for _ in range(shape.nexuses)]
         self.valkey = Valkey(self.folder / "valkey")
         self.handled = self.folder / "handled.log"
-        self.proxy = Proxy(self.valkey.port) if proxied else None
+        self.proxy = Proxy(self.valkey.port) if shape.proxied else None
+        self.balancer = Balancer(self.ports) if shape.balanced else None
         self._defect = defect
         self._env = {
             **source_path(),
@@ -53,21 +61,23 @@ class Stack:
             "BOT_TOKEN": TOKEN,
             "WORKER_TOKEN": TOKEN,
             "PLUGIN_DIRS": str(ROOT / "tests/chaos/plugins"),
-            "WORKER_CONCURRENCY": str(concurrency),
+            "WORKER_CONCURRENCY": str(shape.concurrency),
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",
             "CHAOS_LOG": str(self.handled),
         }
+        self._console = Console(self.folder, self._env) if shape.console else None
+        self._env |= self._console.database if self._console else {}
         self.nexuses = [
             self._part(f"n{n}", "nexus", {"NEXUS_ID": f"n{n}", "WS_PORT": str(port)})
             for n, port in enumerate(self.ports, 1)
         ]
-        self.workers = [self._part(f"w{n}", "worker", {"WORKER_ID": f"w{n}"}) for n in range(1, workers + 1)]
+        self.workers = [self._part(f"w{n}", "worker", {"WORKER_ID": f"w{n}"}) for n in range(1, shape.workers + 1)]
 
     @property
     def url(self) -> str:
-        """Where bots dial the first nexus."""
-        return self.url_of(0)
+        """Where bots dial: the balancer, or the first nexus."""
+        return self.url_of(0) if self.balancer is None else gateway(self.balancer.port)
 
     @property
     def nexus(self) -> Part:
@@ -75,11 +85,22 @@ class Stack:
         return self.nexuses[0]
 
     @property
+    def console(self) -> Console:
+        """PostgreSQL and control. Raises `RuntimeError` where the shape has none."""
+        if self._console is None:
+            raise RuntimeError("this stack has no console")
+        return self._console
+
+    @property
     def parts(self) -> list[Part]:
-        return [*self.nexuses, *self.workers]
+        return [*self.nexuses, *self.workers, *([self._console.part] if self._console else [])]
 
     def url_of(self, nexus: int) -> str:
-        return f"ws://127.0.0.1:{self.ports[nexus]}/onebot/v11/ws"
+        return gateway(self.ports[nexus])
+
+    def slow(self, worker: Part) -> Path:
+        """While this file is there, the worker takes ten times as long for everything."""
+        return self.folder / f"slow-{worker.name}"
 
     def serving(self) -> bool:
         """Whether every nexus listens."""
@@ -91,18 +112,26 @@ class Stack:
         if self.proxy is not None:
             await self.proxy.start()
             self._env["REDIS_URL"] = self.valkey.url.replace(f":{self.valkey.port}/", f":{self.proxy.port}/")
-        for part in self.parts:
+        if self.balancer is not None:
+            await self.balancer.start()
+        console = asyncio.create_task(self._console.start()) if self._console else None
+        for part in (*self.nexuses, *self.workers):
             part.env.update(REDIS_URL=self._env["REDIS_URL"])
             part.start()
         await self.until(self.all_present, 30, "the parts did not start")
+        if console is not None:
+            await console
 
     async def stop(self, *, keep: bool = False) -> None:
         """End everything; `keep` leaves the folder with all logs."""
         for part in (*self.parts, self.valkey):
             part.resume()
         await asyncio.gather(*(asyncio.to_thread(part.stop) for part in self.parts))
-        if self.proxy is not None:
-            await self.proxy.close()
+        for helper in (self.proxy, self.balancer):
+            if helper is not None:
+                await helper.close()
+        if self._console is not None:
+            await self._console.stop()
         await asyncio.to_thread(self.valkey.kill)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -153,6 +182,11 @@ class Stack:
         return Part(name, argv, self.folder / f"{name}.log", env)
 
 
+def gateway(port: int) -> str:
+    """Where bots dial a nexus."""
+    return f"ws://127.0.0.1:{port}/onebot/v11/ws"
+
+
 def planted(defect: str, command: str) -> list[str]:
     """The command line of a part with a defect planted in it."""
     return [sys.executable, "-m", "tests.chaos.planted", defect, "--", command]
@@ -180,8 +214,17 @@ def _read_books(client: redis.Redis) -> Books:
         waiting=sum(lengths),
         unknown=stats.get("actions_unknown", 0),
         expired=stats.get("actions_expired", 0),
+        doubled=sum(_count_of(client, "action_twice")),
         dead_numbers=frozenset(_dead_numbers(client)),
     )
+
+
+def _count_of(client: redis.Redis, counter: str) -> Iterable[int]:
+    """What each nexus of this run, dead or alive, last said of one of its counters."""
+    incs: Any = client.smembers(PREFIX + "nexuses")
+    for inc in incs:
+        count: Any = client.hget(f"{PREFIX}nexus:{inc.decode()}", "count_" + counter)
+        yield int(count or 0)
 
 
 def _dead_numbers(client: redis.Redis) -> Iterable[int]:

@@ -108,6 +108,14 @@ class Keys:
         """Hash (24 h): state and result of an action."""
         return f"{self.prefix}act:{action_id}"
 
+    def ask(self, action_id: str) -> str:
+        """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
+        return f"{self.prefix}ask:{action_id}"
+
+    def plugin_store(self, plugin: str) -> str:
+        """Hash: key -> value and time limit, of one isolated plugin."""
+        return f"{self.prefix}plugin:{plugin}:store"
+
     def settled(self, nexus: str) -> str:
         """Channel: how many events of this nexus a lane settled, and when they were received."""
         return f"{self.prefix}settled:{nexus}"

@@ -13,9 +13,10 @@ from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Argument, Connection, ConnectionLost, open_connection
 from botmatrix.bus.envelope import FIELD, ActionEntry, encode
 from botmatrix.bus.keys import Keys, plain_id
-from botmatrix.bus.scripts import JOIN, RELEASE, RETIRE, SETTLE
+from botmatrix.bus.scripts import ASKED, JOIN, RELEASE, RETIRE, SETTLE
 from botmatrix.errors import Fenced
 
+KEEP_ASKED = 86_400
 SETTLED, FENCED, KEPT = b"s"[0], b"x"[0], b"k"[0]
 """Letters of a settlement: done; somebody else did it; acknowledged, but Redis refused something it sends."""
 
@@ -163,6 +164,12 @@ class Lanes:
             ("SREM", self._keys.suspects(lane.name), entry_id),
             ("HDEL", self._keys.deaths(lane.name), entry_id),
         )
+
+    async def asked(self, lane: Lane, ask_id: str) -> tuple[bytes, float]:
+        """The lane's last entry when a question was first asked, and how long ago that is (s; 0: just now)."""
+        keys = [self._keys.ask(ask_id), self._keys.lane(lane.name)]
+        after, elapsed_ms = await self._client.run(ASKED, keys, KEEP_ASKED)
+        return after, elapsed_ms / 1000
 
     async def release(self, lane: Lane) -> None:
         """Give the lane back at an orderly stop."""

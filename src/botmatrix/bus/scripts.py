@@ -43,8 +43,9 @@ CONFIGURE = _load("configure")
 HOT = _load("hot")
 REMEMBER = _load("remember")
 SWAP = _load("swap")
+ASKED = _load("asked")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
-    *(REMEMBER, SWAP),
+    *(REMEMBER, SWAP, ASKED),
 )

@@ -70,7 +70,6 @@ class Nexus:
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.hot = Hot(self._state, keys)
-        self.hot.follow(self._adjust)
         self.live = Live(self._state, keys)
         self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
@@ -79,6 +78,7 @@ class Nexus:
         self.follower = Follower(self.current, keys, self.inc)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
         self.router = Router(self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
+        self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.registry = Registry(
@@ -250,6 +250,7 @@ class Nexus:
 
     def _adjust(self, hot: Hot) -> None:
         self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
+        self.router.limits.adjust(hot.limits)
 
     def _claimed(self, bot: Bot) -> None:
         self.router.claimed(bot)

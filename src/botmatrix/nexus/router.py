@@ -12,6 +12,7 @@ from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
+from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
 from botmatrix.onebot.event import Event
 
@@ -25,6 +26,7 @@ class Router:
 
     def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
         self._core, self._rules = core, rules
+        self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -60,17 +62,23 @@ class Router:
     def _send(self, bot: Bot, event: Event, received_ms: int, *, park: bool = False) -> None:
         verdict = self._core.judge(bot, event)
         if verdict.blocked:
-            self._count_blocked(verdict.reason)
+            self._stopped(bot, event, received_ms, verdict.reason)
             return
+        if self.limits.are_on:
+            reason, detail = self.limits.stop(bot, event, received_ms)
+            if reason:
+                self._stopped(bot, event, received_ms, reason, detail)
+                return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
         if route is not None and route.blocked:
-            self._count_blocked("rule")
+            self._stopped(bot, event, received_ms, "rule", route.key)
         elif park:
             self._dispatcher.park(bot, event, received_ms, route)
         else:
             self._dispatcher.dispatch(bot, event, received_ms, route)
 
-    def _count_blocked(self, reason: str) -> None:
+    def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
+        """The event ends here: counted with its reason; `detail` says what exactly met it."""
         self.counters["blocked"] += 1
         self.counters["blocked_" + reason] += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, Literal, overload
 
 import msgspec
@@ -14,6 +14,7 @@ from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
+from botmatrix.sdk.ask import CANCEL, Answer, AskCancelled, NoAnswer, TooManyTries
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
@@ -208,6 +209,33 @@ class Context:
         """Send at once what was said so far."""
         await self.outbox.flush()
 
+    async def ask(
+        self,
+        prompt: Sendable,
+        *,
+        timeout: float = 60.0,
+        check: Callable[[str], Any] | None = None,
+        tries: int = 3,
+        cancel: Iterable[str] = CANCEL,
+    ) -> Answer:
+        """Say something and wait for the person's next message here, for `timeout` seconds.
+
+        `check` makes a value of its text, or raises `ValueError` (`BadAnswer` with words for the person): then it is
+        asked again, `tries` times in all. Raises `NoAnswer`, `AskCancelled`, `TooManyTries`, `TooManyQuestions`, all
+        of them `AskEnded`: a handler that lets them through ends, and the person is told.
+
+        Should the worker die meanwhile, the handler runs again from its start, wherever, and gets the same answers.
+        """
+        for _ in range(tries):
+            answer = await self._asked(prompt, timeout)
+            if answer.is_one_of(cancel):
+                raise AskCancelled
+            complaint = answer.complaint(check) if check else ""
+            if not complaint:
+                return answer
+            prompt = complaint
+        raise TooManyTries
+
     # -- how ----------------------------------------------------------------------------------------------
 
     def _say(self, bot: str, params: dict[str, Any], message: Sendable, now: bool) -> Awaitable[None] | Awaitable[str]:
@@ -245,6 +273,18 @@ class Context:
 
     def _entry(self, bot: str, action: str, params: dict[str, Any]) -> Any:
         return self.outbox.entry(bot, action, _encode(params))
+
+    async def _asked(self, prompt: Sendable, timeout: float) -> Answer:
+        question = await self._services.asking(self.trace_id, self.outbox.mark())
+        self.reply(prompt)
+        await self.outbox.flush()
+        found = await question.answer(timeout)
+        if found is None:
+            raise NoAnswer
+        answer = Answer(*found)
+        if (memory := self._services.sessions.memory).wanted:
+            memory.note(*found, answer.text)
+        return answer
 
     async def _message_id(self, entry: Any) -> str:
         data = await self._call(entry)

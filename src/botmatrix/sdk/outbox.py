@@ -31,9 +31,12 @@ class Outbox:
 
     def entry(self, bot: str, action: str, params: bytes) -> ActionEntry:
         """The next action. `exp` is set when it leaves, or by `expiring`."""
+        return ActionEntry(bot, self.mark(), action, msgspec.Raw(params), 0, "", self._event_id)
+
+    def mark(self) -> str:
+        """An id for something else that the handler does at this point."""
         ordinal, self._ordinal = self._ordinal, self._ordinal + 1
-        aid = blake2b(f"{self._base}{ordinal}".encode(), digest_size=12).hexdigest()
-        return ActionEntry(bot, aid, action, msgspec.Raw(params), 0, "", self._event_id)
+        return blake2b(f"{self._base}{ordinal}".encode(), digest_size=12).hexdigest()
 
     def expiring(self, entry: ActionEntry) -> ActionEntry:
         """The entry, with its time limit counted from now."""

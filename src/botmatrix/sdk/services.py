@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from botmatrix.bus.envelope import ActionEntry
+from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.clock import Clock
 from botmatrix.sdk.perm import Permission
@@ -30,6 +30,14 @@ class ActionResult(Protocol):
 
     @property
     def message(self) -> str: ...
+
+
+class Question(Protocol):
+    """A question that is about to leave."""
+
+    async def answer(self, timeout: float) -> tuple[Envelope, dict[str, Any]] | None:
+        """The person's next message in that conversation; None when none comes in so many seconds."""
+        ...
 
 
 class PluginSettings(Protocol):
@@ -67,6 +75,10 @@ class Services(Protocol):
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""
+        ...
+
+    async def asking(self, event_id: str, ask_id: str) -> Question:
+        """Before a question leaves: what is said from now on answers it. Raises `TooManyQuestions`."""
         ...
 
     async def post(self, entry: ActionEntry) -> object:

@@ -19,6 +19,8 @@ from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
+from botmatrix.worker.plugins.isolated.plugin import Isolation
+from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
 from botmatrix.worker.tally import Tally
@@ -48,10 +50,11 @@ async def run(current: Current) -> bool:
         links.sessions.memory.want()
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, clock, links, report.status)
-    host = Host(services)
+    storage = Storage(settings.redis_url, keys, clock, name=f"botmatrix-plugins-{inc}")
+    host = Host(services, Isolation(services, storage))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
-    services.catch_up = worker.catch_up
+    services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
     current.watch(services.take)
     follower = Follower(current, keys, inc)
     follower.on_restart = stop.set

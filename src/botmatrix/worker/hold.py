@@ -14,14 +14,15 @@ class Hold:
 
     `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in
     memory is blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and
-    `8 * concurrency` in all (the rest waits behind somebody's slow handler, or for Redis). `unanswered`: the answer
-    to a read got lost, so entries may be delivered to us that we don't know of.
+    `8 * concurrency` in all (the rest waits behind somebody's slow handler, or for Redis). `parked` of them don't
+    count: handlers that wait for an answer, and the answers they have. `unanswered`: the answer to a read got lost, so
+    entries may be delivered to us that we don't know of.
     """
 
     def __init__(self, lane: Lane, deaths: dict[bytes, int], concurrency: int) -> None:
         self.lane, self.deaths = lane, deaths
         self.entries: set[bytes] = set()
-        self.startable = 0
+        self.startable = self.parked = 0
         self.lost = False
         self.closing = False
         self.unanswered = False
@@ -36,7 +37,7 @@ class Hold:
 
     def room(self) -> int:
         """How many entries may be read now."""
-        return min(self._limit - self.startable, self._most - len(self.entries))
+        return min(self._limit - self.startable, self._most - len(self.entries) + self.parked)
 
     async def wait_for_room(self) -> None:
         """Until reading is worth a round trip, or the lane is lost."""

@@ -14,9 +14,11 @@ class Job:
 
     `key`: jobs of one serial key run strictly one after another. `alone`: workers died with this entry, so nothing else
     runs while it does. `give_up_at`: when it stops being tried again (monotonic s), None before its first retry.
+    `answers`: by the id of a question, the messages that answered it; they are settled with it. `rested`: for how long
+    (s) its handler waited for them.
     """
 
-    __slots__ = ("alone", "delivery", "envelope", "event", "give_up_at", "hold", "key")
+    __slots__ = ("alone", "answers", "delivery", "envelope", "event", "give_up_at", "hold", "key", "rested")
 
     def __init__(
         self, hold: Hold, delivery: Delivery, envelope: Envelope, event: dict[str, Any], key: str, *, alone: bool
@@ -24,7 +26,10 @@ class Job:
         self.hold, self.delivery, self.envelope, self.event = hold, delivery, envelope, event
         self.key, self.alone = key, alone
         self.give_up_at: float | None = None
+        self.answers: dict[str, Job] = {}
+        self.rested = 0.0
 
     def leave(self) -> None:
         """Leave memory without being settled: the entry will be delivered again."""
-        self.hold.forget((self.delivery.entry_id,))
+        self.hold.parked -= len(self.answers)
+        self.hold.forget([self.delivery.entry_id, *(job.delivery.entry_id for job in self.answers.values())])

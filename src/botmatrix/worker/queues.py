@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 from botmatrix.worker.hold import Hold
 from botmatrix.worker.job import Job
+
+
+class Listener(Protocol):
+    """What waits for a job of a busy key."""
+
+    @property
+    def hold(self) -> Hold:
+        """The lane that it comes from."""
+        ...
+
+    def wants(self, job: Job) -> bool:
+        """Whether this is the one."""
+        ...
+
+    def take(self, job: Job) -> None:
+        """Here it is: it is in no queue any more."""
+        ...
+
+    def lose(self) -> None:
+        """The lane was lost: it will not come."""
+        ...
 
 
 class SerialQueues:
@@ -20,12 +42,17 @@ class SerialQueues:
         self._ready: deque[Job] = deque()
         self._behind: dict[str, deque[Job] | None] = {}
         self._alone = False
+        self._listeners: dict[str, Listener] = {}
 
     def add(self, job: Job) -> None:
         """Append a job to its key."""
         if job.key not in self._behind:
             self._behind[job.key] = None
             self._make_ready(job)
+            return
+        listener = self._listeners.get(job.key)
+        if listener is not None and listener.wants(job):
+            listener.take(job)
             return
         queue = self._behind[job.key]
         if queue is None:
@@ -56,6 +83,41 @@ class SerialQueues:
         """A job that was taken will be tried again: its key stays busy, its slot is free."""
         self._stop(job)
 
+    def pause(self, job: Job) -> None:
+        """A job that was taken waits for something outside: its key stays busy, its slot is free, others may run."""
+        self._stop(job)
+        job.alone = False
+        job.hold.parked += 1
+
+    def resume(self, job: Job) -> None:
+        """What it waited for is there, or not to come."""
+        self.running += 1
+        job.hold.parked -= 1
+        job.hold.started()
+
+    def listen(self, key: str, listener: Listener) -> Job | None:
+        """Give the next job of a busy key that the listener wants to it; one that waits already is returned."""
+        if key in self._listeners:
+            raise RuntimeError("one question at a time")
+        queue = self._behind[key]
+        found = next((job for job in queue or () if listener.wants(job)), None)
+        if queue and found is not None:
+            queue.remove(found)
+        else:
+            self._listeners[key] = listener
+        return found
+
+    def put_back(self, job: Job) -> None:
+        """A job that a listener took and nobody has use for: it is the next of its busy key."""
+        queue = self._behind[job.key]
+        if queue is None:
+            queue = self._behind[job.key] = deque()
+        queue.appendleft(job)
+
+    def unlisten(self, key: str) -> None:
+        """Nobody listens any more."""
+        del self._listeners[key]
+
     def wake(self, job: Job) -> bool:
         """A sleeping job is ready again, before all others. False: its lane was lost meanwhile, so it made way."""
         if job.hold.lost:
@@ -68,6 +130,9 @@ class SerialQueues:
     def drop(self, hold: Hold) -> list[Job]:
         """Forget the jobs of a lane that have not started; returns them."""
         dropped: list[Job] = []
+        for listener in self._listeners.values():
+            if listener.hold is hold:
+                listener.lose()
         for queue in self._behind.values():
             if queue:
                 dropped += (job for job in queue if job.hold is hold)

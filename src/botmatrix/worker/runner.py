@@ -28,6 +28,8 @@ class Runner:
 
     def __init__(self, handler: Handler, lanes: Lanes, tally: Tally) -> None:
         self._handler, self._lanes, self._tally = handler, lanes, tally
+        self.running: dict[str, Job] = {}
+        """By event id."""
 
     async def run(self, job: Job) -> float | None:
         """Handle a job. None: it ended and will be settled; else the seconds after which to run it again.
@@ -61,8 +63,9 @@ class Runner:
         await patiently(lambda: self._lanes.acquit(job.hold.lane, job.delivery.entry_id), "acquit")
 
     async def _outcome(self, job: Job) -> Outcome:
-        envelope, started, tally = job.envelope, time.time(), self._tally
+        envelope, started, rested, tally = job.envelope, time.time(), job.rested, self._tally
         tally.in_flight += 1
+        self.running[envelope.id] = job
         try:
             outcome = await self._handler.handle(envelope, job.event)
         except asyncio.CancelledError:
@@ -75,10 +78,11 @@ class Runner:
             outcome = Dead(f"{type(error).__name__}: {error}"[:200])
         finally:
             tally.in_flight -= 1
+            self.running.pop(envelope.id, None)
         now = time.time()
-        taken = now - started
+        taken = now - started - (job.rested - rested)
         tally.handling.observe(taken, now)
-        tally.waiting.observe(max(0.0, started - envelope.t / 1000), now)
+        tally.waiting.observe(max(0.0, started - rested - envelope.t / 1000), now)
         if taken > LONG:
             await asyncio.sleep(0)  # it may have blocked the loop: let the timers run before the next job does
         return outcome
@@ -105,8 +109,12 @@ class Runner:
         reason = outcome.reason if isinstance(outcome, Dead) else ""
         self._tally.handled += 1
         self._tally.dead += bool(reason)
+        received = envelope.t + int(job.rested * 1000)  # waiting for a person is no slowness of this worker
         job.hold.settle(
             Settlement(
-                *(delivery.entry_id, envelope.nexus, envelope.t, outcome.actions), dead=reason, payload=delivery.payload
+                *(delivery.entry_id, envelope.nexus, received, outcome.actions), dead=reason, payload=delivery.payload
             )
         )
+        for answer in job.answers.values():
+            job.hold.parked -= 1
+            job.hold.settle(Settlement(answer.delivery.entry_id, answer.envelope.nexus, int(time.time() * 1000)))

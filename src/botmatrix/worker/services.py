@@ -10,6 +10,8 @@ from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
+from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.sdk.services import Question
 from botmatrix.worker.links import Links
 
 ANSWER_LIMIT = 30.0
@@ -30,6 +32,7 @@ class WorkerServices:
         self.sessions = links.sessions
         self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
+        self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
 
     def take(self, settings: Settings) -> None:
         """These settings are in force; plugins find bound users among the chat administrators."""
@@ -41,6 +44,10 @@ class WorkerServices:
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
+    async def asking(self, event_id: str, ask_id: str) -> Question:
+        """Before a question leaves. Raises `TooManyQuestions`, `EngineUnavailable`."""
+        return await self.ask(event_id, ask_id)
+
     async def post(self, entry: ActionEntry) -> str:
         """Enqueue once for its id; do not wait."""
         await self.catch_up()
@@ -49,6 +56,10 @@ class WorkerServices:
     def status(self) -> Mapping[str, Any]:
         """What the worker says of itself, for people."""
         return self._status()
+
+
+async def _nobody(_event_id: str, _ask_id: str) -> Question:
+    raise TooManyQuestions
 
 
 async def _at_once() -> None:

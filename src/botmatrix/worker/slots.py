@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botmatrix.worker.job import Job
 from botmatrix.worker.queues import SerialQueues
@@ -21,13 +24,15 @@ class Slots:
         self._idle: list[asyncio.Future[None]] = []
         self._sleeping: dict[Job, asyncio.TimerHandle] = {}
         self._quiet = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._surplus = 0
 
     async def run(self) -> None:
         """Handle jobs until cancelled; what was running then stays unsettled and is delivered again."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(self._size):
-                    group.create_task(self._slot(), name=f"slot-{number}")
+            async with asyncio.TaskGroup() as self._group:
+                for _ in range(self._size):
+                    self._start()
         finally:
             for job, timer in self._sleeping.items():
                 timer.cancel()
@@ -40,6 +45,21 @@ class Slots:
             if not waiter.done():
                 waiter.set_result(None)
 
+    @contextmanager
+    def lent(self, job: Job) -> Iterator[None]:
+        """For as long as the handler of this job waits for an answer, another slot works in its place."""
+        started = time.monotonic()
+        self._queues.pause(job)
+        self._start()
+        if not self._queues.running:
+            self._quiet.set()
+        try:
+            yield
+        finally:
+            job.rested += time.monotonic() - started
+            self._queues.resume(job)
+            self._surplus += 1
+
     async def quiet(self) -> None:
         """Until no handler runs."""
         while self._queues.running:
@@ -49,6 +69,10 @@ class Slots:
     async def _slot(self) -> None:
         queues, loop = self._queues, asyncio.get_running_loop()
         while True:
+            if self._surplus:
+                self._surplus -= 1
+                self.kick()
+                return
             job = queues.take()
             if job is None:
                 waiter = loop.create_future()
@@ -68,6 +92,10 @@ class Slots:
                 self._sleeping[job] = loop.call_later(again, self._wake, job)
             if not queues.running:
                 self._quiet.set()
+
+    def _start(self) -> None:
+        if self._group is not None:
+            self._group.create_task(self._slot(), name="slot")
 
     def _wake(self, job: Job) -> None:
         del self._sleeping[job]

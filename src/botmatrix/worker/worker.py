@@ -18,6 +18,7 @@ from botmatrix.bus.presence import Presence
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
+from botmatrix.worker.dialogues import Dialogues
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.heartbeat import Heartbeat
 from botmatrix.worker.intake import Intake
@@ -48,7 +49,9 @@ class Worker:
         self._lanes = Lanes(url, self._keys, inc)
         self._presence = Presence(url, self._keys, name=f"botmatrix-presence-{inc}")
         queues = SerialQueues()
-        self._slots = Slots(queues, Runner(handler, self._lanes, report.tally), options.concurrency)
+        runner = Runner(handler, self._lanes, report.tally)
+        self._slots = Slots(queues, runner, options.concurrency)
+        self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes)
         self._intake = Intake(handler, queues, self._slots, report.tally)
         self._consumer: Consumer | None = None
 

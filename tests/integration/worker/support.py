@@ -104,9 +104,13 @@ class Stage:
 
     async def until_settled(self, lane: str) -> None:
         """Wait until a lane is empty."""
+        await self.until_settled_but(lane, 0)
+
+    async def until_settled_but(self, lane: str, rest: int) -> None:
+        """Wait until so few entries are left on a lane."""
 
         async def settled() -> bool:
-            return int(await self.redis.call("XLEN", KEYS.lane(lane))) == 0
+            return int(await self.redis.call("XLEN", KEYS.lane(lane))) <= rest
 
         await until(settled)
 

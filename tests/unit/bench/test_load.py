@@ -25,7 +25,7 @@ def floor() -> Iterator[Case]:
 
 async def test_saturation_counts_round_trips_and_the_cpu_of_each_process(floor: Case) -> None:
     rate, cpu = await saturate(floor, seconds=1, bots=10, outstanding=4)
-    assert rate > 500
+    assert rate > 50
     assert set(cpu) == {"valkey", "nexus", "worker", "bots"}
     assert all(us > 0 for us in cpu.values())
 

@@ -31,6 +31,7 @@ def made_names() -> set[str]:
     arguments = {"inc": "{inc}", "nexus": "{inc}", "worker_id": "{id}", "name": "{id}", "lane": "{id}"}
     arguments |= {"digest": "{hash16}", "bot": "{platform}:{self_id}", "action_id": "{action id}"}
     arguments |= {"day_kind": "{day}:{kind}", "person": "{platform}:{user}", "conversation": "{conversation}"}
+    arguments["plugin"] = "{id}"
     names = {value for name, value in vars(KEYS).items() if name not in ("prefix", "results")}
     for name, method in inspect.getmembers(KEYS, inspect.ismethod):
         if not name.startswith("_"):

@@ -111,6 +111,36 @@ async def test_events_of_a_link_that_was_closed_in_order_are_owed(hub: Hub) -> N
     await crowd.close()
 
 
+async def test_a_bot_that_moves_is_owed_what_it_said_and_says_nothing_after_its_close(hub: Hub) -> None:
+    crowd = await speaking(hub, 1)
+    await until(lambda: len(hub.events) >= CONVERSATION_WINDOW)
+    crowd.hush()
+    crowd.bots[0].move()
+    hub.reply(hub.events[0])
+    await until(lambda: crowd.oracle.late == {1})
+    assert crowd.oracle.said[1].fate is Fate.ANSWERED
+    hub.links[0].send_close(picows.WSCloseCode.OK)
+    await until(lambda: len(hub.links) == 2)
+    assert (crowd.oracle.closes, crowd.oracle.cuts) == (1, 0)
+    assert crowd.oracle.waiting() == CONVERSATION_WINDOW - 1
+    await crowd.close()
+
+
+async def test_a_chat_has_its_rate_and_ends_when_hushed(hub: Hub) -> None:
+    crowd = crowd_of(200)
+    crowd.dial(hub.url, "token")
+    await crowd.all_online()
+    crowd.chat(rate=100)
+    await until(lambda: len(crowd.oracle.said) >= 30)
+    took = crowd.oracle.said[30].at - crowd.oracle.said[1].at
+    assert 0.1 < took < 1.0
+    crowd.hush()
+    said = len(crowd.oracle.said)
+    await asyncio.sleep(0.05)
+    assert len(crowd.oracle.said) == said
+    await crowd.close()
+
+
 async def test_a_bot_dials_again(hub: Hub) -> None:
     crowd = await speaking(hub, 1)
     hub.links[0].disconnect(graceful=False)

@@ -35,12 +35,12 @@ class History:
 
     def judge(
         self, allowance: Allowance = KILLS, *, done: int | None = None, dead: frozenset[int] = frozenset(),
-        accepted: int | None = None, waiting: int = 0, unknown: int = 0,
+        accepted: int | None = None, waiting: int = 0, unknown: int = 0, doubled: int = 0,
     ) -> Verdict:  # fmt: skip
         seen = len({start.number for start in self.starts} - dead)
         done = seen if done is None else done
         total = done + len(dead) + waiting if accepted is None else accepted
-        books = Books(total, done, len(dead), waiting, unknown=unknown, dead_numbers=dead)
+        books = Books(total, done, len(dead), waiting, unknown=unknown, doubled=doubled, dead_numbers=dead)
         return check(self.oracle, self.starts, books, allowance)
 
 
@@ -128,6 +128,32 @@ def test_an_event_that_another_hand_settled_may_be_silent_but_not_answered() -> 
     history.start(number)
     history.reply(number)
     assert history.judge(done=5).twice == 1
+
+
+def test_what_a_blocked_sender_says_is_owed_nothing_and_must_not_be_handled() -> None:
+    history = History()
+    number = history.say()
+    history.oracle.barred.add(number)
+    assert history.oracle.waiting() == 0
+    assert not history.judge().problems
+    history.start(number)
+    assert history.judge().problems
+
+
+def test_an_unknown_send_that_came_does_not_excuse_another_that_did_not() -> None:
+    history = History()
+    came, missing = history.say(), history.say(Fate.CUT)
+    for number in (came, missing):
+        history.start(number)
+    history.reply(came)
+    history.oracle.late.add(came)
+    assert history.judge(CUTS, unknown=1).lost == 1
+    assert history.judge(CUTS, unknown=2).lost == 0
+
+
+def test_an_action_given_to_a_nexus_twice_is_a_problem_unless_an_engine_died() -> None:
+    assert History().judge(doubled=1).problems
+    assert not History().judge(Allowance(may_double=True), doubled=1).problems
 
 
 def test_a_second_reply_is_seen() -> None:

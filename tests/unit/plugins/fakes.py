@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Platform:
     def __init__(self, redis_url: str) -> None:
         self.worker_id = "w1"
         self.clock = ManualClock()
+        self.asked = asyncio.Event()
+        self.listening: asyncio.Future[tuple[Envelope, dict[str, Any]] | None] | None = None
         self.times = Times()
         self.sessions = SessionBox(Client(redis_url, name="platform"), Keys(), lambda: self.times, self.clock)
         self.settings = Settings()
@@ -71,6 +74,14 @@ class Platform:
 
     def status(self) -> Mapping[str, Any]:
         return {"pool": "default"}
+
+    async def asking(self, event_id: str, ask_id: str) -> Platform:
+        return self
+
+    async def answer(self, timeout: float) -> tuple[Envelope, dict[str, Any]] | None:
+        self.listening = asyncio.get_running_loop().create_future()
+        self.asked.set()
+        return await self.listening
 
     async def close(self) -> None:
         """End the connection to Redis."""
@@ -131,6 +142,37 @@ class Room:
     async def say(self, text: Any, **fields: Any) -> list[str]:
         """Say something in the group; the texts of the buffered replies, as CQ."""
         return replies(await self.handle(message(text, **fields)))
+
+
+class Talk(Room):
+    """A room in which what is said next answers an open question; a handler that asks has done nothing more yet."""
+
+    _task: asyncio.Task[Outcome]
+
+    async def handle(self, event: dict[str, Any], id: str = "e" * 24) -> Outcome:
+        platform = self.platform
+        if platform.listening is None:
+            self._task = asyncio.create_task(super().handle(event, id))
+        else:
+            await self.answer((envelope(event, id), event))
+        return await self._next()
+
+    async def wait(self) -> Outcome:
+        """Nobody answers."""
+        await self.answer(None)
+        return await self._next()
+
+    async def answer(self, found: tuple[Envelope, dict[str, Any]] | None) -> None:
+        listening, self.platform.listening = self.platform.listening, None
+        self.platform.asked.clear()
+        assert listening is not None
+        listening.set_result(found)
+
+    async def _next(self) -> Outcome:
+        asked = asyncio.create_task(self.platform.asked.wait())
+        await asyncio.wait([self._task, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        return self._task.result() if self._task.done() else Done([])
 
 
 def actions(outcome: Outcome) -> list[ActionEntry]:

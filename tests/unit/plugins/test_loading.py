@@ -186,7 +186,7 @@ async def test_plugins_are_found_in_files_folders_and_packages(
     (package / "part.py").write_text("from botmatrix import Plugin\nplugin = Plugin('package')")
     described = tmp_path / "described"
     described.mkdir()
-    (described / "plugin.json").write_text('{"id": "described", "entry": "python main.py"}')
+    (described / "plugin.json").write_text('{"id": "described", "name": "Described"}')
     (described / "plugin.py").write_text("from botmatrix import Plugin\nmine = Plugin('described')")
     entry = EntryPoint("installed", "tests.unit.plugins.installed:plugin", sources.GROUP)
     monkeypatch.setattr(sources, "entry_points", lambda group: [entry] if group == sources.GROUP else [])
@@ -217,8 +217,8 @@ async def test_plugins_are_found_in_files_folders_and_packages(
     [
         ('{"id": "other"}', "plugin = Plugin('mine')", 'must say "id": "mine"'),
         ("{", "plugin = Plugin('mine')", "is no JSON"),
-        ("[]", "plugin = Plugin('mine')", 'must say "id": "mine"'),
-        ('{"id": "mine", "entry": "python main.py"}', None, "runs in a process of its own"),
+        ("[]", "plugin = Plugin('mine')", "must be one JSON object"),
+        ('{"id": "mine"}', None, "has no plugin.py"),
     ],
 )
 async def test_folder_whose_manifest_does_not_fit_is_refused_in_words(
@@ -241,3 +241,12 @@ async def test_administrators_plugin_takes_the_place_of_a_built_in(
     assert await Room(platform, host).say("/ping") == ["mine"]
     refused = [info for info in host.plugins if info.state is PluginState.FAILED]
     assert [info.source for info in refused] == ["built-in ping"]
+
+
+def test_the_highest_version_of_a_folder_of_versions_counts(tmp_path: Path) -> None:
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        folder = tmp_path / "many" / version
+        folder.mkdir(parents=True)
+        (folder / "plugin.json").write_text("{}")
+    (found, *_) = discover([tmp_path])
+    assert (found.name, found.path) == ("many", tmp_path / "many" / "1.10.0")

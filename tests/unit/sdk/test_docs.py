@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.plugins.fakes import Platform, Room, message, replies
+from tests.unit.plugins.fakes import Platform, Talk, message, replies
 
 from botmatrix.onebot.message import Message
 from botmatrix.worker.plugins.host import Host
@@ -46,10 +46,11 @@ async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: 
     info = await host.load(Source("file", path.stem, path))
     assert (info.state, info.error) == (PluginState.LOADED, "")
     answers: list[str] = []
+    talk = Talk(platform, host)
     for index, (who, said) in enumerate(turns(chat)):
         if who == "you":
             assert answers == []
-            answers = replies(await Room(platform, host).handle(message([], message=said), f"{index:024}"))
+            answers = replies(await talk.handle(message([], message=said), f"{index:024}"))
         elif who == "now":
             sent = [
                 Message.parse(params["message"]).to_cq() for action, params in platform.sent if action == "send_msg"

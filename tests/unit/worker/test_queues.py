@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,83 @@ def test_every_job_runs_once_and_each_key_in_order(plan: list[tuple[str, bool]],
         assert ran == [each for each in jobs if each.key == key]
     assert sum(map(len, started.values())) == len(jobs)
     assert owner.startable == 0
+
+
+class Ear:
+    """Wants jobs from a number on."""
+
+    def __init__(self, of: Hold, after: int) -> None:
+        self.hold, self._after = of, after
+        self.taken: list[Job] = []
+        self.lost = False
+
+    def wants(self, job: Job) -> bool:
+        return int(job.delivery.entry_id.split(b"-")[0]) > self._after
+
+    def take(self, job: Job) -> None:
+        self.taken.append(job)
+
+    def lose(self) -> None:
+        self.lost = True
+
+
+def test_a_paused_job_keeps_its_key_and_makes_room() -> None:
+    queues, owner = SerialQueues(), hold()
+    first, second = job("a", 1, of=owner, alone=True), job("b", 2, of=owner)
+    queues.add(first)
+    queues.add(second)
+    assert queues.take() is first
+    assert queues.take() is None
+    queues.pause(first)
+    assert queues.take() is second
+    queues.resume(first)
+    assert (queues.running, owner.parked, owner.startable) == (2, 0, 2)
+    for each in (first, second):
+        queues.done(each)
+    assert (queues.running, owner.startable, queues.startable()) == (0, 0, False)
+
+
+def test_a_listener_gets_the_next_job_of_its_key_that_it_wants() -> None:
+    queues, owner = SerialQueues(), hold()
+    asking, early, late, other = (job(key, n, of=owner) for n, key in enumerate("aaab"))
+    queues.add(asking)
+    queues.add(early)
+    queues.take()
+    ear = Ear(owner, after=1)
+    assert queues.listen("a", ear) is None
+    for each in (other, late):
+        queues.add(each)
+    assert ear.taken == [late]
+    queues.unlisten("a")
+    queues.put_back(late)
+    assert queues.take() is other
+    queues.done(asking)
+    assert queues.take() is late
+    queues.done(late)
+    assert queues.take() is early
+
+
+def test_what_waits_already_is_given_to_the_listener_at_once() -> None:
+    queues, owner = SerialQueues(), hold()
+    asking, early, late = (job("a", n, of=owner) for n in range(3))
+    for each in (asking, early, late):
+        queues.add(each)
+    queues.take()
+    assert queues.listen("a", Ear(owner, after=1)) is late
+    queues.done(asking)
+    assert queues.take() is early
+
+
+def test_one_key_has_one_listener_and_a_lost_lane_tells_it() -> None:
+    queues, owner = SerialQueues(), hold()
+    asking = job("a", 1, of=owner)
+    queues.add(asking)
+    queues.take()
+    ear = Ear(owner, after=1)
+    queues.listen("a", ear)
+    with pytest.raises(RuntimeError, match="one question"):
+        queues.listen("a", ear)
+    queues.drop(hold())
+    assert not ear.lost
+    queues.drop(owner)
+    assert ear.lost

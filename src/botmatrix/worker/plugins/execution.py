@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.arguments import UsageError, words
+from botmatrix.sdk.ask import AskEnded
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
@@ -18,8 +19,9 @@ from botmatrix.sdk.retry import Retry as RetryRequest
 from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
 from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
-from botmatrix.worker.plugins.table import Match
+from botmatrix.worker.plugins.table import Bound, Match
 from botmatrix.worker.plugins.threads import Threads
 
 _ENGINE_AWAY = timedelta(seconds=2)
@@ -60,13 +62,9 @@ class Executor:
         return ended
 
     async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
-        bound, handler = match.bound, match.bound.handler
+        bound = match.bound
         try:
-            work = self._start(handler, context, arguments)
-            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
-            if reply:
-                context.reply(reply)
-            return context.outbox.buffered
+            return await self._answer(bound, context, arguments)
         except RetryRequest as request:
             return Retry(request.after, request.reason or bound.name)
         except EngineUnavailable as error:
@@ -74,6 +72,11 @@ class Executor:
         except HandlerTimeout as error:
             bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_timeout: {bound.name}")
+        except PluginDown as error:
+            return Failure(f"plugin_down: {bound.name} {error}"[:200])
+        except PluginError as error:
+            bound.app.log.error("%s failed: %s (event %s)", bound.name, error, context.trace_id)
+            return Failure(f"handler_error: {bound.name} {error}"[:200], again=True)
         except PluginBlocked as error:
             said = "%s blocked the event loop and was interrupted (event %s)"
             bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
@@ -84,6 +87,17 @@ class Executor:
             kind = type(error).__name__
             bound.app.log.error("%s raised %s (event %s)", bound.name, kind, context.trace_id, exc_info=error)
             return Failure(f"handler_error: {bound.name} {kind}", again=True)
+
+    async def _answer(self, bound: Bound, context: Context, arguments: Arguments) -> list[ActionEntry]:
+        handler = bound.handler
+        try:
+            work = self._start(handler, context, arguments)
+            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
+        except AskEnded as ended:
+            reply = ended.said
+        if reply:
+            context.reply(reply)
+        return context.outbox.buffered
 
     def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
         positional, options = arguments

@@ -17,6 +17,9 @@ from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.execution import Executor, Failure
 from botmatrix.worker.plugins.info import PluginInfo
+from botmatrix.worker.plugins.isolated.asks import Ask
+from botmatrix.worker.plugins.isolated.exchange import PluginError
+from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
 from botmatrix.worker.plugins.runs import Run, Runs
 from botmatrix.worker.plugins.source import Source, discover
@@ -32,15 +35,16 @@ THREADS = 16
 class Host:
     """Runs the plugins whose triggers match an event; what they do wrong stays with them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, isolation: Isolation | None = None) -> None:
         self._services = services
+        self._isolation = isolation or Isolation(services)
         self._started = services.clock.monotonic()
         self._handled = 0
         self._table = Table()
         self._threads = Threads(THREADS)
         self._runs = Runs(services.clock)
         self._memory = services.sessions.memory
-        self._registry = Registry(services.settings, self._table, self._threads, self._memory)
+        self._registry = Registry(services.settings, self._table, self._threads, self._memory, self._isolation)
         self._executor = Executor(services, self, self._runs, self._threads)
 
     # -- plugins ------------------------------------------------------------------------------------------
@@ -67,6 +71,7 @@ class Host:
     async def close(self) -> None:
         """Unload all plugins, last loaded first."""
         await self._registry.close()
+        await self._isolation.close()
         self._threads.close()
 
     # -- running handlers ---------------------------------------------------------------------------------
@@ -106,8 +111,12 @@ class Host:
     # -- events -------------------------------------------------------------------------------------------
 
     def serial_key(self, envelope: Envelope, event: Mapping[str, Any]) -> str:
-        """What must run strictly one after another: one person's events in one conversation."""
-        return f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
+        """What must run strictly one after another: one person's events in one conversation.
+
+        A message that answers a question overtakes what waits behind the handler that asked.
+        """
+        key = f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
+        return f"{key}|answer" if self._isolation.asks.expects(envelope.bot, event, envelope.id) else key
 
     async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
         """Run the handlers that take this event, in order. Raises `CancelledError` only.
@@ -116,6 +125,8 @@ class Host:
         actions of the other plugins.
         """
         self._handled += 1
+        if (ask := self._isolation.asks.take(envelope.bot, event, envelope.id)) is not None:
+            return await self._answer(ask, envelope, event)
         matches = self._matches(envelope, event)
         if matches is None:
             matches = await self._quoting(envelope, event)
@@ -131,6 +142,14 @@ class Host:
                 kept.append((match.bound.app.id, ended))
         actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
         return Dead("; ".join(failures.values()), actions) if failures else Done(actions)
+
+    async def _answer(self, ask: Ask, envelope: Envelope, event: dict[str, Any]) -> Outcome:
+        """Only who asked hears the answer."""
+        try:
+            await ask.deliver(event, envelope.id)
+        except PluginError as error:
+            return Dead(f"plugin_down: {error}"[:200])
+        return Done()
 
     def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
         if actions:

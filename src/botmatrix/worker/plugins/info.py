@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from botmatrix.sdk.handler import Trigger
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import CommandInfo
+from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound
 
@@ -31,6 +33,8 @@ class PluginInfo(NamedTuple):
     error: str = ""
     description: str = ""
     permissions: tuple[str, ...] = ()
+    process: Mapping[str, Any] | None = None
+    """Of a plugin in a process of its own: state, pid, memory (bytes), restarts, what was refused, and more."""
 
 
 def loaded(plugin: Plugin, source: Source) -> PluginInfo:
@@ -44,6 +48,11 @@ def loaded(plugin: Plugin, source: Source) -> PluginInfo:
         description=plugin.description,
         permissions=tuple(sorted(plugin.permissions)),
     )
+
+
+def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:
+    """With what is known of its process now."""
+    return info._replace(process=figures.now(), error=figures.error)
 
 
 def absent(source: Source, state: PluginState, error: str = "") -> PluginInfo:

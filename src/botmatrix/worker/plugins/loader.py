@@ -64,7 +64,7 @@ def _file(path: Path) -> Path:
     for name in ("__init__.py", "plugin.py"):
         if (path / name).is_file():
             return path / name
-    raise LoadError(f"{path} has no plugin.py: a plugin that runs in a process of its own can't be loaded here")
+    raise LoadError(f'{path} has no plugin.py; a plugin in another language needs "entry" in its plugin.json')
 
 
 def _import_file(name: str, file: Path, scope: Scope) -> ModuleType:

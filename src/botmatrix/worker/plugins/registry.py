@@ -17,6 +17,8 @@ from botmatrix.sdk.services import PluginSettings
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
+from botmatrix.worker.plugins.isolated.manifest import runs_isolated
+from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
 from botmatrix.worker.plugins.source import Source
@@ -42,8 +44,11 @@ class _Loaded(NamedTuple):
 class Registry:
     """Loads and unloads plugins; what they register goes to the table, and leaves it again."""
 
-    def __init__(self, settings: PluginSettings, table: Table, threads: Threads, memory: Memory) -> None:
+    def __init__(
+        self, settings: PluginSettings, table: Table, threads: Threads, memory: Memory, isolation: Isolation
+    ) -> None:
         self._settings = settings
+        self._isolation = isolation
         self._table = table
         self._threads = threads
         self._memory = memory
@@ -54,7 +59,7 @@ class Registry:
     @property
     def infos(self) -> list[PluginInfo]:
         """Every plugin that was found, those that serve first."""
-        return [loaded.info for loaded in self._loaded.values()] + list(self._absent.values())
+        return [self._now(loaded.info) for loaded in self._loaded.values()] + list(self._absent.values())
 
     @property
     def ids(self) -> list[str]:
@@ -90,7 +95,10 @@ class Registry:
 
     async def _load(self, source: Source, scope: Scope) -> PluginInfo:
         self._refuse_disabled(source.name)
-        plugin = import_plugin(source, scope)
+        if source.path is not None and runs_isolated(source.path):
+            plugin = await self._isolation.load(source.path, scope)
+        else:
+            plugin = import_plugin(source, scope)
         self._refuse_disabled(plugin.id)
         if (other := self._loaded.get(plugin.id)) is not None:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
@@ -121,6 +129,10 @@ class Registry:
                 await function(app)
             else:
                 await self._threads.run(partial(function, app))
+
+    def _now(self, found: PluginInfo) -> PluginInfo:
+        isolated = self._isolation.plugins.get(found.id)
+        return info.with_process(found, isolated.figures) if isolated else found
 
     async def _without(self, source: Source, scope: Scope, state: PluginState, error: str = "") -> PluginInfo:
         await scope.close()

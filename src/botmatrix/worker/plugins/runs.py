@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import math
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 from botmatrix.clock import Clock
@@ -35,6 +39,23 @@ class Run:
         return expired
 
 
+_current: ContextVar[Run | None] = ContextVar("run", default=None)
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """The handler that runs here waits for a person: its time limit does not count meanwhile."""
+    run, started = _current.get(), time.monotonic()
+    if run is None:
+        yield
+        return
+    deadline, run.deadline = run.deadline, math.inf
+    try:
+        yield
+    finally:
+        run.deadline = deadline + time.monotonic() - started
+
+
 class Runs:
     """What runs, and the sweep over it."""
 
@@ -56,6 +77,7 @@ class Runs:
         started = self._clock.monotonic()
         run = Run(plugin, handler, started, started + timeout, task)
         self.running.add(run)
+        token = _current.set(run)
         try:
             return await work
         except asyncio.CancelledError:
@@ -63,6 +85,7 @@ class Runs:
                 raise HandlerTimeout(f"not done after {timeout:g} s") from None
             raise
         finally:
+            _current.reset(token)
             self.running.discard(run)
             if run.cancels:  # it was told to end, and ended some other way
                 run.end()

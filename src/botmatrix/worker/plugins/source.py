@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -34,6 +35,16 @@ def _in_folders(folders: Iterable[Path]) -> Iterator[Source]:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if _is_plugin(path):
                 yield Source("file", path.stem if path.is_file() else path.name, path)
+            elif versions := _versions(path):
+                yield Source("file", path.name, versions[-1])
+
+
+def _versions(path: Path) -> list[Path]:
+    """The folders `ID/VERSION` that hold a plugin, highest version last."""
+    if path.name.startswith((".", "_")) or not path.is_dir():
+        return []
+    found = [manifest.parent for manifest in path.glob("[!._]*/plugin.json")]
+    return sorted(found, key=lambda folder: ([int(part) for part in re.findall("[0-9]+", folder.name)], folder.name))
 
 
 def _is_plugin(path: Path) -> bool:

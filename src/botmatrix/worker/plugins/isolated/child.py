@@ -1,0 +1,163 @@
+"""One start of a plugin's process: its pipes, its log, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from botmatrix.worker.plugins.isolated import guard
+from botmatrix.worker.plugins.isolated.figures import Figures
+from botmatrix.worker.plugins.isolated.lines import Splitter
+from botmatrix.worker.plugins.isolated.manifest import Limits
+from botmatrix.worker.plugins.isolated.tap import Tap
+
+MOST_UNREAD = 4 << 20
+"""Bytes that may wait for a plugin to read them."""
+RATE, BURST = 8 << 20, 16 << 20
+"""Bytes a second that are read of a plugin's output, and how many at once."""
+MOST_JUNK = 32 << 20
+"""Bytes that are no answer, after which a process is ended."""
+CHUNK = 32 * 1024
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+NICE = 5
+
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMROOT")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start, and where. `env` comes on top of the few harmless variables of the worker's own."""
+
+    plugin: str
+    argv: Sequence[str]
+    folder: Path
+    limits: Limits
+    env: Mapping[str, str]
+
+
+class Child:
+    """A running process. `on_line` gets each line that begins with `{`; everything else is its log."""
+
+    def __init__(self, process: Process, figures: Figures, tap: Tap, on_line: Callable[[bytes], None]) -> None:
+        self._process, self._figures, self._tap, self._on_line = process, figures, tap, on_line
+        self._junk = 0
+        self._stopped_for = ""
+
+    @classmethod
+    async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], None]) -> Child:
+        """Start it behind its guard. Raises `OSError`."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", guard.__file__, json.dumps(_config(launch.limits)), *launch.argv),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=launch.folder,
+            env={**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env},
+            start_new_session=True,
+        )
+        return cls(process, figures, tap, on_line)
+
+    @property
+    def pid(self) -> int:
+        """Of the guard, which is the process group."""
+        return self._process.pid
+
+    def write(self, line: bytes) -> bool:
+        """Send a line; False when it is gone or does not read."""
+        stdin = self._process.stdin
+        if stdin is None or stdin.is_closing() or stdin.transport.get_write_buffer_size() > MOST_UNREAD:
+            return False
+        stdin.write(line)
+        return True
+
+    async def run(self) -> str:
+        """Until it has ended and its output is read: why it ended."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read_stdout(), name="plugin-stdout")
+                group.create_task(self._read_stderr(), name="plugin-stderr")
+                code = await self._process.wait()
+        finally:
+            self._kill_group()
+        return self._stopped_for or _reason(code, self._tap.last)
+
+    def stop(self, reason: str) -> None:
+        """Have it end: first kindly, after the grace by force. `run` returns when it has."""
+        self._stopped_for = self._stopped_for or reason
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    async def _read_stdout(self) -> None:
+        stdout, splitter = self._process.stdout, Splitter()
+        loop = asyncio.get_running_loop()
+        left, filled = float(BURST), loop.time()
+        while stdout is not None and (chunk := await stdout.read(CHUNK)):
+            before = self._junk
+            self._take(splitter, chunk)
+            if self._junk == before and splitter.skipping:
+                self._junk += len(chunk)
+            if self._junk > MOST_JUNK:
+                self.stop("floods its output")
+            now = loop.time()
+            left = min(BURST, left + (now - filled) * RATE) - len(chunk)
+            filled = now
+            if left < 0:
+                await asyncio.sleep(-left / RATE)
+
+    def _take(self, splitter: Splitter, chunk: bytes) -> None:
+        for line in splitter.feed(chunk):
+            if line.startswith(b"{"):
+                self._on_line(line)
+            else:
+                self._junk += len(line)
+                self._tap.line(line)
+        if splitter.too_long:
+            self._figures.lines["too_long"] += splitter.too_long
+            splitter.too_long = 0
+
+    async def _read_stderr(self) -> None:
+        stderr, splitter = self._process.stderr, Splitter(longest=64 * 1024)
+        while stderr is not None and (chunk := await stderr.read(CHUNK)):
+            for line in splitter.feed(chunk):
+                self._tap.line(line)
+            await asyncio.sleep(len(chunk) / RATE)
+
+    def _kill_group(self) -> None:
+        """The guard has seen to it; this is for the case that somebody killed the guard."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _config(limits: Limits) -> dict[str, object]:
+    memory = limits.memory_mb << 20
+    return {
+        "grace": GRACE,
+        "nice": NICE,
+        "memory": memory,
+        "cpu": limits.cpu,
+        "processes": limits.processes,
+        "rlimits": {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files, "RLIMIT_DATA": 4 * memory},
+    }
+
+
+def _reason(code: int, last: str) -> str:
+    said = {
+        guard.MEMORY: "used more memory than it may",
+        guard.CPU: "used more of the processor than it may",
+        guard.PROCESSES: "started more processes than it may",
+        guard.NO_START: "can't be started",
+    }.get(code)
+    if said is None:
+        said = f"was killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+    return f"{said}: {last}" if last else said

@@ -1,0 +1,137 @@
+"""What is asked of a plugin's process and not yet answered. Answers are matched by ids that only the host makes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botmatrix.worker.plugins.isolated import lines
+from botmatrix.worker.plugins.isolated.figures import Figures
+from botmatrix.worker.plugins.isolated.lines import Answer, BadLine, Hello
+
+REMEMBERED = 512
+"""Ids that were given up or need no answer, whose late answers are no forgeries."""
+
+
+class PluginError(Exception):
+    """The plugin said that it could not do it, or what it said can't be taken; says why."""
+
+
+class PluginDown(PluginError):
+    """The plugin's process is not there, ended while it worked on this, or does not answer."""
+
+
+class Pending:
+    """One message that waits for its answer, or for several."""
+
+    __slots__ = ("_answers", "_waiter", "id")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self._answers: deque[Answer | Exception] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, answer: Answer | Exception) -> None:
+        """What came for it."""
+        self._answers.append(answer)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self, timeout: float) -> Answer:
+        """The next answer. Raises `PluginDown`, and `TimeoutError` after so many seconds."""
+        if not self._answers:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._waiter
+            finally:
+                self._waiter = None
+        answer = self._answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Exchange:
+    """Sends lines through `write` and hands each answer to whoever asked; other lines are counted and dropped."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._pending: dict[str, Pending] = {}
+        self._numbers = itertools.count(1)
+        self._salt = secrets.token_hex(4)
+        self._gone: dict[str, None] = {}
+        self.write: Callable[[bytes], bool] | None = None
+        self.on_hello: Callable[[Hello], None] | None = None
+        self.heard = 0
+        """Valid answers so far; whoever waits sees by it that the process is alive."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages without an answer."""
+        return len(self._pending)
+
+    @contextmanager
+    def ask(self, name: str, payload: Mapping[str, Any], *, id: str, correlation_id: str = "") -> Iterator[Pending]:
+        """Send a message and wait for what it brings inside the block. Raises `PluginDown`, `PluginError`."""
+        pending = Pending(f"{id}-{self._salt}{next(self._numbers):x}")
+        self._send("event", pending.id, name, payload, correlation_id)
+        self._pending[pending.id] = pending
+        try:
+            yield pending
+        finally:
+            del self._pending[pending.id]
+            self._remember(pending.id)
+
+    def tell(self, kind: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
+        """Send a message that needs no answer; one that can't be sent is dropped."""
+        id = f"re-{self._salt}{next(self._numbers):x}"
+        self._remember(id)
+        try:
+            self._send(kind, id, name, payload, correlation_id)
+        except PluginError:
+            self._figures.lines["not_sent"] += 1
+
+    def received(self, line: bytes) -> None:
+        """A line of the process."""
+        try:
+            found = lines.read(line)
+        except BadLine as error:
+            self._figures.lines[error.reason] += 1
+            return
+        if isinstance(found, Hello):
+            if self.on_hello is not None:
+                self.on_hello(found)
+            return
+        pending = self._pending.get(found.id)
+        if pending is None:
+            self._figures.lines["late" if found.id in self._gone else "unknown_id"] += 1
+            return
+        self.heard += 1
+        pending.put(found)
+
+    def lost(self, reason: str) -> None:
+        """The process has ended: nobody will be answered."""
+        self.write = None
+        for pending in self._pending.values():
+            pending.put(PluginDown(reason))
+
+    def _send(self, kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
+        if self.write is None:
+            raise PluginDown(self._figures.error or "is not running")
+        try:
+            line = lines.message(kind, id, name, payload, correlation_id)
+        except BadLine:
+            raise PluginError("the event is too long for a line of 1 MiB") from None
+        if not self.write(line):
+            raise PluginDown("does not read what it is sent")
+
+    def _remember(self, id: str) -> None:
+        self._gone[id] = None
+        if len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]

@@ -1,0 +1,52 @@
+"""What is counted of one isolated plugin, for lists and for `/status`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import psutil
+
+
+class State(StrEnum):
+    """Where the process of a plugin stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """Crashed; started again after a pause."""
+    QUARANTINED = "quarantined"
+    """Crashed too often; not started again until it is loaded anew."""
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Figures:
+    """`lines`: bad ones by reason. `refused`: actions by name. `skipped`: events that met a plugin in quarantine."""
+
+    state: State = State.STARTING
+    pid: int = 0
+    events: int = 0
+    timeouts: int = 0
+    restarts: int = 0
+    skipped: int = 0
+    log_lines_dropped: int = 0
+    error: str = ""
+    lines: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def now(self) -> dict[str, Any]:
+        """All of it, with `memory` in bytes, of the process and all that it started."""
+        return {**asdict(self), "lines": dict(self.lines), "refused": dict(self.refused), "memory": _memory(self.pid)}
+
+
+def _memory(pid: int) -> int:
+    if not pid:
+        return 0
+    try:
+        guard = psutil.Process(pid)
+        return sum(process.memory_info().rss for process in guard.children(recursive=True))
+    except psutil.Error:
+        return 0

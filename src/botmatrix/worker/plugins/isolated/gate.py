@@ -1,0 +1,49 @@
+"""How many events a plugin may work on at once, so that one that hangs can't take every place of its worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginDown
+
+SILENCE = 0.25
+"""Seconds without an answer after which a full plugin takes nothing more."""
+
+
+class Gate:
+    """`size` places. Who comes when all are taken waits, as long as the plugin answers anything at all."""
+
+    def __init__(self, size: int, exchange: Exchange) -> None:
+        self._places = asyncio.Semaphore(size)
+        self._exchange = exchange
+
+    async def enter(self) -> None:
+        """Take a place. Raises `PluginDown`."""
+        while self._places.locked():
+            heard = self._exchange.heard
+            try:
+                async with asyncio.timeout(SILENCE):
+                    await self._places.acquire()
+                return
+            except TimeoutError:
+                if self._exchange.heard == heard:
+                    raise PluginDown("is busy and answers nothing") from None
+        await self._places.acquire()
+
+    @contextmanager
+    def place(self) -> Iterator[Callable[[], None]]:
+        """For the block that has entered. What it gives frees the place early; once only, whoever calls it."""
+        taken = True
+
+        def leave() -> None:
+            nonlocal taken
+            if taken:
+                taken = False
+                self._places.release()
+
+        try:
+            yield leave
+        finally:
+            leave()

@@ -1,0 +1,229 @@
+"""Stands between the worker and one plugin process; run as a script of its own (`python -I -S guard.py`).
+
+Nothing that the plugin starts outlives it: when the plugin ends, when it is told to stop (SIGTERM: the plugin gets
+SIGTERM, and SIGKILL after the grace), when a limit is passed, or when the worker dies in whatever way, the whole family
+is killed, grandchildren that left the process group included. It imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
+"""Exit codes that say which limit was passed, or that the program can't be started."""
+
+LOOK = 0.5
+"""Seconds between two looks at what the family uses."""
+WINDOW = 60.0
+"""Seconds over which the share of the processor is averaged."""
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def main(config: dict[str, Any], argv: list[str]) -> int:
+    """Run the program within its limits; the exit code to end with (128 + signal for a killed one)."""
+    worker = os.getppid()
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    wake = _signals()
+    plugin = _spawn(config, argv)
+    _detach()
+    family = Family(plugin, config)
+    stop_at: float | None = None
+    while not family.ended:
+        readable, _, _ = select.select([wake], [], [], LOOK)
+        told = _drain(wake) if readable else b""
+        family.reap()
+        now = time.monotonic()
+        if stop_at is None and (bytes([signal.SIGTERM]) in told or os.getppid() != worker):
+            stop_at = now + (config["grace"] if os.getppid() == worker else 0)
+            family.tell(signal.SIGTERM)
+        if stop_at is not None and now >= stop_at:
+            break
+        if family.passed_limit(now):
+            break
+    return family.end()
+
+
+class Family:
+    """The plugin's process and all that it started."""
+
+    def __init__(self, plugin: int, config: dict[str, Any]) -> None:
+        self.plugin, self._config = plugin, config
+        self.ended = False
+        self.code = 0
+        self._limit = 0
+        self._samples: list[tuple[float, float]] = []
+
+    def reap(self) -> None:
+        """Take the exit codes of those that ended; that of the plugin itself is kept."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.ended = True
+                return
+            if pid == 0:
+                return
+            if pid == self.plugin:
+                self.ended = True
+                code = os.waitstatus_to_exitcode(status)
+                self.code = 128 - code if code < 0 else code
+
+    def passed_limit(self, now: float) -> bool:
+        """Whether memory, processor or number of processes are more than allowed."""
+        members = list(_children(os.getpid()))
+        memory = sum(_resident(pid) for pid in members)
+        if memory > self._config["memory"]:
+            self._limit = MEMORY
+        elif len(members) > self._config["processes"]:
+            self._limit = PROCESSES
+        elif self._busy(now, sum(_cpu(pid) for pid in members)):
+            self._limit = CPU
+        return bool(self._limit)
+
+    def _busy(self, now: float, used: float) -> bool:
+        self._samples.append((now, used))
+        while self._samples[0][0] < now - WINDOW:
+            began, before = self._samples.pop(0)
+            if (used - before) / (now - began) > self._config["cpu"]:
+                return True
+        return False
+
+    def tell(self, number: int) -> None:
+        """Send the plugin a signal."""
+        try:
+            os.kill(self.plugin, number)
+        except ProcessLookupError:
+            self.ended = True
+
+    def end(self) -> int:
+        """Kill whoever is left, again until nobody is."""
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            left = list(descendants())
+            if not left:
+                break
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.005)
+            self.reap()
+        self.reap()
+        return self._limit or self.code
+
+
+def descendants() -> Iterator[int]:
+    """Everybody below this process; orphans come to it, as it is their reaper."""
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdecimal() and (fields := _stat(int(name))) and fields[0] != "Z":
+            parents.setdefault(int(fields[1]), []).append(int(name))
+    found = parents.get(os.getpid(), [])
+    for pid in found:
+        found += parents.get(pid, [])
+        yield pid
+
+
+def _children(pid: int) -> Iterator[int]:
+    """The same at less cost, which may miss who was born or orphaned just now: for looking only."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                for child in map(int, file.read().split()):
+                    yield child
+                    yield from _children(child)
+    except OSError:
+        return
+
+
+def _stat(pid: int) -> list[str]:
+    """What /proc says from the state on; empty when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().decode("ascii", "replace").rpartition(") ")[2].split()
+    except OSError:
+        return []
+
+
+def _resident(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[21]) * _PAGE if fields else 0
+
+
+def _cpu(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS if fields else 0.0
+
+
+def _spawn(config: dict[str, Any], argv: list[str]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        for kind, value in config["rlimits"].items():
+            _limit(getattr(resource, kind), value)
+        os.nice(config["nice"])
+        os.execvp(argv[0], argv)  # noqa: S606  no shell, on purpose
+    except OSError as error:
+        os.write(2, f"{argv[0]} can't be started: {error.strerror}\n".encode())
+    finally:
+        os._exit(NO_START)
+
+
+def _limit(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _detach() -> None:
+    """The pipes are the plugin's alone, so that each side sees when the other is gone."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+
+
+def _signals() -> int:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return reading
+
+
+def _drain(wake: int) -> bytes:
+    try:
+        return os.read(wake, 4096)
+    except BlockingIOError:
+        return b""
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux only; elsewhere the worker's death is noticed by looking."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1]), sys.argv[2:]))

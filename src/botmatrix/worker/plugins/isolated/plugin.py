@@ -1,0 +1,176 @@
+"""An isolated plugin as the host sees it: an ordinary `Plugin`, whose handlers ask its process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import re2
+
+from botmatrix.sdk.app import App
+from botmatrix.sdk.context import Context
+from botmatrix.sdk.plugin import Plugin
+from botmatrix.sdk.services import Services
+from botmatrix.worker.plugins.isolated import python
+from botmatrix.worker.plugins.isolated.asks import Asks
+from botmatrix.worker.plugins.isolated.broker import Broker
+from botmatrix.worker.plugins.isolated.child import Launch
+from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
+from botmatrix.worker.plugins.isolated.figures import Figures, State
+from botmatrix.worker.plugins.isolated.gate import Gate
+from botmatrix.worker.plugins.isolated.going import Going
+from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
+from botmatrix.worker.plugins.isolated.lines import Action
+from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest
+from botmatrix.worker.plugins.isolated.payload import event_payload
+from botmatrix.worker.plugins.isolated.storage import Storage
+from botmatrix.worker.plugins.loader import LoadError
+from botmatrix.worker.plugins.runs import HandlerTimeout
+from botmatrix.worker.plugins.scope import Scope
+
+DEEPEST = 4
+"""How many skills may call one another in a row."""
+FOREVER = 3600.0
+"""Limit (s) of a handler here; the plugin's own deadline is watched per answer."""
+
+
+class Isolation:
+    """What the isolated plugins of one worker share. Without `storage` they have none."""
+
+    def __init__(self, services: Services, storage: Storage | None = None, *, pace: Pace | None = None) -> None:
+        self.services, self.storage, self.pace = services, storage, pace or Pace()
+        self.asks = Asks()
+        self.plugins: dict[str, IsolatedPlugin] = {}
+
+    async def load(self, folder: Path, scope: Scope) -> Plugin:
+        """The plugin of a folder with `plugin.json`; it starts with its startup hook. Raises `LoadError`."""
+        manifest = read_manifest(folder)
+        argv = await python.argv(manifest, folder) if python.is_python(manifest) else manifest.argv(folder)
+        launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id})
+        isolated = IsolatedPlugin(self, manifest, launch)
+        scope.on_close_async(isolated.stop)
+        wanted = manifest.wanted
+        plugin = Plugin(manifest.id, manifest.name, manifest.version, permissions=wanted)
+        plugin.description = manifest.description
+        plugin.startup.append(partial(isolated.start, plugin))
+        return plugin
+
+    async def close(self) -> None:
+        """End what they share."""
+        if self.storage is not None:
+            await self.storage.close()
+
+
+class IsolatedPlugin:
+    """One plugin's process, its permissions, and what is under way with it."""
+
+    def __init__(self, isolation: Isolation, manifest: Manifest, launch: Launch) -> None:
+        self._isolation, self.manifest = isolation, manifest
+        self.id, self.timeout = manifest.id, manifest.timeout_ms / 1000
+        self.services, self.storage, self.asks = isolation.services, isolation.storage, isolation.asks
+        self.figures = Figures()
+        self.exchange = Exchange(self.figures)
+        self.broker = Broker(manifest.wanted)
+        self.keeper = Keeper(
+            *(launch, self.exchange, self.figures, isolation.services.clock),
+            pace=isolation.pace,
+            says_hello=python.is_python(manifest),
+        )
+        self._gate = Gate(manifest.max_concurrency, self.exchange)
+        self._log = logging.getLogger(f"botmatrix.plugin.{self.id}")
+
+    async def start(self, plugin: Plugin, _app: App) -> None:
+        """Start the process and say what makes it run. Raises `LoadError`."""
+        hello = await self.keeper.start()
+        self._isolation.plugins[self.id] = self
+        declare(plugin, hello.events if hello else self.manifest.events, self.manifest.intents, self.handle)
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._isolation.plugins.get(self.id) is self:
+            del self._isolation.plugins[self.id]
+        await self.keeper.stop()
+
+    async def handle(self, name: str, ctx: Context) -> None:
+        """Have the process handle an event. Raises `PluginError`, `HandlerTimeout`."""
+        if self.figures.state is State.QUARANTINED:
+            self.figures.skipped += 1
+            return
+        self.figures.events += 1
+        payload = event_payload(ctx.bot, ctx.event, self.services.settings, ctx.trace_id)
+        if name.startswith("intent_"):
+            payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
+        await self._ask(name, payload, ctx, 0)
+
+    async def call_skill(self, target: str, skill: str, params: Mapping[str, Any], ctx: Context, depth: int) -> Any:
+        """Have another plugin do something in the same event; its result. Raises `PluginError`."""
+        other = self._isolation.plugins.get(target)
+        if other is None or depth > DEEPEST:
+            reason = "skills call one another too deep" if other else f"there is no plugin {target[:64]!r} here"
+            raise PluginError(reason)
+        given = params.get("payload")
+        if not isinstance(given, dict):
+            given = {key: value for key, value in params.items() if key not in ("plugin_id", "skill")}
+        payload = event_payload(ctx.bot, ctx.event, self.services.settings, ctx.trace_id)
+        payload |= {"caller_id": self.id, "skill": skill, "payload": given, "params": given}
+        try:
+            return await other._ask(f"skill_{skill[:64]}", payload, ctx, depth)
+        except HandlerTimeout as error:
+            raise PluginError(str(error)) from None
+
+    def refused(self, action: Action, reason: str) -> None:
+        """Count an action that was not done."""
+        name = action.type[:64]
+        if len(self.figures.refused) < 100 or name in self.figures.refused:
+            self.figures.refused[name] += 1
+            if self.figures.refused[name] == 1:
+                self._log.warning("refused: %s", reason)
+
+    async def _ask(self, name: str, payload: Mapping[str, Any], ctx: Context, depth: int) -> Any:
+        await self._gate.enter()
+        with self._gate.place() as leave:
+            going = Going(self, ctx, leave, depth)
+            with self.exchange.ask(name, payload, id=ctx.trace_id) as pending:
+                await going.run(pending)
+            return going.result
+
+
+Handle = Callable[[str, Context], Awaitable[None]]
+
+
+def declare(plugin: Plugin, events: Iterable[str], intents: Iterable[Intent], handle: Handle) -> None:
+    """Register a handler for each event and intent of a manifest. Raises `LoadError` for an expression."""
+    wanted = set(events)
+    for name, register in (
+        ("on_message", plugin.on_message(timeout=FOREVER)),
+        ("on_notice", plugin.on_notice(timeout=FOREVER)),
+        ("on_request", plugin.on_request(timeout=FOREVER)),
+    ):
+        if name in wanted or "*" in wanted:
+            register(_handler(name, handle))
+    for intent in intents:
+        name = f"intent_{intent.name}"
+        plugin.on_message(_expression(intent), timeout=FOREVER)(_handler(name, handle))
+
+
+def _handler(name: str, handle: Handle) -> Callable[[Context], Awaitable[None]]:
+    async def ask(ctx: Context) -> None:
+        await handle(name, ctx)
+
+    ask.__name__ = name
+    return ask
+
+
+def _expression(intent: Intent) -> Any:
+    """Linear in time, whoever wrote it."""
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    parts = [re2.escape(word) for word in intent.keywords] + ([f"(?:{intent.regex})"] if intent.regex else [])
+    try:
+        return cast("Any", re2.compile("|".join(parts) or "$.", options))
+    except re2.error as error:
+        raise LoadError(f"plugin.json: intent {intent.name}: regex: {error}") from None

@@ -1,0 +1,301 @@
+"""Plugins that do their worst: the host goes on, other plugins answer, and each event has an outcome with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.integration.plugins.children import ECHO, write_isolated
+from tests.integration.plugins.conftest import Open
+from tests.integration.plugins.test_isolated import process
+from tests.unit.plugins.fakes import message, replies, write_plugin
+
+from botmatrix.worker.outcome import Dead, Done, Outcome
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.info import PluginState
+
+QUICK = {"timeout_ms": 300}
+PATIENT = {"timeout_ms": 20_000}
+OTHER = """
+    @plugin.command("other", block=False)
+    async def other(ctx): return "fine"
+"""
+
+
+async def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def longest_pause(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What the work gives, and for how long (s) the loop stood still at most meanwhile."""
+    loop, longest = asyncio.get_running_loop(), 0.0
+    task = asyncio.ensure_future(work())
+    while not task.done():
+        before = loop.time()
+        await asyncio.sleep(0.005)
+        longest = max(longest, loop.time() - before - 0.005)
+    return task.result(), longest
+
+
+def reason(outcome: Outcome) -> str:
+    assert isinstance(outcome, Dead)
+    return outcome.reason
+
+
+# What happens to the event that such a plugin gets; the loop is never held, and the others answer.
+WORST: dict[str, tuple[str, dict[str, Any], str]] = {
+    "endless loop": ("for m in messages():\n    while True: pass", QUICK, "handler_timeout"),
+    "sleep": ("for m in messages(): time.sleep(600)", QUICK, "handler_timeout"),
+    "segfault": ("for m in messages(): os.kill(os.getpid(), 11)", {}, "plugin_down: mine.on_message was killed by"),
+    "kills itself": ("for m in messages(): os.kill(os.getpid(), 9)", {}, "plugin_down"),
+    "exits at once": ("for m in messages(): sys.exit(3)", {}, "exit code 3"),
+    "never reads": ("time.sleep(600)", QUICK, "handler_timeout"),
+    "closes stdin": ("os.close(0); time.sleep(600)", QUICK, "mine"),
+    "closes stdout": ("os.close(1); time.sleep(600)", QUICK, "mine"),
+    "one GiB of lines": ("for m in messages():\n    while True: print('x' * 1000)", PATIENT, "floods its output"),
+    "a line of 100 MB": (
+        "for m in messages():\n    sys.stdout.write('{' + 'x' * 100_000_000 + chr(10)); sys.stdout.flush()",
+        PATIENT,
+        "floods its output",
+    ),
+    "no end of line": ("for m in messages():\n    while True: sys.stdout.write('{' * 100000)", PATIENT, "floods"),
+    "floods stderr": ("for m in messages():\n    while True: print('x' * 1000, file=sys.stderr)", QUICK, "timeout"),
+    "bad JSON": ("for m in messages(): print('{not json'); sys.stdout.flush()", QUICK, "handler_timeout"),
+    "no answer": ("for m in messages(): say(hello='you')", QUICK, "handler_timeout"),
+    "wrong types": ("for m in messages(): say(id=m['id'], ok='yes', actions='all')", QUICK, "handler_timeout"),
+    "deep JSON": ("for m in messages(): print('{\"a\":' * 100000); sys.stdout.flush()", QUICK, "handler_timeout"),
+    "forged ids": ("for m in messages(): say(id='a' * 24, ok=True, actions=[text('x')])", QUICK, "handler_timeout"),
+    "memory leak": (
+        "kept = []\nfor m in messages():\n    while True: kept.append(b'x' * 1_000_000); time.sleep(0.01)",
+        {"limits": {"memory_mb": 64}, **PATIENT},
+        "more memory than it may",
+    ),
+    "fast memory leak": (
+        "kept = []\nfor m in messages():\n    while True: kept.append(b'x' * 1_000_000)",
+        {"limits": {"memory_mb": 64}, **PATIENT},
+        "plugin_down",
+    ),
+    "fork bomb": (
+        "for m in messages():\n    for _ in range(40):\n        if os.fork() == 0: time.sleep(60)\n    time.sleep(60)",
+        {"limits": {"processes": 8}, **PATIENT},
+        "more processes than it may",
+    ),
+    "many open files": (
+        "for m in messages():\n    kept = [open('/dev/null') for _ in range(500)]",
+        {"limits": {"open_files": 64}},
+        "exit code 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WORST)
+async def test_the_worst_of_plugins_hurts_its_own_events_only(
+    open_room: Open, host: Host, tmp_path: Path, kind: str
+) -> None:
+    code, manifest, expected = WORST[kind]
+    await host.load(write_plugin(tmp_path, OTHER, "other"))
+    room = await open_room(code, **manifest)
+    outcome, pause = await longest_pause(lambda: room.handle(message("/other")))
+    assert replies(outcome) == ["fine"]
+    assert expected in reason(outcome), reason(outcome)
+    assert pause < 0.25
+    family = process(host)["pid"]
+    await host.unload("mine")
+    assert not family or gone(family)
+
+
+async def test_a_forged_id_of_another_event_is_not_taken(open_room: Open, host: Host) -> None:
+    room = await open_room("for m in messages(): say(id='a' * 24, ok=True, actions=[text('x')])", **QUICK)
+    await room.handle(message("x"))
+    assert process(host)["lines"] == {"unknown_id": 1}
+
+
+async def test_a_late_answer_is_dropped_and_counted(open_room: Open, host: Host) -> None:
+    room = await open_room(
+        """
+        import threading
+        def late(m):
+            time.sleep(0.8)
+            reply(m, "late")
+        for m in messages():
+            if m["payload"]["text"] == "slow":
+                threading.Thread(target=late, args=(m,)).start()
+            else:
+                reply(m, "quick")
+        """,
+        timeout_ms=500,
+    )
+    while await room.say("x") != ["quick"]:  # until it has started
+        await asyncio.sleep(0.05)
+    pid = process(host)["pid"]
+    slow = asyncio.create_task(room.handle(message("slow", user_id=1), "a" * 24))
+    await asyncio.sleep(0.1)
+    assert await room.say("x") == ["quick"]  # it lives, so it is not killed for one slow event
+    assert "handler_timeout" in reason(await slow)
+    before = process(host)["lines"].get("late", 0)
+    await until(lambda: process(host)["lines"].get("late", 0) == before + 1)
+    assert process(host)["pid"] == pid
+
+
+async def test_more_actions_than_a_hundred_are_refused(open_room: Open, host: Host) -> None:
+    room = await open_room("for m in messages(): reply(m, *['x'] * 10_000)")
+    assert len(await room.say("x")) == 100
+    assert process(host)["refused"] == {"more than 100": 1}
+
+
+async def test_what_it_asks_for_without_a_grant_is_never_done(open_room: Open, host: Host) -> None:
+    everything = ["set_group_kick", "set_restart", ".handle_quick_operation", "call_skill", "storage.drop", "a b"]
+    room = await open_room(
+        f"""
+        for m in messages():
+            say(id=m["id"], ok=True, actions=[{{"type": t, "target": "5", "target_id": "456"}} for t in {everything}])
+        """
+    )
+    outcome = await room.handle(message("x"))
+    assert outcome == Done([])
+    assert process(host)["refused"] == dict.fromkeys(everything, 1)
+
+
+async def test_sigterm_that_is_ignored_is_followed_by_sigkill(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for m in messages(): reply(m, str(os.getpid()))
+        while True: time.sleep(1)
+    """)
+    (pid,) = await room.say("x")
+    await host.unload("mine")
+    assert gone(pid)
+
+
+async def test_grandchildren_that_left_the_group_are_killed_too(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        import subprocess
+        away = subprocess.Popen(["setsid", "sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE)
+        pid = away.stdout.readline().decode().strip()
+        for m in messages(): reply(m, pid)
+    """)
+    (pid,) = await room.say("x")
+    assert not gone(pid)
+    await host.unload("mine")
+    assert gone(pid)
+
+
+async def test_who_kills_its_guard_ends_itself(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        for m in messages():
+            reply(m, str(os.getpid()))
+            os.kill(os.getppid(), 9)
+            time.sleep(600)
+    """)
+    (pid,) = await room.say("x")
+    await until(lambda: gone(pid))
+    await until(lambda: process(host)["restarts"] == 1)
+
+
+async def test_no_secret_of_the_worker_is_in_its_environment(open_room: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:canary@127.0.0.1/0")
+    room = await open_room("for m in messages(): reply(m, json.dumps(dict(os.environ)))")
+    (said,) = await room.say("x")
+    assert "canary" not in said
+    assert "BOTMATRIX_PLUGIN" in said
+
+
+async def test_a_crashed_plugin_is_started_again(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        for m in messages():
+            if m["payload"]["text"] == "die": sys.exit(1)
+            reply(m, "alive")
+    """)
+    assert "plugin_down" in reason(await room.handle(message("die")))
+    await until(lambda: process(host)["state"] == "running" and process(host)["restarts"] == 1)
+    assert await room.say("x") == ["alive"]
+
+
+async def test_the_fifth_crash_in_ten_minutes_is_quarantine_and_events_go_on(open_room: Open, host: Host) -> None:
+    room = await open_room("""
+        for m in messages(): sys.exit(1)
+    """)
+    while process(host)["state"] != "quarantined":
+        await room.handle(message("x"))
+        await asyncio.sleep(0.02)
+    assert process(host)["restarts"] == 4
+    assert await room.handle(message("x")) == Done([])
+    assert process(host)["skipped"] == 1
+    assert process(host)["pid"] == 0
+    await host.unload("mine")
+
+
+async def test_a_plugin_that_hangs_does_not_take_every_place_of_the_worker(open_room: Open, host: Host) -> None:
+    room = await open_room("for m in messages(): time.sleep(600)", timeout_ms=3000, max_concurrency=4)
+    loop = asyncio.get_running_loop()
+    hung = [asyncio.create_task(room.handle(message("x", user_id=n), f"{n:024x}")) for n in range(4)]
+    await asyncio.sleep(0.05)
+    began = loop.time()
+    outcome = await room.handle(message("y", user_id=9), "f" * 24)
+    assert "busy and answers nothing" in reason(outcome)
+    assert loop.time() - began < 1
+    for task in hung:
+        task.cancel()
+    await asyncio.wait(hung)
+
+
+async def test_nothing_outlives_a_worker_that_is_killed(tmp_path: Path, redis_url: str) -> None:
+    """The whole family goes, though nobody was left to end it."""
+    source = write_isolated(tmp_path, "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '600'])\n" + ECHO)
+    program = f"""
+import asyncio, pathlib, sys
+from tests.unit.plugins.fakes import Platform
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.source import Source
+async def main():
+    host = Host(Platform({redis_url!r}))
+    info = await host.load(Source("file", "mine", pathlib.Path({str(source.path)!r})))
+    print(host.plugins[0].process["pid"], flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert worker.stdout is not None
+    guard = int(await worker.stdout.readline())
+    family = [guard, *_family(guard)]
+    assert len(family) >= 3
+    worker.send_signal(signal.SIGKILL)
+    await worker.wait()
+    await until(lambda: all(gone(pid) for pid in family))
+
+
+async def test_two_plugins_do_not_share_an_id(open_room: Open, host: Host, tmp_path: Path) -> None:
+    await open_room(ECHO)
+    info = await host.load(write_isolated(tmp_path, ECHO, "second", id="mine"))
+    assert info.state is PluginState.FAILED
+    assert "is taken" in info.error
+
+
+def _family(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def gone(pid: int | str) -> bool:
+    """Whether nobody runs under this number any more."""
+    return not Path(f"/proc/{pid}").exists() or _zombie(pid)
+
+
+def _zombie(pid: int | str) -> bool:
+    try:
+        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
