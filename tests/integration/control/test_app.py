@@ -155,6 +155,11 @@ include-name = "POST /api/admin/core"
 # Whether an expression can be used, no schema can say; and lists may be longer than a body.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 checks.negative_data_rejection.expected-statuses = ["400", "413", "422"]
+
+[[operations]]
+include-name = "POST /api/admin/config"
+# Which values a key takes is said in words, by GET.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 """
 
 
