@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from botmatrix.sdk.perm import Permission
     from botmatrix.sdk.perm import Permission as perm
     from botmatrix.sdk.plugin import Plugin
+    from botmatrix.sdk.rate import Rate, rate
     from botmatrix.sdk.retry import Retry
     from botmatrix.sdk.session import Heard, Session
 
@@ -58,6 +59,7 @@ __all__ = [
     "Node",
     "Permission",
     "Plugin",
+    "Rate",
     "Raw",
     "Record",
     "Reply",
@@ -69,6 +71,7 @@ __all__ = [
     "TooManyTries",
     "Video",
     "perm",
+    "rate",
 ]
 
 _HOMES = {
@@ -82,6 +85,7 @@ _HOMES = {
     "botmatrix.sdk.context": ("Context",),
     "botmatrix.sdk.perm": ("Permission",),
     "botmatrix.sdk.plugin": ("Plugin",),
+    "botmatrix.sdk.rate": ("Rate", "rate"),
     "botmatrix.sdk.retry": ("Retry",),
     "botmatrix.sdk.session": ("Heard", "Session"),
 }

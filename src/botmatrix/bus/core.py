@@ -7,19 +7,12 @@ from typing import Any, NamedTuple
 
 from botmatrix.bus.client import Client
 from botmatrix.bus.connection import Argument
+from botmatrix.bus.documents import DocumentBox, Place
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.scripts import CONFIGURE
 
 MOST_BLOCKED = 100
 KEEP_FIGURES = 3 * 86_400
 """Seconds that the figures of a day are kept."""
-
-
-class Kept(NamedTuple):
-    """The document as it stands in Redis. Versions rise by one with each change."""
-
-    version: int
-    document: bytes
 
 
 class Top(NamedTuple):
@@ -29,29 +22,12 @@ class Top(NamedTuple):
     messages: int
 
 
-class CoreBox:
+class CoreBox(DocumentBox):
     """Reads and writes over a connection of its owner's. Every method raises `EngineUnavailable`."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
-        self._client, self._keys = client, keys
-
-    async def read(self) -> Kept | None:
-        """The document; None when Redis has none, or none that can be told from its version."""
-        version, document = await self._client.call("MGET", self._keys.core_version, self._keys.core_config)
-        if not document or not (version or b"").isdigit():
-            return None
-        return Kept(int(version), document)
-
-    async def version(self) -> int:
-        """The version alone; 0 when there is none."""
-        version = await self._client.call("GET", self._keys.core_version)
-        return int(version) if (version or b"").isdigit() else 0
-
-    async def write(self, document: bytes, *, expected: int, version: int) -> bool:
-        """Put a document in place of version `expected` (or of none) and tell every nexus; False: it has changed."""
-        k = self._keys
-        keys = [k.core_version, k.core_config]
-        return bool(await self._client.run(CONFIGURE, keys, expected, version, document, k.core_changed))
+        super().__init__(client, Place(keys.core_version, keys.core_config, keys.core_changed))
+        self._keys = keys
 
     async def add(self, day: str, figures: dict[str, dict[str, int]], blocked: Sequence[bytes]) -> None:
         """Add to the figures of a day (`user`, `group`, `bot`, `reason` -> name -> count) and to the last blocked."""
@@ -87,7 +63,3 @@ class CoreBox:
         """The last that were blocked, newest first, each a JSON object."""
         found: list[bytes] = await self._client.call("LRANGE", self._keys.core_blocked, 0, MOST_BLOCKED - 1)
         return found
-
-    async def close(self) -> None:
-        """End the connection."""
-        await self._client.close()

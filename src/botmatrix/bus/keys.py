@@ -19,6 +19,11 @@ def plain_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text != PARKING
 
 
+def is_parking(lane: str) -> bool:
+    """Whether events wait there, be it the parking place or one for a routing rule's target (`wait:w7`)."""
+    return ":" in lane or lane == PARKING
+
+
 class Keys:
     """The names of one deployment. `prefix` ends with a colon."""
 
@@ -33,6 +38,7 @@ class Keys:
         self.dead = p + "dead"  # stream: dead letters
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
+        self.parkings = p + "queue:parkings"  # set: names of the parking places that rules' targets have of their own
         self.parking_owner = p + "queue:default:owner"  # string: the nexus that moves parked entries on
         self.events = p + "events"  # channel: accepted events, lossy
         self.presence_changed = p + "presence"  # channel: id of a worker whose presence was renewed
@@ -53,12 +59,16 @@ class Keys:
         self.config_ratelimit = p + "config:ratelimit"  # hash: hot configuration, limits
         self.config_ttl = p + "config:ttl"  # hash: hot configuration, times to live
         self.hot_changed = p + "config:changed"  # channel: the kind of hot configuration that was changed
+        self.groups_policies = p + "groups:policies"  # string: policies of groups with several bots, JSON
+        self.groups_version = p + "groups:version"  # string: their version; every nexus compares it
+        self.groups_changed = p + "groups:changed"  # channel: a new version of them
+        self.groups_heard = p + "groups:heard"  # hash: group and bot -> when the bot last heard something there
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:
-        """Stream of a lane; `PARKING` gives the parking place."""
-        return f"{self.prefix}queue:{name}" if name == PARKING else f"{self.prefix}queue:worker:{name}"
+        """Stream of a lane, or of a parking place (`is_parking`)."""
+        return f"{self.prefix}queue:{name}" if is_parking(name) else f"{self.prefix}queue:worker:{name}"
 
     def deaths(self, lane: str) -> str:
         """Hash: entry id -> how many workers died while it was delivered."""
@@ -96,6 +106,10 @@ class Keys:
         """String (7 days), JSON: group id -> name, as the bot's own list said last."""
         return f"{self.prefix}groups:{bot}"
 
+    def series(self, step: str) -> str:
+        """Stream: figures of the whole matrix, one entry for each step of so many seconds; its id is the moment."""
+        return f"{self.prefix}stats:series:{step}"
+
     def affinity(self, bot: str) -> str:
         """Hash (1 h): conversation -> lane."""
         return f"{self.prefix}aff:{bot}"
@@ -111,6 +125,10 @@ class Keys:
     def ask(self, action_id: str) -> str:
         """String (24 h): when a handler asked a question, and behind which entry of its lane the answers come."""
         return f"{self.prefix}ask:{action_id}"
+
+    def uses(self, limit: str) -> str:
+        """Set (as long as its cooldown or quota): ids of the events that used a handler with a limit."""
+        return f"{self.prefix}uses:{limit}"
 
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""

@@ -140,11 +140,12 @@ class Lanes:
             for action in item.actions:
                 args += (action.bot, encode(action))
             if item.nexus:
-                count = received.setdefault(item.nexus, [0, 0])
+                count = received.setdefault(item.nexus, [0, 0, 0])
                 count[0] += 1
                 count[1] += item.t
-        for nexus, (count_, total) in received.items():
-            args += (nexus, count_, total)
+                count[2] += bool(item.dead)
+        for nexus, (count_, total, dead) in received.items():
+            args += (nexus, count_, f"{total} {dead}" if dead else total)
         letters: bytes = await self._client.run(SETTLE, [k.lane(lane.name), k.dead, k.stats, k.orphans], *args)
         return letters
 

@@ -6,7 +6,7 @@ Written by the parts about themselves, read by anybody; nothing here is on the m
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,6 +191,11 @@ class Presence:
         oldest = time.time() - int(first[0][0].split(b"-")[0]) / 1000 if first else 0.0
         held = pending[0] if isinstance(pending, list) else 0
         return Queue(lane, inc, bool(inc) and bool(alive), length, held, max(0.0, oldest))
+
+
+def state_of(bot: Mapping[str, str], alive: set[str]) -> str:
+    """A bot's state as its nexus last wrote it; offline when that nexus is gone."""
+    return bot.get("state", "offline") if bot.get("nexus", "") in alive else "offline"
 
 
 def _text(flat: list[bytes] | ReplyError) -> dict[str, str]:

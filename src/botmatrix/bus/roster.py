@@ -36,8 +36,8 @@ class LaneView:
 
 
 async def read_lanes(client: Client, keys: Keys) -> list[LaneView]:
-    """Every lane, and the parking place. Raises `EngineUnavailable`, `ReplyError`."""
-    rows = await client.run(ROSTER, [keys.own], keys.prefix, keys.lease(""), PARKING)
+    """Every lane and every parking place. Raises `EngineUnavailable`, `ReplyError`."""
+    rows = await client.run(ROSTER, [keys.own, keys.parkings], keys.prefix, keys.lease(""), PARKING)
     return [_view(row) for row in rows]
 
 

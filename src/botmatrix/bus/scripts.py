@@ -41,11 +41,13 @@ FORWARD = _load("forward")
 RESCUE = _load("rescue")
 CONFIGURE = _load("configure")
 HOT = _load("hot")
+ONLINE = _load("online")
 REMEMBER = _load("remember")
 SWAP = _load("swap")
 ASKED = _load("asked")
+ALLOW = _load("allow")
 ALL = (
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
-    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT),
-    *(REMEMBER, SWAP, ASKED),
+    *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
+    *(REMEMBER, SWAP, ASKED, ALLOW),
 )

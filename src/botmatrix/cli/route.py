@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, run_async, say, show, table
-from botmatrix.cli.tables import caller
+from botmatrix.cli.tables import Note, tables_of
 from botmatrix.config import Settings
 from botmatrix.routing.rule import Rule, as_document, make_rule
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Routing rules: who is served by which worker.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(help="user_ID, group_ID, bot_ID or a bare id; * stands for anything.")]
-State = dict[str, Any] | None
 File = Annotated[Path, typer.Argument(help="A YAML file; - is standard input or output.")]
 
 
@@ -37,8 +36,8 @@ def list_rules(context: typer.Context, json: Json = False) -> None:
         async with book_of(settings) as (book, _):
             return list((await book.all()).values())
 
-    columns = ("key", "target", "priority", "fallback", "disabled")
-    defaults = {"priority": 0, "fallback": "balance", "disabled": False}
+    columns = ("key", "target", "priority", "fallback", "deliver", "disabled")
+    defaults = {"priority": 0, "fallback": "balance", "deliver": "one", "disabled": False}
     rows = [{**defaults, **as_document(rule)} for rule in run_async(look)]
     show(rows, columns, as_json=json, empty="There are no rules: every event is balanced in the default pool.")
 
@@ -47,13 +46,14 @@ def list_rules(context: typer.Context, json: Json = False) -> None:
 def set_rule(
     context: typer.Context,
     key: Key,
-    target: Annotated[str, typer.Argument(help="A worker's id, pool:NAME, or block.")],
+    target: Annotated[str, typer.Argument(help="A worker's id or pool:NAME, several with commas between, or block.")],
     priority: Annotated[int, typer.Option(help="The higher of two wildcards decides.")] = 0,
-    fallback: Annotated[str, typer.Option(help="While the target is away: balance or drop.")] = "balance",
+    fallback: Annotated[str, typer.Option(help="While the target is away: balance, wait or drop.")] = "balance",
+    deliver: Annotated[str, typer.Option(help="one of several targets gets it, or all a copy.")] = "one",
     disabled: Annotated[bool, typer.Option("--disabled", help="Keep the rule, but do not follow it.")] = False,
 ) -> None:
     """Make a rule, or change the one with this key."""
-    rule = make_rule(key, target, priority=priority, fallback=fallback, disabled=disabled)
+    rule = make_rule(key, target, priority=priority, fallback=fallback, deliver=deliver, disabled=disabled)
     settings = connected_settings(context, database=True)
 
     async def save() -> None:
@@ -96,10 +96,10 @@ def explain(
 
     async def ask() -> Explained:
         from botmatrix.bus.keys import Keys
-        from botmatrix.control.explain import explain_event
+        from botmatrix.control.explain import Explainer
 
         async with redis_of(settings) as redis:
-            return await explain_event(redis, Keys(), event, bot)
+            return await Explainer(redis, Keys()).explain(event, bot)
 
     _tell(run_async(ask), as_json=json)
 
@@ -162,31 +162,16 @@ def test_rules(
 
 
 @asynccontextmanager
-async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Callable[..., Awaitable[None]]]]:
-    """The routing rules of a matrix, and what writes a change of them into the operation log.
-
-    A database without tables gets them first. Raises `SchemaTooOld`, `SchemaTooNew`.
-    """
+async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Note]]:
+    """The routing rules of a matrix, and what writes a change of them into the operation log."""
     from botmatrix.bus.keys import Keys
     from botmatrix.bus.rules import RulesMirror
     from botmatrix.control.rules import RuleBook
-    from botmatrix.store.engine import Database
-    from botmatrix.store.migrate import ensure
-    from botmatrix.store.operations import Change, Operations
+    from botmatrix.store.operations import Operations
     from botmatrix.store.rules import StoredRules
 
-    await ensure(str(settings.database_url), part="cli")
-    database = Database(str(settings.database_url), part="cli")
-    operations = Operations(database)
-
-    async def note(what: str, key: str, *, before: State = None, after: State = None) -> None:
-        await operations.write(Change(caller(), "cli", what, key, before, after))
-
-    try:
-        async with redis_of(settings) as redis:
-            yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()), operations), note
-    finally:
-        await database.close()
+    async with tables_of(settings) as (database, note), redis_of(settings) as redis:
+        yield RuleBook(StoredRules(database), RulesMirror(redis, Keys()), Operations(database)), note
 
 
 @asynccontextmanager
@@ -215,11 +200,13 @@ def _tell(explained: Explained, *, as_json: bool) -> None:
 
         typer.echo(msgspec.json.encode(explained).decode())
         return
-    say(f"{explained.conversation}: {found.verdict}. {found.why[:1].upper()}{found.why[1:]}.")
+    why = explained.why
+    say(f"{explained.conversation}: {explained.verdict}. {why[:1].upper()}{why[1:]}.")
     lost = [[hit.rule.key, hit.rule.target, why] for hit, why in found.lost]
-    candidates = [[one.lane, one.pool, f"{one.score:.4f}"] for one in found.candidates]
-    for rows, columns in ((lost, ("lost", "target", "why")), (candidates, ("candidate", "pool", "score"))):
-        for line in table(rows, columns) if rows else ():
+    candidates = [[way.target, one.lane, one.pool, f"{one.score:.4f}"] for way in found.ways for one in way.candidates]
+    columns = ("target", "candidate", "pool", "score")
+    for rows, names in ((lost, ("lost", "target", "why")), (candidates, columns)):
+        for line in table(rows, names) if rows else ():
             say(line)
-    if explained.last_lane:
-        say(f"The conversation was last on {explained.last_lane}; it stays until everything of it there is settled.")
+    for lane in filter(None, explained.last_lanes):
+        say(f"The conversation was last on {lane}; it stays until everything of it there is settled.")

@@ -30,6 +30,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "bots": "Bots' own servers that the nexus dials.",
     "record_sessions": "Whether workers write what everybody said last to Redis, also when no plugin asks for it.",
     "max_frame": "The longest WebSocket message, in bytes.",
+    "audit_days": "Days that the operation log is kept.",
     "log_level": "The least severe messages that are logged.",
     "log_format": "Log lines for people (console) or for programs (json).",
 }

@@ -74,6 +74,7 @@ class Settings:
     disabled_plugins: tuple[str, ...]
     record_sessions: bool
     """Write the history of every person, even when no plugin of the worker asks for it."""
+    audit_days: int
     nexus_id: str
     command_prefixes: tuple[str, ...]
     chat_admins: tuple[str, ...]

@@ -56,6 +56,8 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
         asyncio.create_task(parts.restart.run(), name="restart"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
+        asyncio.create_task(parts.stats.run(), name="keep stats"),
+        asyncio.create_task(keep(parts, parts.retention.run), name="retention"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:
@@ -90,9 +92,9 @@ async def prepare(parts: Parts) -> None:
 
 
 async def keep_core(parts: Parts) -> None:
-    """Keep the judge's configuration the same in PostgreSQL and Redis, once there are tables."""
+    """Keep the documents the same in PostgreSQL and Redis, once there are tables."""
     await parts.schema_ready.wait()
-    await parts.core.run()
+    await asyncio.gather(parts.core.run(), parts.groups.run())
 
 
 async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -15,6 +15,7 @@ from botmatrix.control.api import (
     config,
     connect,
     core,
+    group_policies,
     groups,
     handshakes,
     hot,
@@ -24,6 +25,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    stats,
     users,
     workers,
 )
@@ -48,8 +50,8 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bots, workers, queues, routing, action, connect, core, hot, pages),
-        *(bot_access, groups, handshakes, config, restart),
+        *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(bot_access, groups, handshakes, stats, config, restart),
     )
     for module in modules:
         app.include_router(module.router)

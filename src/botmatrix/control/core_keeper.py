@@ -1,105 +1,26 @@
-"""The judge's configuration in two places: PostgreSQL keeps it, Redis carries it to every nexus.
-
-The higher version is the newer one, wherever it was made: a chat administrator's verb is written to Redis first, a
-change by REST to PostgreSQL first. Whichever engine was away gets it when it is back.
-"""
+"""The documents that control keeps: the judge's configuration, the policies of groups."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
-
-import structlog
-
-from botmatrix.bus.client import ReplyError
-from botmatrix.bus.core import CoreBox, Kept
-from botmatrix.core.config import BadCoreConfig, CoreConfig, parse
-from botmatrix.errors import EngineUnavailable
-from botmatrix.store.core import CoreDocuments
-
-EVERY: Final = 2.0
-"""Seconds between two looks whether both hold the same."""
-BY_CHAT: Final = "chat"
-_TRIES: Final = 10
-
-log = structlog.get_logger(__name__)
+from botmatrix.bus.core import CoreBox
+from botmatrix.bus.groups import GroupsBox
+from botmatrix.control.keeper import Keeper
+from botmatrix.core.config import CoreConfig
+from botmatrix.core.config import parse as parse_core
+from botmatrix.routing.groups import GroupPolicies
+from botmatrix.routing.groups import parse as parse_groups
+from botmatrix.store.core import CoreDocuments, GroupDocuments
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
-    """The newest configuration. `published`: Redis has it, so every nexus acts by it within a second."""
-
-    version: int
-    config: CoreConfig
-    published: bool
-
-
-class CoreKeeper:
-    """Reads and changes the configuration; keeps both engines in step."""
+class CoreKeeper(Keeper[CoreConfig]):
+    """What the judge goes by."""
 
     def __init__(self, box: CoreBox, documents: CoreDocuments) -> None:
-        self._box, self._documents = box, documents
-
-    async def run(self) -> None:
-        """Compare every 2 s."""
-        while True:
-            try:
-                await self.reconcile()
-            except (EngineUnavailable, ReplyError) as error:
-                log.debug("the judge's configuration could not be compared", reason=str(error))
-            await asyncio.sleep(EVERY)
-
-    async def reconcile(self) -> None:
-        """Bring the newer configuration to where the older one is. Raises `EngineUnavailable`."""
-        live, saved = await self._box.read(), await self._documents.read()
-        here, there = live.version if live else 0, saved.version if saved else 0
-        if live is not None and here > there and _is_usable(live):
-            await self._documents.save(here, live.document.decode(), BY_CHAT)
-        elif saved is not None and there > here:
-            await self._box.write(saved.document.encode(), expected=here, version=there)
-
-    async def current(self) -> Current:
-        """The newest configuration. Raises `EngineUnavailable` when PostgreSQL is away."""
-        live, saved = await self._live(), await self._documents.read()
-        if live is not None and (saved is None or live.version >= saved.version) and _is_usable(live):
-            return Current(live.version, parse(live.document), published=True)
-        if saved is not None:
-            return Current(saved.version, parse(saved.document), published=False)
-        return Current(0, CoreConfig(), published=True)
-
-    async def change(self, edit: Callable[[CoreConfig], CoreConfig], by: str) -> Current:
-        """Save what `edit` makes of the newest configuration, then publish it.
-
-        `edit` may be called again, when somebody else's change came in between. Raises `BadCoreConfig`,
-        `EngineUnavailable` when PostgreSQL is away.
-        """
-        for _ in range(_TRIES):
-            live, before = await self._live(), await self.current()
-            here = live.version if live else 0
-            config, version = edit(before.config), max(before.version, here) + 1
-            document = config.to_json()
-            if not await self._documents.save(version, document.decode(), by):
-                continue
-            try:
-                if await self._box.write(document, expected=here, version=version):
-                    return Current(version, config, published=True)
-            except EngineUnavailable:
-                return Current(version, config, published=False)
-        raise EngineUnavailable("the configuration", "it is being changed by others without a pause", "Try again")
-
-    async def _live(self) -> Kept | None:
-        try:
-            return await self._box.read()
-        except EngineUnavailable:
-            return None
+        super().__init__(box, documents, parse_core, CoreConfig())
 
 
-def _is_usable(kept: Kept) -> bool:
-    try:
-        parse(kept.document)
-    except BadCoreConfig as error:
-        log.error("Redis holds a configuration that can't be used", version=kept.version, reason=str(error))
-        return False
-    return True
+class GroupsKeeper(Keeper[GroupPolicies]):
+    """Which of several bots in a group answers."""
+
+    def __init__(self, box: GroupsBox, documents: GroupDocuments) -> None:
+        super().__init__(box, documents, parse_groups, GroupPolicies())

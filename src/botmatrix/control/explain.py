@@ -2,50 +2,91 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import Any, NamedTuple
 
 import msgspec
 
 from botmatrix.bus.client import Client
+from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.roster import LaneView, read_lanes
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.control.fields import number
+from botmatrix.core.config import BadCoreConfig, CoreConfig, parse
+from botmatrix.core.judge import Judge
 from botmatrix.errors import BadFrame
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.onebot.v11 import META_EVENT
 from botmatrix.routing.balance import Load
-from botmatrix.routing.explain import Explanation, explain
+from botmatrix.routing.explain import Explanation, Verdict, Way, explain
 from botmatrix.routing.place import Pools
-from botmatrix.routing.rule import BadRule
-from botmatrix.routing.table import route_of
+from botmatrix.routing.rule import DEFAULT_POOL, POOL, BadRule
 
 
 class Explained(NamedTuple):
-    """An event's conversation, what becomes of it, and the lane that the conversation was last on (or empty)."""
+    """An event's conversation, what becomes of it, and the lanes that its ways were last on (or empty).
+
+    `judged`: the reason for which the judge blocks it before any rule is asked, or empty.
+    """
 
     bot: str
     conversation: str
+    judged: str
     explanation: Explanation
-    last_lane: str
+    last_lanes: list[str]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What becomes of it in the end."""
+        return "blocked" if self.judged else self.explanation.verdict
+
+    @property
+    def why(self) -> str:
+        """In words, why."""
+        return f"the judge blocks it: {self.judged}" if self.judged else self.explanation.why
 
 
-async def explain_event(redis: Client, keys: Keys, event: dict[str, Any], bot: str) -> Explained:
-    """Explain an OneBot event. `bot`: `platform:self_id` or its self_id; else the event says whose it is.
+class Explainer:
+    """Explains events. The judge is compiled once for each version of its configuration."""
 
-    Raises `BadRule` when it is no event, `EngineUnavailable`.
-    """
-    read = read_event(event)
-    self_id = bot.rpartition(":")[2] or read.self_id
-    lanes = await read_lanes(redis, keys)
-    pools = Pools((view.lane, view.pool) for view in lanes if view.takes_events)
-    loads = {view.lane: _load(view) for view in lanes}
-    rules = (await RulesMirror(redis, keys).read()).rules.values()
-    found = explain(rules, self_id, read.group_id, read.user_id, pools, loads)
-    mark = route_of(found.winner.rule).mark if found.winner else ""
-    return Explained(self_id, read.conv, found, await _last_lane(redis, keys, bot, read.conv + mark))
+    def __init__(self, redis: Client, keys: Keys) -> None:
+        self._redis, self._keys, self._box = redis, keys, CoreBox(redis, keys)
+        self._version, self._judge = 0, Judge(CoreConfig())
+
+    async def explain(self, event: dict[str, Any], bot: str) -> Explained:
+        """Explain an OneBot event. `bot`: `platform:self_id` or its self_id; else the event says whose it is.
+
+        Raises `BadRule` when it is no event, `EngineUnavailable`.
+        """
+        read = read_event(event)
+        platform, _, self_id = bot.rpartition(":")
+        self_id = self_id or read.self_id
+        platform = platform.lower() or "qq"
+        views = await read_lanes(self._redis, self._keys)
+        pools = Pools((view.lane, view.pool) for view in views if view.takes_events)
+        loads = {view.lane: _load(view) for view in views}
+        mirror = await RulesMirror(self._redis, self._keys).read()
+        judged = await self._judged(platform, self_id, read)
+        ids = (self_id, read.group_id, read.user_id)
+        found = await asyncio.to_thread(explain, mirror.rules.values(), *ids, pools, loads)
+        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + _mark(way)) for way in found.ways]
+        return Explained(self_id, read.conv, judged, found, last)
+
+    async def _judged(self, platform: str, self_id: str, event: Event) -> str:
+        if (version := await self._box.version()) != self._version:
+            kept = await self._box.read()
+            with contextlib.suppress(BadCoreConfig):  # no nexus takes it either
+                config = parse(kept.document) if kept is not None else CoreConfig()
+                self._version, self._judge = version, await asyncio.to_thread(Judge, config)
+        return await asyncio.to_thread(self._judge.reason, platform, self_id, event)
+
+    async def _last_lane(self, bot: str, conv: str) -> str:
+        lane = await self._redis.call("HGET", self._keys.affinity(bot), conv)
+        return lane.decode(errors="replace") if lane else ""
 
 
 def read_event(event: dict[str, Any]) -> Event:
@@ -63,18 +104,14 @@ def read_event(event: dict[str, Any]) -> Event:
     return read
 
 
+def _mark(way: Way) -> str:
+    """What ends the name of the part of a conversation that goes this way (`Route.mark`)."""
+    return "" if way.target == POOL + DEFAULT_POOL else "\t" + way.target
+
+
 def _load(view: LaneView) -> Load:
     """What a nexus would think of the worker if it had heard all that the worker says of itself."""
     known = view.presence
-    seconds = (number(known.get("handling_ms", 0)) + number(known.get("waiting_ms", 0))) / 1000
-    load = Load(time.time(), seconds)
+    load = Load(time.time(), number(known.get("response_ms", 0)) / 1000)
     load.in_flight = view.length
     return load
-
-
-async def _last_lane(redis: Client, keys: Keys, bot: str, conv: str) -> str:
-    if ":" not in bot:
-        return ""
-    platform, _, self_id = bot.partition(":")
-    lane = await redis.call("HGET", keys.affinity(f"{platform.lower()}:{self_id}"), conv)
-    return lane.decode() if lane else ""

@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from botmatrix.bus.presence import Presence, Queue
-from botmatrix.control.api.bots import state_of
+from botmatrix.bus.presence import Presence, Queue, state_of
 from botmatrix.control.auth import client_address, identify
 from botmatrix.control.errors import documented
 from botmatrix.control.fields import flag

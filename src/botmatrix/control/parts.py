@@ -16,25 +16,30 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.controls import Controls
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.series import Series
 from botmatrix.bus.settings import SettingsBox
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
-from botmatrix.control.core_keeper import CoreKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
+from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
+from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings_keeper import SettingsKeeper
+from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.api_keys import ApiKeys
-from botmatrix.store.core import CoreDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
@@ -62,6 +67,7 @@ class Parts:
     presence: Presence
     actions: ActionBox
     rules: RuleBook
+    explainer: Explainer
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
@@ -71,7 +77,11 @@ class Parts:
     seen_keeper: SeenKeeper
     access: AccessKeeper
     handshakes: HandshakeBox
+    stats: StatsKeeper
+    retention: Retention
     hot: HotBox
+    groups: GroupsKeeper
+    groups_box: GroupsBox
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -114,6 +124,7 @@ def build(current: Current) -> Parts:
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
+    groups_box = GroupsBox(redis, keys)
     operations = Operations(database)
     incarnation = f"{PART}-{host_id()}-{settings.webui_port}.{secrets.token_hex(4)}"
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
@@ -131,6 +142,7 @@ def build(current: Current) -> Parts:
         presence=presence,
         actions=ActionBox(settings.redis_url, keys, incarnation),
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
+        explainer=Explainer(redis, keys),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
@@ -140,7 +152,11 @@ def build(current: Current) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        retention=Retention(operations, settings.audit_days),
+        stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
+        groups=GroupsKeeper(groups_box, GroupDocuments(database)),
+        groups_box=groups_box,
     )
 
 

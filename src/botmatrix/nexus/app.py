@@ -16,6 +16,7 @@ from botmatrix.bus.access import AccessBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.follower import Follower
+from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
@@ -31,6 +32,7 @@ from botmatrix.nexus.actions import Actions
 from botmatrix.nexus.core import Core
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
+from botmatrix.nexus.groups import Groups
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
@@ -71,13 +73,17 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
-        self.dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.follower = Follower(self.current, keys, self.inc)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
-        self.router = Router(self.dispatcher, self.ingest, clock, core=self.core.plugin, rules=self.rules)
+        groups = GroupsBox(Client(url, name=f"botmatrix-groups-{self.inc}"), keys)
+        self.groups = Groups(groups, settings.home, self.hub, clock)
+        self.router = Router(
+            dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
+        )
         self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
@@ -113,15 +119,18 @@ class Nexus:
     def on_online(self, bot: Bot, link_id: str) -> None:
         """A bot's newest link is here."""
         self.registry.online(bot, link_id)
+        self.groups.bot_changed(bot)
 
     def on_offline(self, bot: Bot) -> None:
         """Its last link ended: it is claimed again when it comes back, for it may have been elsewhere."""
         bot.epoch = 0
         self.registry.changed(bot)
+        self.groups.bot_changed(bot)
 
     def on_change(self, bot: Bot) -> None:
         """State, nickname or groups."""
         self.registry.changed(bot)
+        self.groups.bot_changed(bot)
 
     # ---------------------------------------------------------------- life
 
@@ -132,6 +141,7 @@ class Nexus:
         """
         self._adopt()
         await self.core.prepare()
+        await self.groups.prepare()
         self.access.restore()
         await self._begin_lease()
         self._subscribe()
@@ -145,7 +155,8 @@ class Nexus:
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"access": self.access.run(), "refusals": self.refusals.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
-            **{"hot": self.hot.run(), "settings": self.follower.run()},
+            **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
+            "settings": self.follower.run(),
             **self.core.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
@@ -189,7 +200,7 @@ class Nexus:
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
         await self._signals.close()
-        for part in (self._state, self.core, self.rules, self.workers, self.registry, self.actions):
+        for part in (self._state, self.core, self.groups, self.rules, self.workers, self.registry, self.actions):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -197,7 +208,6 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
-            self.dispatcher.counters,
             self.rules.counters,
             self.parking.counters,
             self.ingest.counters,
@@ -246,6 +256,7 @@ class Nexus:
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
         self._signals.subscribe(k.access_changed, self.access.nudge)
+        self._signals.subscribe(k.groups_changed, self.groups.state.nudge)
         self._signals.subscribe(k.hot_changed, self.hot.nudge)
 
     def _adjust(self, hot: Hot) -> None:

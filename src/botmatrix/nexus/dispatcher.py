@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections import Counter
 from hashlib import blake2b
 
 import msgspec
@@ -34,49 +33,48 @@ class EventIds:
 
 
 class Dispatcher:
-    """Sends events of this nexus's bots to stream workers. Counters: `dropped_rule`."""
+    """Sends events of this nexus's bots to stream workers."""
 
     def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
         self._keys, self._inc, self._live = keys, inc, live
         self._pins, self._workers, self._ingest = pins, workers, ingest
         self._ids = EventIds()
-        self.counters: Counter[str] = Counter()
 
-    def dispatch(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None) -> str:
+    def dispatch(
+        self, bot: Bot, event: Event, received_ms: int, route: Route | None = None, *, copy: bool = False
+    ) -> str:
         """Put the event on the lane of its conversation, chosen now if it has none; returns the event id.
 
         The event is on the way when this returns: it is sent until Redis confirms it. What follows a rule to a target
         of its own is pinned apart from the rest of its conversation. Returns "" when the rule's target is away and the
-        rule wants the event dropped, which is counted.
+        rule wants the event dropped. A `copy` is no duplicate of another target's copy.
         """
         conv = event.conv
         place = conv + route.mark if route is not None else conv
         pin = self._pins.get(f"{bot.key}|{place}")
         if pin is None:
-            lane = self._choose(route)
+            lane = self._workers.choose(route)
             if lane is None:
                 return ""
             pin = self._pins.pin(bot.key, place, lane)
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)
-        self._ingest.put(Parcel(pin, self._keys.mark(duplicate_mark(bot.key, event)), payload))
+        mark = duplicate_mark(bot.key, event)
+        if copy:
+            mark = blake2b(f"{mark}{place}".encode(), digest_size=8).hexdigest()
+        self._ingest.put(Parcel(pin, self._keys.mark(mark), payload))
         if self._live.listened:
             self._live.publish(payload)
         return event_id
 
-    def park(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None) -> str:
+    def park(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None, *, copy: bool = False) -> str:
         """The same, not knowing where the conversation was: who moves parked events on finds it by its affinity."""
         place = event.conv + route.mark if route is not None else event.conv
         if self._pins.get(f"{bot.key}|{place}") is None:
-            self._pins.pin(bot.key, place, PARKING).fresh = False
-        return self.dispatch(bot, event, received_ms, route)
-
-    def _choose(self, route: Route | None) -> str | None:
-        lane = self._workers.choose(route)
-        if lane is None:
-            self.counters["dropped_rule"] += 1
-        return lane
+            parking = route.parking if route is not None else ""
+            self._pins.pin(bot.key, place, parking or PARKING).fresh = False
+        return self.dispatch(bot, event, received_ms, route, copy=copy)
 
 
 def duplicate_mark(bot: str, event: Event) -> str:

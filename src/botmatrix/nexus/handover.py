@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from botmatrix.bus.keys import PARKING
+from botmatrix.bus.keys import is_parking
 from botmatrix.nexus.batch import Batch
 from botmatrix.nexus.ingest import Leftover
 from botmatrix.nexus.pins import Pin, Pins
@@ -81,7 +81,7 @@ def _pin(bot: str, conv: str, lane: str, pins: Pins) -> Pin:
     pin = pins.get(f"{bot}|{conv}")
     if pin is None:
         pin = pins.pin(bot, conv, lane)
-        pin.fresh = lane != PARKING  # where it was before tells the mover where its earlier events are
+        pin.fresh = not is_parking(lane)  # where it was before tells the mover where its earlier events are
     return pin
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Connection, ConnectionLost
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import INGEST
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.batch import Batch
@@ -178,7 +178,7 @@ class Ingest:
             pin = parcel.pin
             # What is behind a held one is held, even if the conversation has another lane by now.
             held = pin.held > 0 or pin.lane in self._closed
-            if not held and pin.lane == PARKING and self._observer.leaves_parking(pin):
+            if not held and is_parking(pin.lane) and self._observer.leaves_parking(pin):
                 # Not behind what is parked, or the conversation would be parked for as long as it goes on.
                 held = True
                 self._release_later()
@@ -267,6 +267,10 @@ class Ingest:
             if letter == "d":
                 pin.waiting -= 1
                 self.counters["duplicate"] += 1
+            elif letter == "o":
+                pin.waiting -= 1
+                self.counters["blocked"] += 1
+                self.counters["blocked_waiting_full"] += 1
             else:
                 if letter in "fe":
                     self.counters["lane_full" if letter == "f" else "lane_refused"] += 1

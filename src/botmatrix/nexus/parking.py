@@ -1,7 +1,9 @@
 """Moves parked events on, in order, as soon as a worker takes them. One nexus at a time does it.
 
-An event waits for whoever its rule names now, not then. Those that have to wait are passed over, and looked at again
-when the workers or the rules have changed.
+Besides the common parking place there is one for each rule's target that is away (`wait:w7`, `away:pool:vip`), so
+that nobody stands behind those who wait for somebody else. An event waits for whoever its rule names now, not then.
+Those that have to wait are passed over, and looked at again when that may have changed; what waited for a day is given
+up.
 """
 
 from __future__ import annotations
@@ -16,20 +18,23 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.envelope import FIELD, decode_envelope
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import BURY, UNPARK
 from botmatrix.errors import BadEnvelope, BadFrame, EngineUnavailable
 from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
-from botmatrix.routing.table import Route
+from botmatrix.routing.rule import DEFAULT_POOL, POOL
+from botmatrix.routing.table import WAIT, Route
 
 log = structlog.get_logger("parking")
 EVERY = 0.25
 LEASE_MS = 3000
 PAGE = 500
 LOOK_AGAIN = 60.0
+WAIT_SECONDS = 86_400.0
+"""For so long an event waits for a target whose rule says `wait`."""
 
 
 class Parked(NamedTuple):
@@ -46,82 +51,114 @@ class Parked(NamedTuple):
         return self.affinity, self.conv
 
 
+class Place:
+    """How far the mover is in one parking place. `passed`: conversations that have to wait there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.target = name.partition(":")[2] or POOL + DEFAULT_POOL
+        self.after = b"-"
+        self.passed: set[tuple[str, str]] = set()
+        self.refused = False
+        self._seen: object = None
+        self._again = 0.0
+
+    def begin_again_if(self, seen: object, now: float) -> None:
+        """From the front, when what decides is not what it was, or was long ago."""
+        if self.refused or seen != self._seen or now >= self._again:
+            self._seen, self._again, self.refused = seen, now + LOOK_AGAIN, False
+            self.after = b"-"
+            self.passed.clear()
+
+
 class Parking:
-    """The mover of this nexus; idle while another holds the lease. Counters: `buried_rule`."""
+    """The mover of this nexus; idle while another holds the lease. Counters: `buried_rule`, `expired`."""
 
     def __init__(self, client: Client, keys: Keys, inc: str, workers: Workers, rules: Rules) -> None:
         self._client, self._keys, self._inc = client, keys, inc
         self._workers, self._rules = workers, rules
-        self._after = b"-"
-        self._passed: set[tuple[str, str]] = set()
-        self._seen: object = None
-        self._again = 0.0
-        self._refused = False
+        self._places: dict[str, Place] = {}
         self.counters: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Look four times a second."""
         while True:
             try:
-                while self._workers.candidates and await self._mine() and await self.move():
+                while (self._workers.candidates or self._overdue()) and await self._mine() and await self.move():
                     pass
             except (EngineUnavailable, ReplyError) as error:
-                self._seen = None
+                self._places.clear()
                 log.debug("parked events wait", error=str(error))
-            if self._refused:
-                self._seen, self._refused = None, False
             await asyncio.sleep(EVERY)
 
     async def move(self) -> bool:
-        """Move one page, a lane at a time, from behind what was passed over.
+        """Give up what is overdue, and move a page of each place. False: that was all, or nobody takes it just now."""
+        for name in self._overdue():
+            await self._give_up(name)
+        names = [PARKING, *(name for name in self._workers.parkings if name != PARKING)]
+        self._places = {name: self._places.get(name) or Place(name) for name in names}
+        if not self._workers.candidates:
+            return False
+        return any([await self._move_page(place) for place in self._places.values()])
 
-        False: there is nothing behind it, or its lanes take nothing just now. Those keep their shares waiting.
+    # ---------------------------------------------------------------- one place
+
+    async def _move_page(self, place: Place) -> bool:
+        """Move one page, a target at a time, from behind what was passed over.
+
+        False: there is nothing behind it, or its targets take nothing just now. Those keep their shares waiting.
         """
-        self._begin_again_if_changed()
-        k = self._keys
-        entries = await self._client.call("XRANGE", k.lane(PARKING), self._after, "+", "COUNT", PAGE)
+        # Who comes and goes matters only to those who have somebody to go to.
+        moves = place.name == PARKING or self._workers.empties(place.name)
+        seen = (self._rules.table, self._workers.pools.by_lane if moves else None)
+        place.begin_again_if(seen, time.monotonic() if moves else 0.0)
+        view = self._workers.lanes.get(place.name)
+        if not moves and view is not None and place.after == b"(" + view.newest:
+            return False
+        stream = self._keys.lane(place.name)
+        entries = await self._client.call("XRANGE", stream, place.after, "+", "COUNT", PAGE)
         if not entries:
             return False
-        shares = await self._shares([self._parked(entry_id, fields) for entry_id, fields in entries])
-        moved = sum([await self._move_share(lane, share) for lane, share in shares.items()])
-        self._after = b"(" + entries[-1][0]
+        shares = await self._shares(place, [self._parked(place, entry_id, fields) for entry_id, fields in entries])
+        moved = sum([await self._move_share(place, lane, share) for lane, share in shares.items()])
+        place.after = b"(" + entries[-1][0]
         if moved:
             self._workers.look_soon()
         return moved > 0 or not shares
 
-    def _begin_again_if_changed(self) -> None:
-        now = time.monotonic()
-        seen = (self._rules.table, self._workers.pools.by_lane)
-        if seen != self._seen or now >= self._again:
-            self._seen, self._again = seen, now + LOOK_AGAIN
-            self._after = b"-"
-            self._passed.clear()
+    async def _shares(self, place: Place, parked: Sequence[Parked]) -> dict[str, list[Parked]]:
+        """What goes to which lane, or to which other place.
 
-    async def _shares(self, parked: Sequence[Parked]) -> dict[str, list[Parked]]:
-        """What goes to which lane. Passes over what has to wait, and whatever is behind it in its conversation."""
-        places = await self._noted({one.conversation for one in parked} - self._passed)
+        Passes over what has to wait, and whatever is behind it in its conversation.
+        """
+        noted = await self._noted({one.conversation for one in parked} - place.passed)
         shares: dict[str, list[Parked]] = {}
+        unwanted: dict[str, list[bytes]] = {}
         for one in parked:
             if one.route is not None and one.route.blocked:
-                await self._bury(one, "blocked_rule")
-            elif one.conversation not in self._passed:
-                lane = places.get(one.conversation) or self._workers.choose(one.route)
+                unwanted.setdefault("blocked_rule", []).append(one.entry_id)
+            elif one.conversation not in place.passed:
+                lane = noted.get(one.conversation) or self._workers.choose(one.route)
                 if lane is None:
-                    await self._bury(one, "dropped_rule")
-                elif lane == PARKING:
-                    self._passed.add(one.conversation)
+                    unwanted.setdefault("dropped_rule", []).append(one.entry_id)
+                elif lane == place.name:
+                    place.passed.add(one.conversation)
                 else:
-                    places[one.conversation] = lane
+                    noted[one.conversation] = lane
                     shares.setdefault(lane, []).append(one)
+        for reason, entries in unwanted.items():
+            self.counters["buried_rule"] += await self._bury(place.name, reason, entries)
         return shares
 
-    async def _move_share(self, lane: str, share: list[Parked]) -> int:
+    async def _move_share(self, place: Place, lane: str, share: list[Parked]) -> int:
+        k = self._keys
         args = [part for one in share for part in one[:3]]
-        moved = int(await self._client.run(UNPARK, [self._keys.lane(PARKING), self._keys.lane(lane)], lane, *args))
+        keys = [k.lane(place.name), k.lane(lane), k.parkings]
+        moved = int(await self._client.run(UNPARK, keys, place.name, lane, *args))
         self._workers.on_accepted(lane, moved)
         if moved < len(share):
-            self._refused = True  # that lane takes nothing now: soon again
-            self._passed.update(one.conversation for one in share)
+            place.refused = True  # that lane takes nothing now: soon again
+            place.passed.update(one.conversation for one in share)
         return moved
 
     async def _noted(self, conversations: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -132,20 +169,23 @@ class Parking:
         noted = await self._client.pipeline(*(("HGET", affinity, conv) for affinity, conv in wanted))
         names = [lane.decode(errors="replace") if isinstance(lane, bytes) else PARKING for lane in noted]
         known = self._workers.lanes
-        return {one: name for one, name in zip(wanted, names, strict=True) if name != PARKING and name in known}
+        return {one: name for one, name in zip(wanted, names, strict=True) if not is_parking(name) and name in known}
 
-    def _parked(self, entry_id: bytes, fields: list[Any]) -> Parked:
+    # ---------------------------------------------------------------- one entry
+
+    def _parked(self, place: Place, entry_id: bytes, fields: list[Any]) -> Parked:
         k = self._keys
         known = dict(zip(fields[::2], fields[1::2], strict=False))
         try:
             envelope = decode_envelope(known.get(FIELD, b""))
         except BadEnvelope:
             return Parked(entry_id, k.affinity("none"), "none", None)  # a worker turns it into a dead letter
-        route = self._route(envelope.bot, bytes(envelope.event))
+        route = self._route(place, envelope.bot, bytes(envelope.event))
         conv = envelope.conv + route.mark if route is not None else envelope.conv
         return Parked(entry_id, k.affinity(envelope.bot), conv, route)
 
-    def _route(self, bot: str, raw: bytes) -> Route | None:
+    def _route(self, place: Place, bot: str, raw: bytes) -> Route | None:
+        """What the rules say now; of a copy, what they say of its own target."""
         if not self._rules.table.rules:
             return None
         self_id = bot.partition(":")[2]
@@ -153,18 +193,44 @@ class Parking:
             event = Session("", "").receive(raw)
         except BadFrame:
             return None
-        return self._rules.table.match(self_id, event.group_id, event.user_id) if isinstance(event, Event) else None
+        if not isinstance(event, Event):
+            return None
+        route = self._rules.table.match(self_id, event.group_id, event.user_id)
+        return route.to(place.target) if route is not None else None
 
-    async def _bury(self, parked: Parked, reason: str) -> None:
+    # ---------------------------------------------------------------- what nobody will handle
+
+    def _overdue(self) -> list[str]:
+        """Places where something has waited for a day."""
+        limit = (time.time() - WAIT_SECONDS) * 1000
+        lanes = self._workers.lanes
+        return [
+            name
+            for name in self._workers.parkings
+            if name.startswith(WAIT) and name in lanes and 0 < _milliseconds(lanes[name].oldest) < limit
+        ]
+
+    async def _give_up(self, name: str) -> None:
+        limit = int((time.time() - WAIT_SECONDS) * 1000)
+        entries = await self._client.call("XRANGE", self._keys.lane(name), "-", limit, "COUNT", PAGE)
+        if entries:
+            self.counters["expired"] += await self._bury(name, "expired", [entry_id for entry_id, _ in entries])
+            self._workers.look_soon()
+
+    async def _bury(self, name: str, reason: str, entries: list[bytes]) -> int:
         k = self._keys
-        buried = await self._client.run(BURY, [k.lane(PARKING), k.dead, k.stats], parked.entry_id, reason, PARKING)
-        self.counters["buried_rule"] += int(buried)
+        return int(await self._client.run(BURY, [k.lane(name), k.dead, k.stats, k.parkings], name, reason, *entries))
 
     async def _mine(self) -> bool:
         key = self._keys.parking_owner
         took = await self._client.call("SET", key, self._inc, "NX", "PX", LEASE_MS)
         if not took and await self._client.call("GET", key) != self._inc.encode():
-            self._seen = None
+            self._places.clear()
             return False
         await self._client.call("PEXPIRE", key, LEASE_MS)
         return True
+
+
+def _milliseconds(entry_id: bytes) -> int:
+    ms = entry_id.partition(b"-")[0]
+    return int(ms) if ms.isdigit() else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from botmatrix.bus.keys import PARKING
+from botmatrix.bus.keys import is_parking
 
 PATIENCE = 60
 """Rounds for which events are held, waiting for parked ones before them to be moved."""
@@ -45,7 +45,7 @@ class Pin:
 
     @property
     def target(self) -> str:
-        """Where: a worker's id or `pool:NAME`; "" without a rule."""
+        """Where: a worker's id or `pool:NAME`, or several with commas between; "" without a rule."""
         return self.conv.partition("\t")[2]
 
 
@@ -84,7 +84,7 @@ class Pins:
         return self.round
 
     def end_round(self, lanes: dict[str, LaneState]) -> list[Pin]:
-        """Free what is settled. Returns pins whose entries left the parking place: their lane must be looked up."""
+        """Free what is settled. Returns pins whose entries left their parking place: their lane must be looked up."""
         moved = []
         for conversation, pin in list(self._pins.items()):
             if self._is_moving(pin) or pin.touched >= self.round:
@@ -92,7 +92,7 @@ class Pins:
             state = lanes.get(pin.lane)
             if state is not None and state.oldest and not self._settled(pin, state):
                 continue
-            if pin.lane == PARKING:
+            if is_parking(pin.lane):
                 moved.append(pin)
             else:
                 del self._pins[conversation]
@@ -122,8 +122,8 @@ class Pins:
 
     @staticmethod
     def _is_moving(pin: Pin) -> bool:
-        """Whether events of it are on their way; those held back from the parking place are not."""
-        return pin.waiting > (pin.held if pin.lane == PARKING else 0)
+        """Whether events of it are on their way; those held back from a parking place are not."""
+        return pin.waiting > (pin.held if is_parking(pin.lane) else 0)
 
     @staticmethod
     def _settled(pin: Pin, state: LaneState) -> bool:

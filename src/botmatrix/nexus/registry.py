@@ -20,6 +20,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.group_lists import GroupLists
 from botmatrix.nexus.hub import Bot, BotState, Hub
 from botmatrix.nexus.pins import Pins
+from botmatrix.usage import Usage
 from botmatrix.version import VERSION
 
 log = structlog.get_logger("registry")
@@ -46,6 +47,7 @@ class Registry:
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
         self._groups = GroupLists(keys)
+        self._usage = Usage()
         self.on_claimed: Callable[[Bot], None] = lambda _bot: None
         self.facts: dict[str, str] = {}
         self.counters: Callable[[], Counter[str]] = Counter
@@ -98,7 +100,8 @@ class Registry:
         online = sum(bot.state is not BotState.OFFLINE for bot in self._hub.bots.values())
         fields = {
             **{"boot": boot_id(), "pid": str(os.getpid()), "version": VERSION},
-            **{"host": socket.gethostname(), "bots": str(online), "seen": f"{time.time():.0f}"},
+            **{"host": socket.gethostname(), "bots": str(online), "seen": f"{time.time():.3f}"},
+            **self._usage.fields(),
             **self.facts,
             **{f"count_{name}": str(value) for name, value in self.counters().items()},
         }

@@ -10,11 +10,14 @@ import structlog
 from botmatrix.clock import Clock
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
+from botmatrix.nexus.groups import Groups
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
 from botmatrix.onebot.event import Event
+from botmatrix.routing.rule import Fallback
+from botmatrix.routing.table import Route
 
 log = structlog.get_logger("router")
 MAX_UNCLAIMED = 20_000
@@ -22,10 +25,15 @@ MAX_UNCLAIMED = 20_000
 
 
 class Router:
-    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`."""
+    """Takes events from the hub. Counters: `received`, `shed_notice`, `blocked`, `blocked_{reason}`, `copied`.
 
-    def __init__(self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, rules: Rules) -> None:
-        self._core, self._rules = core, rules
+    received + copied = shed + blocked + what the dispatcher got.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, groups: Groups, rules: Rules
+    ) -> None:
+        self._core, self._groups, self._rules = core, groups, rules
         self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
@@ -69,13 +77,31 @@ class Router:
             if reason:
                 self._stopped(bot, event, received_ms, reason, detail)
                 return
+        if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
+            self._stopped(bot, event, received_ms, "other_bot", other)
+            return
         route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
-        if route is not None and route.blocked:
+        send = self._dispatcher.park if park else self._dispatcher.dispatch
+        if route is None:
+            send(bot, event, received_ms)
+        elif route.blocked:
             self._stopped(bot, event, received_ms, "rule", route.key)
-        elif park:
-            self._dispatcher.park(bot, event, received_ms, route)
+        elif route.copies:
+            self._send_copies(bot, event, received_ms, route, send)
+        elif not send(bot, event, received_ms, route):
+            self._stopped(bot, event, received_ms, "target_away", route.key)
+
+    def _send_copies(self, bot: Bot, event: Event, received_ms: int, route: Route, send: Callable[..., str]) -> None:
+        """To each target that is there; with `balance` somebody else gets it when none is, else each miss counts."""
+        sent = [copy for copy in route.copies if send(bot, event, received_ms, copy, copy=True)]
+        if route.fallback is Fallback.BALANCE:
+            if not sent:
+                send(bot, event, received_ms, route)
+            self.counters["copied"] += max(0, len(sent) - 1)
         else:
-            self._dispatcher.dispatch(bot, event, received_ms, route)
+            self.counters["copied"] += len(route.copies) - 1
+            for _ in range(len(route.copies) - len(sent)):
+                self._stopped(bot, event, received_ms, "target_away", route.key)
 
     def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
         """The event ends here: counted with its reason; `detail` says what exactly met it."""

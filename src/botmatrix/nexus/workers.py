@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.roster import LaneView, read_lanes
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
@@ -20,7 +21,7 @@ from botmatrix.nexus.pins import LaneState, Pin, Pins
 from botmatrix.routing.balance import Load, pick
 from botmatrix.routing.place import Otherwise, Pools, place
 from botmatrix.routing.rule import DEFAULT_POOL
-from botmatrix.routing.table import Route
+from botmatrix.routing.table import AWAY, WAIT, Route
 
 log = structlog.get_logger("workers")
 LOOK_SECONDS = 1.0
@@ -35,20 +36,23 @@ class Workers:
         self.lanes: dict[str, LaneView] = {}
         self.loads: dict[str, Load] = {}
         self.candidates: list[str] = []
+        self.parkings: list[str] = []
         self.pools = Pools()
         self._look_now = asyncio.Event()
 
     # ---------------------------------------------------------- on the message path
 
     def choose(self, route: Route | None = None) -> str | None:
-        """The lane for a conversation that has none, balanced inside the pool that its rule names.
+        """The lane for a conversation that has none, balanced among the workers that its rule names.
 
-        The parking place when it has to wait, None when its rule wants it dropped while the target is away.
+        A parking place when it has to wait, None when its rule wants it dropped while the target is away.
         """
         lanes, otherwise, _ = place(route, self.pools)
         if lanes:
-            return pick(lanes, self.loads, self._rng)
-        return None if otherwise is Otherwise.DROP else PARKING
+            return pick(lanes, self.loads, self._rng, self._clock.now())
+        if otherwise is Otherwise.DROP:
+            return None
+        return (route.parking if route is not None else "") or PARKING
 
     def choose_lane(self, pin: Pin) -> str:
         """The pin's lane was deleted: take another; the roster is out of date."""
@@ -58,7 +62,7 @@ class Workers:
         self._look_now.set()
         if pin.ruled:  # parked, for there its rule is looked up again
             self._pins.lose_patience(pin)
-            return PARKING
+            return AWAY + pin.target
         return self._balanced()
 
     def leaves_parking(self, pin: Pin) -> bool:
@@ -66,8 +70,17 @@ class Workers:
 
         Not for ever: the rule may have changed to somebody who is away.
         """
-        taken = self.pools.has(pin.target) or bool(self.pools.lanes(DEFAULT_POOL))
-        return taken and not self._pins.has_waited_long(pin)
+        return self.empties(pin.lane, pin.target) and not self._pins.has_waited_long(pin)
+
+    def empties(self, parking: str, target: str = "") -> bool:
+        """Whether somebody takes what is in this parking place: its target, else whom its fallback says.
+
+        `target`: who takes what is in the common place, if not the default pool alone.
+        """
+        wanted = parking.partition(":")[2] or target
+        if wanted and self.pools.of(wanted.split(",")):
+            return True
+        return not parking.startswith(WAIT) and bool(self.pools.lanes(DEFAULT_POOL))
 
     def _balanced(self) -> str:
         return self.choose() or PARKING
@@ -75,19 +88,20 @@ class Workers:
     def on_accepted(self, lane: str, count: int) -> None:
         """Events of ours are on this lane."""
         if load := self.loads.get(lane):
-            load.in_flight += count
+            load.sent(count, self._clock.now())
 
     def on_settled(self, body: bytes) -> None:
-        """`lane count sum`: a worker settled events of ours; `sum` adds up when we received them (ms)."""
+        """`lane count sum [dead]`: a worker settled events of ours; `sum` adds up when we received them (ms), `dead`
+        says how many of them it gave up."""
         try:
-            lane_, count_, total_ = body.split(b" ")
+            lane_, count_, total_, *dead_ = body.split(b" ")
             lane, count, received = lane_.decode(), int(count_), int(total_) / int(count_) / 1000
+            dead = int(dead_[0]) if dead_ else 0
         except (ValueError, ArithmeticError):
             return
         if load := self.loads.get(lane):
             now = self._clock.now()
-            load.in_flight = max(0, load.in_flight - count)
-            load.observe(max(0.0001, now - received), now)
+            load.settled(count, dead, max(0.0001, now - received), now)
 
     def on_presence(self, _worker: bytes) -> None:
         """Somebody announced itself: look at once if we do not know it."""
@@ -129,8 +143,9 @@ class Workers:
     async def _follow(self, pin: Pin) -> None:
         """Its parked events have left: the mover has noted where to."""
         noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
-        if noted and noted != PARKING.encode():
-            self._pins.follow(pin, noted.decode(errors="replace"))
+        lane = noted.decode(errors="replace") if noted else pin.lane
+        if lane != pin.lane:
+            self._pins.follow(pin, lane)
         elif pin.waiting and (pin.ruled or pin.last != b""):
             self._pins.lose_patience(pin)  # the mover finds what it put elsewhere, as another rule wanted
         elif pin.waiting:
@@ -146,14 +161,16 @@ class Workers:
     def _refresh(self) -> None:
         now = self._clock.now()
         self.candidates = [view.lane for view in self.lanes.values() if view.takes_events]
+        self.parkings = [lane for lane in self.lanes if is_parking(lane)]
         self.pools = Pools((lane, self.lanes[lane].pool) for lane in self.candidates)
-        heard = [load.ewma for load in self.loads.values() if load.ewma]
-        mean = sum(heard) / len(heard) if heard else 0.0
-        for lane in self.candidates:
-            load = self.loads.setdefault(lane, Load(now))
-            # Settled notices are lossy: the lane's own length is the upper bound.
-            load.in_flight = min(load.in_flight, self.lanes[lane].length)
-            if load.ewma and not load.in_flight:
-                load.relax(mean, now)
         for gone in set(self.loads) - set(self.lanes):
             del self.loads[gone]
+        for pool in set(self.pools.by_lane.values()):
+            self._refresh_pool(self.pools.lanes(pool), now)
+
+    def _refresh_pool(self, lanes: Sequence[str], now: float) -> None:
+        loads = {lane: self.loads.setdefault(lane, Load(now)) for lane in lanes}
+        heard = [load.ewma for load in loads.values() if load.ewma]
+        mean = sum(heard) / len(heard) if heard else 0.0
+        for lane, load in loads.items():
+            load.look(self.lanes[lane].length, mean, now)

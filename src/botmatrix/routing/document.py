@@ -11,7 +11,7 @@ import yaml
 from botmatrix.routing.rule import BadRule, Rule, as_document, make_rule
 from botmatrix.routing.table import Table
 
-_RULE = {"key": str, "target": str, "priority": int, "fallback": str, "disabled": bool}
+_RULE = {"key": str, "target": str, "priority": int, "fallback": str, "deliver": str, "disabled": bool}
 _CASE = {"name": str, "user": (str, int), "group": (str, int), "bot": (str, int), "target": str, "rule": str}
 
 

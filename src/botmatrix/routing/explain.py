@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from botmatrix.routing.balance import Load
 from botmatrix.routing.place import Otherwise, Pools, place
-from botmatrix.routing.rule import Rule
-from botmatrix.routing.table import Hit, Table, route_of, why_lost
+from botmatrix.routing.rule import DEFAULT_POOL, POOL, Fallback, Rule
+from botmatrix.routing.table import Hit, Route, Table, route_of, why_lost
 
 Verdict = Literal["lane", "parked", "dropped", "blocked"]
+ORDER: Final[tuple[Verdict, ...]] = ("lane", "parked", "dropped")
+"""Of several ways the first of these is the verdict on the whole."""
 
 
 class Lost(NamedTuple):
@@ -30,15 +32,26 @@ class Candidate(NamedTuple):
     score: float
 
 
+class Way(NamedTuple):
+    """One copy's way, or the only one. `candidates`: best first; of two drawn at random the better one is taken.
+
+    `fell_back`: the target takes no events now.
+    """
+
+    target: str
+    verdict: Verdict
+    candidates: list[Candidate]
+    fell_back: bool
+
+
 class Explanation(NamedTuple):
-    """`verdict`: `lane`, `parked`, `dropped` or `blocked`. `candidates`: best first; of two drawn at random the
-    better one is taken. `fell_back`: the target of the rule takes no events now."""
+    """`verdict`: `lane`, `parked`, `dropped` or `blocked`. `ways`: one, but for a rule that each of its targets gets a
+    copy by; none when it is blocked."""
 
     verdict: Verdict
     winner: Hit | None
     lost: list[Lost]
-    candidates: list[Candidate]
-    fell_back: bool
+    ways: list[Way]
     why: str
 
 
@@ -52,29 +65,47 @@ def explain(
     lost = [Lost(hit, why_lost(hit, hits[0])) for hit in hits[1:]]
     asleep = [msgspec.structs.replace(rule, disabled=False) for rule in rules if rule.disabled]
     lost += [Lost(hit, "it is disabled") for hit in Table(asleep).explain(bot, group, user)]
-    if winner is not None and route_of(winner.rule).blocked:
-        return Explanation("blocked", winner, lost, [], False, f"the rule {winner.rule.key} blocks it")
-    return _placed(winner, lost, pools, loads)
+    route = route_of(winner.rule) if winner is not None else None
+    if route is not None and route.blocked:
+        return Explanation("blocked", winner, lost, [], f"the rule {route.key} blocks it")
+    ways = _ways(route, pools, loads)
+    verdict = next(one for one in ORDER if any(way.verdict == one for way in ways))
+    return Explanation(verdict, winner, lost, ways, _why(winner, ways))
 
 
-def _placed(winner: Hit | None, lost: list[Lost], pools: Pools, loads: Mapping[str, Load]) -> Explanation:
-    lanes, otherwise, fell_back = place(route_of(winner.rule) if winner else None, pools)
+def _ways(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> list[Way]:
+    """As the router sends copies: with `balance` to those that are there, or to somebody else when none is."""
+    if route is None or not route.copies:
+        return [_way(route, pools, loads)]
+    ways = [_way(copy, pools, loads) for copy in route.copies]
+    if route.fallback is Fallback.BALANCE and not any(way.verdict == "lane" for way in ways):
+        return [_way(route, pools, loads)]
+    return ways
+
+
+def _way(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> Way:
+    lanes, otherwise, fell_back = place(route, pools)
     found = [Candidate(lane, pools.by_lane[lane], loads[lane].score) for lane in lanes]
-    candidates = sorted(found, key=lambda one: (one.score, one.lane))
     verdict: Verdict = "lane" if lanes else "dropped" if otherwise is Otherwise.DROP else "parked"
-    return Explanation(verdict, winner, lost, candidates, fell_back, _why(winner, verdict, fell_back))
+    target = ",".join(route.targets) if route is not None else POOL + DEFAULT_POOL
+    return Way(target, verdict, sorted(found, key=lambda one: (one.score, one.lane)), fell_back)
 
 
-def _why(winner: Hit | None, verdict: str, fell_back: bool) -> str:
-    ends = {
-        "lane": "balanced among the candidates",
-        "parked": "no worker takes it now, so it waits in the parking place",
-        "dropped": "the rule wants it dropped",
-    }
+def _why(winner: Hit | None, ways: list[Way]) -> str:
     if winner is None:
-        return f"no rule matches; default pool: {ends[verdict]}"
+        return f"no rule matches; default pool: {_ends(ways[0], Fallback.BALANCE)}"
     rule = winner.rule
-    if not fell_back:
-        return f"the rule {rule.key} sends it to {rule.target}: {ends[verdict]}"
-    away = f"the rule {rule.key} names {rule.target}, which takes no events now; its fallback is {rule.fallback.value}"
-    return f"{away}: {ends[verdict]}"
+    said = []
+    for way in ways:
+        away = f", which takes no events now; the fallback is {rule.fallback.value}" if way.fell_back else ""
+        said.append(f"{way.target}{away}: {_ends(way, rule.fallback)}")
+    verb = "sends a copy to each of" if len(ways) > 1 else "sends it to"
+    return f"the rule {rule.key} {verb} {'; '.join(said)}"
+
+
+def _ends(way: Way, fallback: Fallback) -> str:
+    if way.verdict == "lane":
+        return "balanced among the candidates"
+    if way.verdict == "dropped":
+        return "it gets none" if fallback is Fallback.BALANCE else "dropped"
+    return "it waits for it" if fallback is Fallback.WAIT else "no worker takes it now, so it waits"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,12 +16,18 @@ PREFIXES: Final = ("user_", "group_", "bot_")
 BLOCK: Final = "block"
 POOL: Final = "pool:"
 DEFAULT_POOL: Final = "default"
+MOST_TARGETS: Final = 8
+TARGET_LENGTH: Final = 600
 
 KEY_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
-TARGET_PATTERN: Final = r"^(pool:)?[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+_ONE: Final = r"(pool:)?[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}"
+TARGET_PATTERN: Final = rf"^{_ONE}(, ?{_ONE}){{0,{MOST_TARGETS - 1}}}$"
 
 _KEY = re.compile(KEY_PATTERN[:-1])
 _TARGET = re.compile(TARGET_PATTERN[:-1])
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class BadRule(BotMatrixError):
@@ -36,23 +42,37 @@ class Fallback(StrEnum):
     """What happens to an event while the target of its rule takes none."""
 
     BALANCE = "balance"
+    WAIT = "wait"
     DROP = "drop"
+
+
+class Deliver(StrEnum):
+    """How many of a rule's targets get an event: one of them, or each a copy."""
+
+    ONE = "one"
+    ALL = "all"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A checked rule; made by `make_rule`.
 
-    `key`: `user_ID`, `group_ID`, `bot_ID` or a bare id, with `*` anywhere for any characters. `target`: a worker's id,
-    `pool:NAME` or `block`. `priority` counts among wildcards only. `created`: unix seconds; the older of two rules
-    that are otherwise equal wins.
+    `key`: `user_ID`, `group_ID`, `bot_ID` or a bare id, with `*` anywhere for any characters. `target`: a worker's id
+    or `pool:NAME`, or up to eight of them with commas between; or `block`. `priority` counts among wildcards only.
+    `created`: unix seconds; the older of two rules that are otherwise equal wins.
     """
 
     key: str
     target: str
     priority: int = 0
     fallback: Fallback = Fallback.BALANCE
+    deliver: Deliver = Deliver.ONE
     disabled: bool = False
     created: float = 0.0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets one by one."""
+        return tuple(self.target.split(","))
 
     @property
     def is_wildcard(self) -> bool:
@@ -65,9 +85,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.key) - self.key.count("*")
 
     @property
-    def says(self) -> tuple[str, int, Fallback, bool]:
+    def says(self) -> tuple[str, int, Fallback, Deliver, bool]:
         """What a person decided: all but the key and the age."""
-        return (self.target, self.priority, self.fallback, self.disabled)
+        return (self.target, self.priority, self.fallback, self.deliver, self.disabled)
 
 
 def make_rule(
@@ -76,6 +96,7 @@ def make_rule(
     *,
     priority: int = 0,
     fallback: str = Fallback.BALANCE,
+    deliver: str = Deliver.ONE,
     disabled: bool = False,
     created: float = 0.0,
 ) -> Rule:
@@ -84,7 +105,8 @@ def make_rule(
         key=check_key(key),
         target=_target(target),
         priority=_priority(priority),
-        fallback=_fallback(fallback),
+        fallback=_choice("fallback", Fallback, fallback),
+        deliver=_choice("deliver", Deliver, deliver),
         disabled=disabled,
         created=created,
     )
@@ -118,6 +140,7 @@ def rule_of(key: str, value: bytes, created: float = 0.0) -> Rule:
         found.target or found.worker_id,
         priority=found.priority,
         fallback=found.fallback,
+        deliver=found.deliver,
         disabled=found.disabled,
         created=found.created or created,
     )
@@ -135,6 +158,8 @@ def as_document(rule: Rule) -> dict[str, Any]:
         document["priority"] = rule.priority
     if rule.fallback is not Fallback.BALANCE:
         document["fallback"] = rule.fallback.value
+    if rule.deliver is not Deliver.ONE:
+        document["deliver"] = rule.deliver.value
     if rule.disabled:
         document["disabled"] = True
     return document
@@ -147,6 +172,7 @@ class _Written(msgspec.Struct):
     worker_id: str = ""
     priority: int = 0
     fallback: str = Fallback.BALANCE.value
+    deliver: str = Deliver.ONE.value
     disabled: bool = False
     created: float = 0.0
 
@@ -156,10 +182,19 @@ _lenient = msgspec.json.Decoder(_Written)
 
 def _target(target: str) -> str:
     if not _TARGET.fullmatch(target):
-        raise BadRule("target", "must be a worker's id, pool:NAME or block (letters, digits, _ . -, at most 64)")
-    if target == DEFAULT_POOL:
+        raise BadRule(
+            "target",
+            "must be a worker's id, pool:NAME or block (letters, digits, _ . -, at most 64), "
+            f"or up to {MOST_TARGETS} workers and pools with commas between",
+        )
+    targets = target.replace(" ", "").split(",")
+    if DEFAULT_POOL in targets:
         raise BadRule("target", "no worker is called 'default'; for the default pool write 'pool:default'")
-    return target
+    if BLOCK in targets and len(targets) > 1:
+        raise BadRule("target", "'block' stands alone")
+    if len(set(targets)) < len(targets):
+        raise BadRule("target", "names somebody twice")
+    return ",".join(targets)
 
 
 def _priority(priority: int) -> int:
@@ -169,8 +204,8 @@ def _priority(priority: int) -> int:
     return priority
 
 
-def _fallback(fallback: str) -> Fallback:
+def _choice(field: str, kind: type[Choice], text: str) -> Choice:
     try:
-        return Fallback(fallback)
+        return kind(text)
     except ValueError:
-        raise BadRule("fallback", f"must be one of {', '.join(Fallback)}") from None
+        raise BadRule(field, f"must be one of {', '.join(kind)}") from None

@@ -14,25 +14,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from botmatrix.routing.rule import BLOCK, DEFAULT_POOL, POOL, PREFIXES, Fallback, Rule
+from botmatrix.routing.rule import BLOCK, DEFAULT_POOL, POOL, PREFIXES, Deliver, Fallback, Rule
 from botmatrix.routing.wildcards import Wildcards
 
+WAIT, AWAY = "wait:", "away:"
+"""How the names of parking places begin: for whom somebody waits, or who was away when nobody else was there either."""
 REMEMBERED = 65_536
 """Triples of (bot, group, user) whose rule is remembered."""
 
 
 class Route(NamedTuple):
-    """What the deciding rule says. Exactly one of `worker` and `pool` is set, unless it is `blocked`.
+    """What the deciding rule says: among the workers and pools of `targets` one is chosen.
 
     `mark` ends the name of a conversation's part that follows the rule: it may be on another lane than the rest.
+    `parking`: where what can't go now is parked, apart from what waits for others; "" where everything else is.
+    `copies`: when each target gets a copy, the way of each; all together stand for what is sent when nobody is there.
     """
 
     key: str
-    worker: str
-    pool: str
+    targets: tuple[str, ...]
     blocked: bool
     fallback: Fallback
     mark: str
+    parking: str
+    copies: tuple[Route, ...] = ()
+
+    def to(self, target: str) -> Route:
+        """The way to this one of the targets, if each gets a copy; else the whole."""
+        return next((copy for copy in self.copies if copy.targets == (target,)), self)
 
 
 class Hit(NamedTuple):
@@ -97,11 +106,20 @@ class Table:
 def route_of(rule: Rule) -> Route:
     """What a rule says, in the form that the message path reads."""
     blocked = rule.target == BLOCK
-    pool = rule.target.removeprefix(POOL) if rule.target.startswith(POOL) else ""
-    worker = "" if blocked or pool else rule.target
+    targets = () if blocked else rule.targets
+    whole = _route(rule, targets, rule.fallback)
+    if rule.deliver is Deliver.ONE or len(targets) < 2:
+        return whole
+    # Whoever is away gets no copy then, unless it waits; only when all are away somebody else gets one.
+    alone = Fallback.WAIT if rule.fallback is Fallback.WAIT else Fallback.DROP
+    return whole._replace(copies=tuple(_route(rule, (target,), alone) for target in targets))
+
+
+def _route(rule: Rule, targets: tuple[str, ...], fallback: Fallback) -> Route:
     # A rule for the default pool leaves its conversations whole.
-    mark = "" if pool == DEFAULT_POOL else f"\t{rule.target}"
-    return Route(rule.key, worker, pool, blocked, rule.fallback, mark)
+    name = "" if targets == (POOL + DEFAULT_POOL,) else ",".join(targets)
+    parking = (WAIT if fallback is Fallback.WAIT else AWAY) + name if name else ""
+    return Route(rule.key, targets, not targets, fallback, name and "\t" + name, parking)
 
 
 def why_lost(loser: Hit, winner: Hit) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from botmatrix.sdk.arguments import Arguments
 from botmatrix.sdk.handler import Function, Handler, Trigger, first_line
 from botmatrix.sdk.perm import Permission
+from botmatrix.sdk.rate import Rate
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+Rates: TypeAlias = Rate | Iterable[Rate]
 F = TypeVar("F", bound=Function)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
@@ -65,11 +67,15 @@ class Plugin:
         block: bool = True,
         timeout: float = 60.0,
         description: str = "",
+        cooldown: Rates = (),
+        quota: Rates = (),
     ) -> Callable[[F], F]:
         """Run when a message begins with a prefix and this word; the handler's parameters are its arguments.
 
         With `bare`, also when the whole message is the word, without a prefix. Case does not matter. For
         people without the permission the command is not there. `description`: else the docstring's first line.
+        `cooldown`: at most so many uses in a time that begins with the first of them; `quota`: in a whole minute, hour
+        or day. Whoever is beyond is told so, once.
         """
         words = (name, *sorted(set(aliases) - {name}))
         for word in words:
@@ -79,6 +85,7 @@ class Plugin:
         def declare(function: F) -> F:
             about = description or first_line(function)
             options = {"bare": bare, "permission": permission, "description": about}
+            options |= {"cooldown": _rates(cooldown), "quota": _rates(quota)}
             return self._declare(function, Trigger.COMMAND, words, priority, block, timeout, **options)
 
         return declare
@@ -87,22 +94,44 @@ class Plugin:
         self,
         regex: str | re.Pattern[str] | None = None,
         *,
+        keywords: Iterable[str] = (),
+        permission: Permission = Permission.MEMBER,
+        priority: int = 10,
+        block: bool = False,
+        timeout: float = 60.0,
+        cooldown: Rates = (),
+        quota: Rates = (),
+    ) -> Callable[[F], F]:
+        """Run for messages, or for those in whose text `regex` or one of the `keywords` is found.
+
+        Named groups become arguments; keywords are looked for in any case. Never for what the bot itself said. Beyond
+        `cooldown` and `quota` it does not run.
+        """
+        pattern = re.compile(regex) if isinstance(regex, str) else regex
+        options: dict[str, Any] = {"regex": pattern, "keywords": _keywords(keywords), "permission": permission}
+        options |= {"cooldown": _rates(cooldown), "quota": _rates(quota)}
+        return lambda function: self._declare(function, Trigger.MESSAGE, (), priority, block, timeout, **options)
+
+    def on_intent(
+        self,
+        name: str,
+        *,
+        keywords: Iterable[str] = (),
+        regex: str | re.Pattern[str] | None = None,
         permission: Permission = Permission.MEMBER,
         priority: int = 10,
         block: bool = False,
         timeout: float = 60.0,
     ) -> Callable[[F], F]:
-        """Run for messages, or for those in whose text `regex` is found; named groups become arguments.
+        """Run for messages that want something: those that carry it as `intent_hint`, or say it.
 
-        Never for what the bot itself said.
+        Said it is with one of the `keywords`, in any case, or with what `regex` finds.
         """
+        if not name.strip():
+            raise ValueError("an intent needs a name, such as get_weather")
         pattern = re.compile(regex) if isinstance(regex, str) else regex
-
-        def declare(function: F) -> F:
-            options = {"regex": pattern, "permission": permission}
-            return self._declare(function, Trigger.MESSAGE, (), priority, block, timeout, **options)
-
-        return declare
+        options = {"regex": pattern, "keywords": _keywords(keywords), "intent": name, "permission": permission}
+        return lambda function: self._declare(function, Trigger.MESSAGE, (), priority, block, timeout, **options)
 
     def on_notice(
         self, *kinds: str, priority: int = 10, block: bool = False, timeout: float = 60.0
@@ -161,6 +190,17 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"Plugin({self.id!r}, version={self.version!r})"
+
+
+def _rates(rates: Rates) -> tuple[Rate, ...]:
+    return (rates,) if isinstance(rates, Rate) else tuple(rates)
+
+
+def _keywords(words: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(word.casefold() for word in ([words] if isinstance(words, str) else words))
+    if not all(word.strip() for word in found):
+        raise ValueError("a keyword can't be empty: it would be found in every message")
+    return found
 
 
 def _permissions(names: Iterable[str]) -> frozenset[str]:

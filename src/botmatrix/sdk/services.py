@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
+from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.sdk.perm import Permission
 
@@ -72,6 +73,9 @@ class Services(Protocol):
 
     @property
     def sessions(self) -> SessionBox: ...
+
+    @property
+    def uses(self) -> UseBox: ...
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""

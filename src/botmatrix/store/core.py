@@ -1,4 +1,4 @@
-"""The judge's configuration, kept where it outlives Redis."""
+"""Documents that Redis carries to every nexus, kept where they outlive it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,46 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from botmatrix.store.engine import Database
-from botmatrix.store.tables import CoreDocument
+from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, VersionedDocument
 
 _ONE: Final = 1
 
 
-class CoreDocuments:
-    """One row. Every method raises `EngineUnavailable`."""
+class Documents:
+    """One row of a table of its own. Every method raises `EngineUnavailable`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, table: type[VersionedDocument]) -> None:
+        self._database, self._table = database, table
 
-    async def read(self) -> CoreDocument | None:
+    async def read(self) -> VersionedDocument | None:
         """The row; None before the first change."""
         async with self._database.session() as session:
-            return (await session.scalars(select(CoreDocument))).one_or_none()
+            return (await session.scalars(select(self._table))).one_or_none()
 
     async def save(self, version: int, document: str, by: str) -> bool:
         """Put a newer version in place; False when this one or a newer one is there already."""
+        table = self._table
         values = {"version": version, "document": document, "updated_by": by}
-        fresh = insert(CoreDocument).values(id=_ONE, **values)
+        fresh = insert(table).values(id=_ONE, **values)
         newer = fresh.on_conflict_do_update(
-            index_elements=[CoreDocument.id],
+            index_elements=["id"],
             set_={**values, "updated_at": func.now()},
-            where=CoreDocument.version < version,
+            where=table.version < version,
         )
         async with self._database.session() as session:
-            saved = await session.execute(newer.returning(CoreDocument.version))
+            saved = await session.execute(newer.returning(table.version))
             return saved.scalar() is not None
+
+
+class CoreDocuments(Documents):
+    """The judge's configuration."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, CoreDocument)
+
+
+class GroupDocuments(Documents):
+    """The policies of groups with several bots."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, GroupPoliciesDocument)

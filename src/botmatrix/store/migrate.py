@@ -78,6 +78,13 @@ async def upgrade(url: str, *, part: str) -> list[str]:
         await database.close()
 
 
+def known_schemas() -> list[str]:
+    """The numbers of all schemas that this version knows, the newest first."""
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    return [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+
+
 def _upgrade(connection: Connection) -> list[str]:
     before = _current(connection)
     config = _config(connection)

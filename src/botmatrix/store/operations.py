@@ -1,12 +1,13 @@
-"""The operation log: who changed what. Rows are only ever added."""
+"""The operation log: who changed what. Rows are only ever added, until they are too old."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, cast, delete, func, or_, select
 
 from botmatrix.store.engine import Database
 from botmatrix.store.masking import storable
@@ -50,6 +51,13 @@ class Operations:
         )
         async with self._database.session() as session:
             session.add(row)
+
+    async def forget(self, before: datetime, *, most: int) -> int:
+        """Drop the rows that were written before this moment, at most so many, the oldest first; says how many."""
+        old = select(Operation.id).where(Operation.at < before).order_by(Operation.at).limit(most)
+        async with self._database.session() as session:
+            gone = await session.execute(delete(Operation).where(Operation.id.in_(old)).returning(Operation.id))
+            return len(gone.all())
 
     async def list(
         self, *, query: str = "", sort: str = "-at", limit: int = 50, offset: int = 0

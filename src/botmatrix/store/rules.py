@@ -11,11 +11,11 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from botmatrix.routing.rule import Fallback, Rule
+from botmatrix.routing.rule import Deliver, Fallback, Rule
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import RoutingRule
 
-_LOCK = 0x626F7472  # "botr": one change at a time to the rules
+LOCK = 0x626F7472  # "botr": one change at a time to the rules
 _PAGE = 1000
 
 
@@ -34,7 +34,7 @@ class StoredRules:
     async def change(self) -> AsyncIterator[Change]:
         """One change, while no other process changes the rules: kept at the end, undone by an error."""
         async with self._database.session() as session:
-            await session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            await session.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             yield Change(session)
 
 
@@ -53,7 +53,7 @@ class Change:
         rows = [_row(rule) for rule in rules]
         for start in range(0, len(rows), _PAGE):
             statement = insert(RoutingRule).values(rows[start : start + _PAGE])
-            kept = ("target", "priority", "fallback", "disabled")
+            kept = ("target", "priority", "fallback", "deliver", "disabled")
             changes: dict[str, Any] = {name: statement.excluded[name] for name in kept}
             changes["updated_at"] = text("now()")
             await self._session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
@@ -65,21 +65,24 @@ class Change:
 
 async def _all(session: AsyncSession) -> dict[str, Rule]:
     found = await session.scalars(select(RoutingRule).order_by(RoutingRule.key))
-    return {row.key: _rule(row) for row in found}
+    return {row.key: rule_of(row) for row in found}
 
 
 def _row(rule: Rule) -> dict[str, Any]:
     created = datetime.fromtimestamp(rule.created, UTC)
     decided = {"target": rule.target, "priority": rule.priority, "fallback": rule.fallback.value}
-    return {"key": rule.key, **decided, "disabled": rule.disabled, "created_at": created}
+    how = {"deliver": rule.deliver.value, "disabled": rule.disabled}
+    return {"key": rule.key, **decided, **how, "created_at": created}
 
 
-def _rule(row: RoutingRule) -> Rule:
+def rule_of(row: RoutingRule) -> Rule:
+    """The rule that a row stands for."""
     return Rule(
         key=row.key,
         target=row.target,
         priority=row.priority,
         fallback=Fallback(row.fallback),
+        deliver=Deliver(row.deliver),
         disabled=row.disabled,
         created=row.created_at.timestamp(),
     )

@@ -119,10 +119,10 @@ class Operation(Base):
     address: Mapped[str]
 
 
-class CoreDocument(Base):
-    """The judge's configuration: one row, or none before the first change."""
+class VersionedDocument(Base):
+    """A document that stands in Redis too: one row, or none before the first change."""
 
-    __tablename__ = "core_config"
+    __abstract__ = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
     """Always 1."""
@@ -133,6 +133,18 @@ class CoreDocument(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_by: Mapped[str]
     """A user name, or `chat` for a verb in a chat."""
+
+
+class CoreDocument(VersionedDocument):
+    """The judge's configuration."""
+
+    __tablename__ = "core_config"
+
+
+class GroupPoliciesDocument(VersionedDocument):
+    """Which of several bots in a group answers (`botmatrix.routing.groups.GroupPolicies`)."""
+
+    __tablename__ = "group_policies"
 
 
 class SettingRow(Base):
@@ -223,9 +235,10 @@ class RoutingRule(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     target: Mapped[str]
-    """A worker's id, `pool:NAME`, or `block`."""
+    """A worker's id or `pool:NAME`, several with commas between, or `block`."""
     priority: Mapped[int] = mapped_column(default=0)
     fallback: Mapped[str] = mapped_column(default="balance")
+    deliver: Mapped[str] = mapped_column(default="one")
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

@@ -12,6 +12,7 @@ from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
+from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 
 
@@ -24,6 +25,7 @@ class Links:
         self._keys = keys
         self.actions = ActionBox(url, keys, inc)
         self.hot = Hot(client, keys)
+        self.uses = UseBox(client, keys)
         self.sessions = SessionBox(client, keys, lambda: self.hot.ttls, clock)
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from botmatrix.usage import Usage
 from botmatrix.version import VERSION
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import machine
@@ -20,6 +21,7 @@ class Report:
     def __init__(self, inc: str, options: Options, tally: Tally, drain: Drain) -> None:
         self._inc, self._options, self.tally, self.drain = inc, options, tally, drain
         self._started = time.time()
+        self._usage = Usage()
         self.plugins: Callable[[], Sequence[str]] = tuple
 
     def presence(self) -> dict[str, str]:
@@ -35,6 +37,7 @@ class Report:
             "concurrency": str(self._options.concurrency),
             "plugins": str(len(self.plugins())),
             "draining": "1" if self.drain.asked() else "0",
+            **self._usage.fields(),
             **self.tally.as_fields(),
         }
 

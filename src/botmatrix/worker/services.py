@@ -29,7 +29,7 @@ class WorkerServices:
         self.worker_id = settings.worker_id
         self.clock = clock
         self.take(settings)
-        self.sessions = links.sessions
+        self.sessions, self.uses = links.sessions, links.uses
         self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody

@@ -38,6 +38,7 @@ class ControlOptions:
     gateway_host: str = "127.0.0.1"
     ws_port: int = 3001
     bot_token: str = "the-bot-token"
+    audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
     def current(self) -> Current:

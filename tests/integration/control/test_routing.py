@@ -33,7 +33,8 @@ async def explain(client: httpx.AsyncClient, bot: str = "", **event: Any) -> dic
 async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClient, parts: Parts) -> None:
     made = (await owner.post(PATH, json={"key": "group_456", "worker_id": "w1"})).json()["rule"]
     assert (made["worker_id"], made["priority"], made["fallback"], made["disabled"]) == ("w1", 0, "balance", False)
-    body = {"key": "group_456", "worker_id": "pool:vip", "priority": 3, "fallback": "drop", "disabled": True}
+    how = {"priority": 3, "fallback": "wait", "deliver": "all", "disabled": True}
+    body = {"key": "group_456", "worker_id": "w2,pool:vip", **how}
     changed = (await owner.post(PATH, json=body)).json()["rule"]
     assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5)}
     listed = (await owner.get(PATH)).json()
@@ -67,7 +68,9 @@ async def test_changes_are_in_the_operation_log_and_questions_are_not(owner: htt
         {"key": "a", "worker_id": "w1", "fallback": "retry"},
         {"key": "a", "worker_id": "w1", "priority": 10**7},
         {"key": "a\u0000", "worker_id": "w1"},
-        {"key": "a", "worker_id": "w1", "deliver": "all"},
+        {"key": "a", "worker_id": "w1", "deliver": "some"},
+        {"key": "a", "worker_id": "w1,w1"},
+        {"key": "a", "worker_id": "w1,block"},
     ],
 )
 async def test_a_rule_that_can_not_be_is_422(owner: httpx.AsyncClient, body: dict[str, Any]) -> None:
@@ -84,13 +87,13 @@ async def test_only_an_admin_changes_rules_and_a_viewer_sees_and_asks(log_in: Lo
 
 
 async def test_an_explanation_says_who_is_chosen_and_who_lost(owner: httpx.AsyncClient, parts: Parts) -> None:
-    await put_worker(parts, "slow", handling_ms="500")
-    await put_worker(parts, "quick", handling_ms="20", waiting_ms="5")
+    await put_worker(parts, "slow", response_ms="500")
+    await put_worker(parts, "quick", response_ms="25")
     await put_worker(parts, "v1", "vip")
     await put_worker(parts, "leaving", draining="1")
     found = await explain(owner, self_id=10001, group_id=456, user_id=7)
     assert (found["verdict"], found["chosen"], found["rule"]) == ("lane", "quick", None)
-    assert [one["worker_id"] for one in found["candidates"]] == ["quick", "slow"]
+    assert [one["worker_id"] for one in found["ways"][0]["candidates"]] == ["quick", "slow"]
     for key, target in (("user_7", "pool:vip"), ("*", "slow"), ("bot_10001", "block")):
         await owner.post(PATH, json={"key": key, "worker_id": target})
     found = await explain(owner, self_id=10001, group_id=456, user_id=7)
@@ -103,9 +106,33 @@ async def test_an_explanation_says_who_is_chosen_and_who_lost(owner: httpx.Async
 async def test_an_explanation_knows_the_lane_that_a_conversation_is_on(owner: httpx.AsyncClient, parts: Parts) -> None:
     await put_worker(parts, "w1")
     await parts.redis.call("HSET", KEYS.affinity("qq:10001"), "private:8", "w1", "group:5\tw9", "w9")
-    assert (await explain(owner, "qq:10001", user_id=8))["last_lane"] == "w1"
+    assert (await explain(owner, "qq:10001", user_id=8))["ways"][0]["last_lane"] == "w1"
     await owner.post(PATH, json={"key": "group_5", "worker_id": "w9"})
-    assert (await explain(owner, "qq:10001", user_id=8, group_id=5))["last_lane"] == "w9"
+    assert (await explain(owner, "qq:10001", user_id=8, group_id=5))["ways"][0]["last_lane"] == "w9"
+
+
+async def test_an_explanation_begins_with_the_judge(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await put_worker(parts, "w1")
+    lists = {"permissions": {"blacklist": {"system": ["qq:7"]}}}
+    assert (await owner.post("/api/admin/core", json=lists)).status_code == 200
+    found = await explain(owner, "qq:10001", user_id=7)
+    assert (found["verdict"], found["judge"], found["chosen"], found["ways"]) == (
+        *("blocked", {"blocked": True, "reason": "user_blacklisted"}),
+        *("", []),
+    )
+    assert "user_blacklisted" in found["why"]
+    found = await explain(owner, "telegram:10001", user_id=7)
+    assert (found["verdict"], found["judge"]["blocked"], found["chosen"]) == ("lane", False, "w1")
+
+
+async def test_whom_a_rule_names_may_be_away_but_is_told(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await put_worker(parts, "w1")
+    rule = {"key": "group_5", "worker_id": "w1,w9", "fallback": "wait", "deliver": "all"}
+    saved = (await owner.post(PATH, json=rule)).json()
+    assert saved["warnings"] == ["w9 takes no events now; until it does, the fallback is wait"]
+    found = await explain(owner, group_id=5, user_id=7)
+    assert [(way["target"], way["verdict"]) for way in found["ways"]] == [("w1", "lane"), ("w9", "parked")]
+    assert found["chosen"] == "w1"
 
 
 @pytest.mark.parametrize(

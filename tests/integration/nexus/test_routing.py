@@ -136,7 +136,8 @@ async def test_what_is_blocked_or_dropped_is_counted_and_goes_nowhere(matrix: Ma
         await bot.send(said_by(user, user))
     assert await matrix.numbers("w1", 1) == [9]
     counters = nexus.counters()
-    assert (counters["received"], counters["blocked_rule"], counters["dropped_rule"]) == (3, 1, 1)
+    assert (counters["received"], counters["blocked"]) == (3, 2)
+    assert (counters["blocked_rule"], counters["blocked_target_away"]) == (1, 1)
     assert (counters["accepted"], counters["waiting"]) == (1, 0)
 
 
@@ -172,7 +173,8 @@ async def test_those_for_whom_nobody_is_there_hold_nobody_up(matrix: Matrix) -> 
     for number in range(0, 600, 2):
         await bot.send(said_by(8, number))
         await bot.send(said_by(7, number + 1))
-    await matrix.numbers(PARKING, 600)
+    await matrix.numbers(PARKING, 300)
+    await matrix.numbers("away:pool:vip", 300)
     await matrix.lane("v1", "vip")
     assert await matrix.numbers("v1", 300) == list(range(1, 600, 2))
     assert await matrix.numbers(PARKING, 300) == list(range(0, 600, 2))

@@ -30,14 +30,15 @@ def made_names() -> set[str]:
     """Every name that `Keys` makes, its arguments as in the page."""
     arguments = {"inc": "{inc}", "nexus": "{inc}", "worker_id": "{id}", "name": "{id}", "lane": "{id}"}
     arguments |= {"digest": "{hash16}", "bot": "{platform}:{self_id}", "action_id": "{action id}"}
+    arguments |= {"step": "{step}"}
     arguments |= {"day_kind": "{day}:{kind}", "person": "{platform}:{user}", "conversation": "{conversation}"}
-    arguments["plugin"] = "{id}"
+    arguments |= {"plugin": "{id}", "limit": "{limit}"}
     names = {value for name, value in vars(KEYS).items() if name not in ("prefix", "results")}
     for name, method in inspect.getmembers(KEYS, inspect.ismethod):
         if not name.startswith("_"):
             (argument,) = inspect.signature(method).parameters
             names.add(method(arguments[argument]))
-    names.add(KEYS.lane("default"))
+    names |= {KEYS.lane(place) for place in ("default", "wait:{targets}", "away:{targets}")}
     return {name.removeprefix(KEYS.prefix) for name in names}
 
 

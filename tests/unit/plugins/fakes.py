@@ -15,6 +15,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.sessions import SessionBox
+from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
 from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.worker.outcome import Dead, Done, Outcome
@@ -59,7 +60,9 @@ class Platform:
         self.asked = asyncio.Event()
         self.listening: asyncio.Future[tuple[Envelope, dict[str, Any]] | None] | None = None
         self.times = Times()
-        self.sessions = SessionBox(Client(redis_url, name="platform"), Keys(), lambda: self.times, self.clock)
+        client = Client(redis_url, name="platform")
+        self.sessions = SessionBox(client, Keys(), lambda: self.times, self.clock)
+        self.uses = UseBox(client, Keys())
         self.settings = Settings()
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}

@@ -19,7 +19,8 @@ def ask(*rules: Rule, pools: Pools = POOLS) -> Explanation:
 
 def test_without_rules_the_default_pool_is_balanced_best_first() -> None:
     found = ask()
-    assert (found.verdict, [one.lane for one in found.candidates], found.winner) == ("lane", ["w2", "w1"], None)
+    (way,) = found.ways
+    assert (found.verdict, [one.lane for one in way.candidates], found.winner) == ("lane", ["w2", "w1"], None)
 
 
 @pytest.mark.parametrize(
@@ -30,13 +31,40 @@ def test_without_rules_the_default_pool_is_balanced_best_first() -> None:
         ("gone", "balance", "lane", ["w2", "w1"], True),
         ("gone", "drop", "dropped", [], True),
         ("pool:gone", "drop", "dropped", [], True),
-        ("block", "balance", "blocked", [], False),
+        ("gone", "wait", "parked", [], True),
+        ("gone,v1", "wait", "lane", ["v1"], False),
+        ("w1,pool:vip", "balance", "lane", ["w1", "v1"], False),
+        ("pool:gone,gone", "balance", "lane", ["w2", "w1"], True),
     ],
 )
 def test_each_target_and_fallback(target: str, fallback: str, verdict: str, lanes: list[str], fell_back: bool) -> None:
     found = ask(make_rule("user_123", target, fallback=fallback))
-    assert (found.verdict, found.fell_back) == (verdict, fell_back)
-    assert [one.lane for one in found.candidates] == lanes
+    (way,) = found.ways
+    assert (found.verdict, way.verdict, way.fell_back) == (verdict, verdict, fell_back)
+    assert [one.lane for one in way.candidates] == lanes
+
+
+def test_a_blocking_rule_has_no_way() -> None:
+    found = ask(make_rule("user_123", "block"))
+    assert (found.verdict, found.ways, found.why) == ("blocked", [], "the rule user_123 blocks it")
+
+
+@pytest.mark.parametrize(
+    ("target", "fallback", "verdict", "ways"),
+    [
+        ("w1,v1", "balance", "lane", [("w1", "lane"), ("v1", "lane")]),
+        ("w1,gone", "balance", "lane", [("w1", "lane"), ("gone", "dropped")]),
+        ("gone,lost", "balance", "lane", [("gone,lost", "lane")]),
+        ("w1,gone", "drop", "lane", [("w1", "lane"), ("gone", "dropped")]),
+        ("gone,lost", "drop", "dropped", [("gone", "dropped"), ("lost", "dropped")]),
+        ("w1,gone", "wait", "lane", [("w1", "lane"), ("gone", "parked")]),
+        ("gone,lost", "wait", "parked", [("gone", "parked"), ("lost", "parked")]),
+    ],
+)
+def test_copies_are_explained_one_by_one(target: str, fallback: str, verdict: str, ways: list[tuple[str, str]]) -> None:
+    found = ask(make_rule("user_123", target, fallback=fallback, deliver="all"))
+    assert found.verdict == verdict
+    assert [(way.target, way.verdict) for way in found.ways] == ways
 
 
 def test_losers_come_in_order_and_disabled_ones_last() -> None:
@@ -57,4 +85,4 @@ def test_losers_come_in_order_and_disabled_ones_last() -> None:
 
 def test_nobody_there_means_parked() -> None:
     found = ask(pools=Pools())
-    assert (found.verdict, found.candidates) == ("parked", [])
+    assert (found.verdict, found.ways[0].candidates) == ("parked", [])

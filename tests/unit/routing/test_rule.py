@@ -29,6 +29,10 @@ def test_every_form_of_key_and_target_is_accepted(key: str, target: str) -> None
         ("a", "pool:", "balance", 0, "target"),
         ("a", "no spaces", "balance", 0, "target"),
         ("a", "default", "balance", 0, "target"),
+        ("a", "w1,", "balance", 0, "target"),
+        ("a", "w1,w1", "balance", 0, "target"),
+        ("a", "w1,block", "balance", 0, "target"),
+        ("a", ",".join(f"w{n}" for n in range(9)), "balance", 0, "target"),
         ("a", "w1", "retry", 0, "fallback"),
         ("a", "w1", "balance", 1_000_001, "priority"),
     ],
@@ -42,8 +46,14 @@ def test_what_can_not_be_is_refused_with_its_field(
 
 
 def test_a_rule_survives_the_mirror() -> None:
-    rule = make_rule("*_测试", "pool:vip", priority=-3, fallback="drop", disabled=True, created=5.5)
+    rule = make_rule("*_测试", "pool:vip", priority=-3, fallback="wait", deliver="all", disabled=True, created=5.5)
     assert rule_of(rule.key, mirrored(rule)) == rule
+
+
+def test_several_targets_stand_with_commas_between() -> None:
+    assert make_rule("a", "w1, pool:vip,w2").targets == ("w1", "pool:vip", "w2")
+    with pytest.raises(BadRule, match="deliver: must be one of one, all"):
+        make_rule("a", "w1", deliver="some")
 
 
 @pytest.mark.parametrize("value", [b"w7", b" w7\n", b'{"target": "w7"}', b'{"worker_id": "w7", "created": 0}'])

@@ -107,10 +107,36 @@ def test_a_bot_in_a_group_that_has_the_id_of_a_user_is_found_as_the_user_first()
 
 def test_what_a_rule_says_is_read_once_for_all() -> None:
     assert route_of(make_rule("a", "block")).blocked
-    assert route_of(make_rule("a", "pool:vip"))[1:3] == ("", "vip")
-    assert route_of(make_rule("a", "w1"))[1:3] == ("w1", "")
+    assert route_of(make_rule("a", "pool:vip, w1")).targets == ("pool:vip", "w1")
     assert route_of(make_rule("a", "pool:default")).mark == ""
     assert route_of(make_rule("a", "w1")).mark != route_of(make_rule("a", "w2")).mark != ""
+
+
+@pytest.mark.parametrize(
+    ("target", "fallback", "parking"),
+    [
+        ("w1", "wait", "wait:w1"),
+        ("w1,pool:vip", "wait", "wait:w1,pool:vip"),
+        ("w1", "balance", "away:w1"),
+        ("w1", "drop", "away:w1"),
+        ("pool:default", "wait", ""),
+    ],
+)
+def test_each_target_has_a_parking_place_of_its_own(target: str, fallback: str, parking: str) -> None:
+    assert route_of(make_rule("a", target, fallback=fallback)).parking == parking
+
+
+def test_copies_go_their_own_ways() -> None:
+    route = route_of(make_rule("a", "w1,pool:vip", deliver="all"))
+    assert [(copy.targets, copy.mark, copy.fallback) for copy in route.copies] == [
+        (("w1",), "\tw1", "drop"),
+        (("pool:vip",), "\tpool:vip", "drop"),
+    ]
+    assert route.to("w1") is route.copies[0]
+    assert route.to("w2") is route
+    assert not route_of(make_rule("a", "w1", deliver="all")).copies
+    waiting = route_of(make_rule("a", "w1,w2", deliver="all", fallback="wait"))
+    assert [copy.parking for copy in waiting.copies] == ["wait:w1", "wait:w2"]
 
 
 def test_the_memory_of_the_table_is_bounded() -> None:

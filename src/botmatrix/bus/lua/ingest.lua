@@ -3,10 +3,21 @@
 -- ARGV: seq, acked (the last batch whose answer the nexus has seen), mark ttl ms, high water, stats key,
 --       lanes n, n stream names, events m, m * (lane index, mark or '', payload), then (affinity hash, conversation, lane)*
 -- Answer: {'A', letters, last id per lane ('' when none)}   a added, d duplicate, r no such lane any more, f lane full,
+--         o what waits for a rule's target is too much: dropped
 --         e refused, s a batch before this one met trouble: nothing was done
 --         {'D', letters}  this batch was answered before    {'G'} a batch before this one is missing
 --         {'L'} Redis has lost this nexus                   {'O', reason} nothing was done: Redis refuses writes
 local nexus = KEYS[1]
+
+-- A parking place of a rule's target is made by the first event that is parked there.
+local function make_place(key, payload)
+  local prefix, place = string.match(key, '^(.-)queue:(.+)$')
+  if not prefix or not (string.find(place, '^wait:') or string.find(place, '^away:')) then return false end
+  local id = redis.pcall('XADD', key, '*', 'payload', payload)
+  if type(id) == 'string' then redis.pcall('SADD', prefix .. 'queue:parkings', place) end
+  return id
+end
+
 local seq, acked, ttl, high = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local state = redis.call('HMGET', nexus, 'seq', 'bad')
 local stored = tonumber(state[1] or nil)
@@ -37,12 +48,15 @@ for i = 1, m do
       local length = redis.pcall('XLEN', key)
       room[lane] = type(length) == 'number' and high - length or high
     end
-    if room[lane] <= 0 then
+    if room[lane] <= 0 and string.find(key, 'queue:wait:', 1, true) then
+      letters[i] = 'o'
+    elseif room[lane] <= 0 then
       letters[i], bad = 'f', true
     elseif mark ~= '' and not redis.call('SET', mark, '1', 'NX', 'PX', ttl) then
       letters[i] = 'd'
     else
       local id = redis.pcall('XADD', key, 'NOMKSTREAM', '*', 'payload', ARGV[base + 3])
+      if not id then id = make_place(key, ARGV[base + 3]) end
       if type(id) == 'string' then
         letters[i], last[lane], added = 'a', id, added + 1
         room[lane] = room[lane] - 1

@@ -1,5 +1,5 @@
--- What a nexus needs to know of all lanes and of the parking place, in one call. What is no lane is left out.
--- KEYS: own    ARGV: prefix, lease prefix, name of the parking place
+-- What a nexus needs to know of all lanes and parking places, in one call. What is no lane is left out.
+-- KEYS: own, set of parking places    ARGV: prefix, lease prefix, name of the parking place
 -- Answer: per lane {lane, owner inc, lease alive 0|1, oldest id or '', newest id or '', length,
 --         presence of its namesake as a flat list}
 local lanes = {}
@@ -15,6 +15,12 @@ local function describe(lane, inc, stream, presence)
 end
 
 describe(ARGV[3], '', ARGV[1] .. 'queue:' .. ARGV[3], {})
+local places = redis.pcall('SMEMBERS', KEYS[2])
+for i = 1, places.err and 0 or #places do
+  if string.find(places[i], '^wait:') or string.find(places[i], '^away:') then
+    describe(places[i], '', ARGV[1] .. 'queue:' .. places[i], {})
+  end
+end
 local own = redis.call('HGETALL', KEYS[1])
 for i = 1, #own, 2 do
   local lane, inc = own[i], string.match(own[i + 1], '|(.*)$')

@@ -1,7 +1,7 @@
 -- Settle finished events: acknowledge, send their actions, delete, count, tell the nexus. Items are independent.
 -- KEYS: lane stream, dead stream, stats hash, orphans stream
 -- ARGV: lane, group, prefix, n, n * (entry id, reason if dead or '', payload if dead or '', k, k * (bot, action payload)),
---       then (nexus inc, count, sum of received ms)*
+--       then (nexus inc, count, sum of received ms, and behind a space how many of them are dead)*
 -- Answer: a letter per item: s settled, x fenced (somebody else settled it: nothing was sent),
 --         k acknowledged, but Redis refused an action or the dead letter (a key of the wrong type)
 local lane, group, prefix = ARGV[1], ARGV[2], ARGV[3]

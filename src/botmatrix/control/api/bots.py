@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from botmatrix.bus.presence import state_of
 from botmatrix.control.auth import VIEWER
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.fields import Count, Number, number
@@ -102,11 +103,6 @@ def key_of(bot: str) -> str:
     if not platform or not self_id or not bot.isprintable() or len(bot) > 160:
         raise ApiError(404, "unknown_bot", "a bot is called platform:self_id, as in qq:10001")
     return f"{platform.lower()}:{self_id}"
-
-
-def state_of(live: Mapping[str, str], alive: set[str]) -> str:
-    """A bot's state as its nexus last wrote it; offline when that nexus is gone."""
-    return live.get("state", "offline") if live.get("nexus", "") in alive else "offline"
 
 
 def described(bot: str, live: Mapping[str, str], seen: Mapping[str, Any] | None, alive: set[str]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from botmatrix.control.auth import ADMIN, VIEWER, Asker
-from botmatrix.control.core_keeper import Current
 from botmatrix.control.errors import protected
+from botmatrix.control.keeper import Current
 from botmatrix.control.parts import UsedParts
 from botmatrix.core.config import CoreConfig, changed
 
@@ -85,5 +85,5 @@ async def chat_statistics(parts: UsedParts, top: Annotated[int, Query(ge=1, le=1
     return ChatStatistics(day=day, users=users, groups=groups, bots=bots, blocked_by_reason=reasons, blocked=blocked)
 
 
-def _view(current: Current) -> Core:
+def _view(current: Current[CoreConfig]) -> Core:
     return Core(version=current.version, published=current.published, config=current.config)

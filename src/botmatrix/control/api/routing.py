@@ -8,26 +8,41 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.roster import read_lanes
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER
 from botmatrix.control.errors import protected
-from botmatrix.control.explain import Explained, explain_event
+from botmatrix.control.explain import Explained
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
 from botmatrix.control.rules import said
-from botmatrix.routing.rule import KEY_LENGTH, KEY_PATTERN, PRIORITIES, TARGET_PATTERN, Fallback, Rule, make_rule
+from botmatrix.routing.explain import Way
+from botmatrix.routing.place import Pools, missing
+from botmatrix.routing.rule import (
+    KEY_LENGTH,
+    KEY_PATTERN,
+    PRIORITIES,
+    TARGET_LENGTH,
+    TARGET_PATTERN,
+    Deliver,
+    Fallback,
+    Rule,
+    make_rule,
+)
 from botmatrix.routing.table import Hit
 
 router = APIRouter(prefix="/api/admin/routing", tags=["routing"])
 
 
 class Shown(BaseModel):
-    """A rule. `worker_id`: a worker's id, `pool:NAME` or `block`; `created`: unix seconds."""
+    """A rule. `worker_id`: a worker's id or `pool:NAME`, several with commas between, or `block`; `created`: unix
+    seconds."""
 
     key: str
     worker_id: str
     priority: int
     fallback: Fallback
+    deliver: Deliver
     disabled: bool
     created: float
 
@@ -44,17 +59,19 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: Annotated[str, Field(max_length=KEY_LENGTH, pattern=KEY_PATTERN)]
-    worker_id: Annotated[str, Field(max_length=69, pattern=TARGET_PATTERN)]
+    worker_id: Annotated[str, Field(max_length=TARGET_LENGTH, pattern=TARGET_PATTERN)]
     priority: Annotated[int, Field(strict=True, ge=PRIORITIES[0], le=PRIORITIES[1])] = 0
     fallback: Fallback = Fallback.BALANCE
+    deliver: Deliver = Deliver.ONE
     disabled: Annotated[bool, Field(strict=True)] = False
 
 
 class Saved(BaseModel):
-    """The rule as it is now."""
+    """The rule as it is now. `warnings`: what it names that is not here."""
 
     success: Literal[True] = True
     rule: Shown
+    warnings: list[str]
 
 
 class Deleted(BaseModel):
@@ -90,11 +107,33 @@ class Candidate(BaseModel):
     score: float
 
 
-class Answer(BaseModel):
-    """What becomes of the event if it is the first of its conversation.
+class ShownWay(BaseModel):
+    """Where the event goes, or one copy of it.
 
     `chosen`: the candidate with the best score; the real choice is the better one of two drawn at random.
     `last_lane`: where the conversation was last; it stays there until everything of it there is settled.
+    `fell_back`: the target takes no events now.
+    """
+
+    target: str
+    verdict: Literal["lane", "parked", "dropped", "blocked"]
+    fell_back: bool
+    candidates: list[Candidate]
+    chosen: str
+    last_lane: str
+
+
+class Judged(BaseModel):
+    """The verdict of the judge (CorePlugin), which comes first."""
+
+    blocked: bool
+    reason: str
+
+
+class Answer(BaseModel):
+    """What becomes of the event if it is the first of its conversation.
+
+    `chosen`: the worker that gets it, the first one if several get copies; `ways` says more.
     """
 
     success: Literal[True] = True
@@ -102,15 +141,14 @@ class Answer(BaseModel):
     why: str
     bot: str
     conversation: str
+    judge: Judged
     rule: Match | None
     lost: list[Match]
-    fell_back: bool
-    candidates: list[Candidate]
+    ways: list[ShownWay]
     chosen: str
-    last_lane: str
 
 
-_listing = listing("key", "worker_id", "priority", "fallback", "created")
+_listing = listing("key", "worker_id", "priority", "fallback", "deliver", "created")
 
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
@@ -127,11 +165,13 @@ async def save_rule(wanted: Wanted, parts: UsedParts, note: Noting) -> Saved:
         wanted.worker_id,
         priority=wanted.priority,
         fallback=wanted.fallback,
+        deliver=wanted.deliver,
         disabled=wanted.disabled,
     )
     saved = await parts.rules.save([rule])
     note.say("route.set", rule.key, before=said(saved.before.get(rule.key)), after=said(rule))
-    return Saved(rule=_shown(saved.rules[0]))
+    pools = Pools((view.lane, view.pool) for view in await read_lanes(parts.redis, Keys()) if view.takes_events)
+    return Saved(rule=_shown(saved.rules[0]), warnings=missing(rule, pools))
 
 
 @router.delete("", responses=protected(404), dependencies=[ADMIN])
@@ -147,7 +187,7 @@ async def delete_rule(
 async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
     """Where an event would go now, and why; nothing is sent."""
     note.nothing_changed()
-    return _answer(await explain_event(parts.redis, Keys(), question.event, question.bot))
+    return _answer(await parts.explainer.explain(question.event, question.bot))
 
 
 def _shown(rule: Rule) -> Shown:
@@ -156,6 +196,7 @@ def _shown(rule: Rule) -> Shown:
         worker_id=rule.target,
         priority=rule.priority,
         fallback=rule.fallback,
+        deliver=rule.deliver,
         disabled=rule.disabled,
         created=rule.created,
     )
@@ -165,18 +206,28 @@ def _match(hit: Hit, why: str = "") -> Match:
     return Match(rule=_shown(hit.rule), subject=hit.subject, text=hit.text, why=why)
 
 
+def _way(way: Way, last_lane: str) -> ShownWay:
+    return ShownWay(
+        target=way.target,
+        verdict=way.verdict,
+        fell_back=way.fell_back,
+        candidates=[Candidate(worker_id=one.lane, pool=one.pool, score=one.score) for one in way.candidates],
+        chosen=way.candidates[0].lane if way.candidates else "",
+        last_lane=last_lane,
+    )
+
+
 def _answer(explained: Explained) -> Answer:
-    found = explained.explanation
-    best = found.candidates[0].lane if found.candidates else ""
+    found, judged = explained.explanation, explained.judged
+    ways = [] if judged else [_way(way, lane) for way, lane in zip(found.ways, explained.last_lanes, strict=True)]
     return Answer(
-        verdict=found.verdict,
-        why=found.why,
+        verdict=explained.verdict,
+        why=explained.why,
         bot=explained.bot,
         conversation=explained.conversation,
+        judge=Judged(blocked=bool(judged), reason=judged),
         rule=_match(found.winner) if found.winner else None,
         lost=[_match(hit, why) for hit, why in found.lost],
-        fell_back=found.fell_back,
-        candidates=[Candidate(worker_id=one.lane, pool=one.pool, score=one.score) for one in found.candidates],
-        chosen=best,
-        last_lane=explained.last_lane,
+        ways=ways,
+        chosen=next((way.chosen for way in ways if way.chosen), ""),
     )

@@ -20,6 +20,7 @@ from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
+from botmatrix.worker.plugins.limits import Limits
 from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
 from botmatrix.worker.plugins.table import Bound, Match
 from botmatrix.worker.plugins.threads import Threads
@@ -46,6 +47,7 @@ class Executor:
         self._worker = worker
         self._runs = runs
         self._threads = threads
+        self._limits = Limits(services)
 
     async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
         """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
@@ -56,10 +58,22 @@ class Executor:
             return self._usage(match.bound.handler, error, context)
         if arguments is None:
             return []
+        if match.bound.handler.limited and (refused := await self._refused(match.bound, context, envelope)) is not None:
+            return refused
         ended = await self._attempt(match, context, arguments)
         if type(ended) is Failure and ended.again:
             ended = await self._attempt(match, self._context(match, envelope, event), arguments)
         return ended
+
+    async def _refused(self, bound: Bound, context: Context, envelope: Envelope) -> Ended | None:
+        """Count the use; None when it may be."""
+        try:
+            refusal = await self._limits.refusal(bound, envelope, context.user_id)
+        except EngineUnavailable as error:
+            return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
+        if refusal and bound.handler.trigger is Trigger.COMMAND:
+            context.reply(refusal)
+        return None if refusal is None else context.outbox.buffered
 
     async def _attempt(self, match: Match, context: Context, arguments: Arguments) -> Ended:
         bound = match.bound

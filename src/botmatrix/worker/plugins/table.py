@@ -84,10 +84,9 @@ class Table:
         """The handlers that take a message, in order, up to the first that blocks."""
         matches = self._command(said, prefixes)
         for bound in self._messages:
-            regex = bound.handler.regex
-            found = regex.search(said.text) if regex else None
-            if regex is None or found:
-                matches.append(Match(bound, said, "", found.groupdict() if found else None))
+            groups = bound.handler.heard(said.text, event)
+            if groups is not None:
+                matches.append(Match(bound, said, "", groups))
         if not matches or (len(matches) == 1 and matches[0].bound.handler.permission is Permission.MEMBER):
             return matches
         matches.sort(key=_rank)

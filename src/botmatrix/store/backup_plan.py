@@ -1,0 +1,41 @@
+"""What a backup holds: every table is in one part, or left out for a reason; a test fails for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Table
+
+from botmatrix.errors import BotMatrixError
+from botmatrix.store.tables import Base
+
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "users": ("users", "api_keys"),
+    "rules": ("routing_rules",),
+    "core": ("core_config", "group_policies"),
+    "settings": ("settings",),
+    "bots": ("bots", "groups", "bot_groups", "bot_access"),
+    "audit": ("audit",),
+}
+"""Part -> its tables; `--only` names parts."""
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "login_sessions": "logins end with a restore: whoever was logged in logs in again",
+}
+
+
+class UnknownPart(BotMatrixError):
+    """A backup has no part of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no part {name!r}: the parts are {', '.join(PARTS)}")
+
+
+def tables_of(parts: Sequence[str]) -> list[Table]:
+    """The tables of these parts, of all when there are none, those that others refer to first. Raises `UnknownPart`."""
+    for part in parts:
+        if part not in PARTS:
+            raise UnknownPart(part)
+    wanted = {name for part in (parts or PARTS) for name in PARTS[part]}
+    return [table for table in Base.metadata.sorted_tables if table.name in wanted]
