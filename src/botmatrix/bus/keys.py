@@ -53,6 +53,7 @@ class Keys:
         self.settings_version = p + "config:settings:version"  # string: its version; every part compares it
         self.settings_changed = p + "config:settings:changed"  # channel: a new version, or a part is to start again
         self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
+        self.logs = p + "logs"  # stream: the newest lines of all parts' logs
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
         self.access_version = p + "access:version"  # string: its digest; every nexus compares it
         self.access_changed = p + "access:changed"  # channel: a new version of it

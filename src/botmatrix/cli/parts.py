@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -40,6 +41,25 @@ def run_part(name: str, run: Run, settings: Settings) -> None:
     """Set logging and limits, then run the part until it is told to stop; asked to, it starts again in place."""
     from botmatrix.embedded.process import raise_file_limit
 
+    raise_file_limit()
+    with logging(name, settings) as configure:
+        again = run_async(lambda: _whole(name, run, settings, configure))
+    if again:
+        start_again()
+
+
+async def _whole(name: str, run: Run, settings: Settings, configure: Callable[[Settings], None]) -> bool:
+    current = Current(await refreshed(settings, database_first=name == "control"))
+    current.watch(configure)
+    return await run(current)
+
+
+@contextmanager
+def logging(name: str, settings: Settings) -> Iterator[Callable[[Settings], None]]:
+    """Log as the settings say, here and to Redis. What is yielded takes other settings over; old secrets stay masked."""
+    from botmatrix.bus.keys import Keys
+    from botmatrix.bus.logs import LogShipper
+
     known: set[str] = set()
 
     def configure(settings: Settings) -> None:
@@ -47,15 +67,15 @@ def run_part(name: str, run: Run, settings: Settings) -> None:
         style = "json" if is_relayed() else settings.log_format
         log.configure(part=name, level=settings.log_level, format=style, secrets=known)
 
-    async def whole() -> bool:
-        configure(settings)
-        current = Current(await refreshed(settings, database_first=name == "control"))
-        current.watch(configure)
-        return await run(current)
-
-    raise_file_limit()
-    if run_async(whole):
-        start_again()
+    configure(settings)
+    shipper = LogShipper(settings.redis_url, Keys())
+    log.copy_to(shipper.put)
+    shipper.start()
+    try:
+        yield configure
+    finally:
+        log.copy_to(None)
+        shipper.stop()
 
 
 def start_again() -> NoReturn:

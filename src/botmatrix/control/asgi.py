@@ -21,6 +21,7 @@ from botmatrix.control.api import (
     hot,
     keys,
     login,
+    logs,
     queues,
     restart,
     routing,
@@ -50,8 +51,9 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
+        *(bot_access, groups, handshakes, stats, logs),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(bot_access, groups, handshakes, stats, config, restart),
+        *(config, restart),
     )
     for module in modules:
         app.include_router(module.router)
