@@ -56,7 +56,7 @@ async def _whole(name: str, run: Run, settings: Settings, configure: Callable[[S
 
 @contextmanager
 def logging(name: str, settings: Settings) -> Iterator[Callable[[Settings], None]]:
-    """Log as the settings say, here and to Redis. What is yielded takes other settings over; old secrets stay masked."""
+    """Log as the settings say, here and to Redis. What is yielded takes other settings over."""
     from botmatrix.bus.keys import Keys
     from botmatrix.bus.logs import LogShipper
 
