@@ -60,7 +60,7 @@ def restore(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="What `db backup` made.", exists=True, dir_okay=False)],
     only: Annotated[
-        str, typer.Option(help="Parts with commas between: users, rules, core, settings, bots, audit.")
+        str, typer.Option(help="Parts with commas between: users, rules, core, settings, bots, audit, alerts.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

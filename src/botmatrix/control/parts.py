@@ -28,6 +28,8 @@ from botmatrix.bus.settings import SettingsBox
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
+from botmatrix.control.alert_delivery import Delivery
+from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
@@ -39,6 +41,7 @@ from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
+from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments, GroupDocuments
 from botmatrix.store.engine import Database
@@ -81,6 +84,8 @@ class Parts:
     stats: StatsKeeper
     retention: Retention
     logs: Logs
+    alerts: Alerts
+    alert_keeper: AlertKeeper
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
@@ -132,6 +137,7 @@ def build(current: Current) -> Parts:
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     seen = Seen(database)
     box = SettingsBox(redis, keys)
+    alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     return Parts(
         current=current,
         database=database,
@@ -142,7 +148,7 @@ def build(current: Current) -> Parts:
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=presence,
-        actions=ActionBox(settings.redis_url, keys, incarnation),
+        actions=actions,
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         explainer=Explainer(redis, keys),
         redis=redis,
@@ -155,6 +161,8 @@ def build(current: Current) -> Parts:
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
         logs=Logs(redis, keys),
+        alerts=alerts,
+        alert_keeper=AlertKeeper(alerts, presence, seen, Delivery(actions)),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),

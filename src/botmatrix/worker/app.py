@@ -69,6 +69,7 @@ async def run(current: Current) -> bool:
         await asyncio.gather(following, return_exceptions=True)
         await host.close()
         await links.close()
+        await services.close()
     log.info("the worker has ended", worker=options.worker_id)
     return follower.restarting
 
