@@ -29,6 +29,8 @@ ABOUT: Final[Mapping[str, str]] = {
     "onebot_apps": "OneBot applications that the nexus dials.",
     "bots": "Bots' own servers that the nexus dials.",
     "record_sessions": "Whether workers write what everybody said last to Redis, also when no plugin asks for it.",
+    "message_days": "Days that messages are kept for history and search; 0: not at all.",
+    "trace_days": "Days that the roads of events are kept; 0: not at all.",
     "max_frame": "The longest WebSocket message, in bytes.",
     "audit_days": "Days that the operation log is kept.",
     "log_level": "The least severe messages that are logged.",

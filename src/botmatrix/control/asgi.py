@@ -21,13 +21,16 @@ from botmatrix.control.api import (
     handshakes,
     hot,
     keys,
+    live,
     login,
     logs,
+    messages,
     queues,
     restart,
     routing,
     sessions,
     stats,
+    traces,
     users,
     workers,
 )
@@ -54,7 +57,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(config, restart),
+        *(messages, traces, live, config, restart),
     )
     for module in modules:
         app.include_router(module.router)

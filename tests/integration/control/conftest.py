@@ -38,6 +38,8 @@ class ControlOptions:
     gateway_host: str = "127.0.0.1"
     ws_port: int = 3001
     bot_token: str = "the-bot-token"
+    message_days: int = 90
+    trace_days: int = 14
     audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
@@ -63,6 +65,7 @@ async def parts(options: ControlOptions) -> AsyncIterator[Parts]:
     built = build(options.current())
     cheapen(built)
     built.schema_ready.set()
+    built.feed.lifetime = 0.05
     opened = dataclasses.replace(built)
     yield built
     await opened.close()
