@@ -34,6 +34,7 @@ class SocketPart:
 
     def __init__(self, settings: Settings, hub: Hub, keys: Keys, inc: str, clock: Clock) -> None:
         self._settings, self._hub = settings, hub
+        self._works = False
         url = str(settings.redis_url)
         self._box = ActionBox(url, keys, f"{inc}.ask")
         self._client = Client(url, name=f"botmatrix-sockets-{inc}")
@@ -62,6 +63,12 @@ class SocketPart:
 
         self.workers.on_change = changed
 
+    def take(self, settings: Settings) -> None:
+        """These settings are in force: the token, and whom to dial."""
+        self._settings = settings
+        if self._works:
+            self._dial()
+
     def opens(self, _name: str, token: str) -> bool:
         """Whether a token is good for a socket worker."""
         right = str(self._settings.worker_token)
@@ -85,8 +92,8 @@ class SocketPart:
 
     def work(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the nexus does."""
-        self._applications.configure(self._settings.onebot_apps)
-        self._bots.configure(self._settings.bots)
+        self._works = True
+        self._dial()
         return {
             "ask": self.asker.run(),
             "announce sockets": self._announcer.run(self.dialer),
@@ -94,6 +101,10 @@ class SocketPart:
             "far sockets": self.far.run(),
             "relay": self._relay.run(),
         }
+
+    def _dial(self) -> None:
+        self._applications.configure(self._settings.onebot_apps)
+        self._bots.configure(self._settings.bots)
 
     async def close(self) -> None:
         """Hang up, and tell that nobody is here."""
