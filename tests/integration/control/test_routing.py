@@ -36,7 +36,7 @@ async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClien
     how = {"priority": 3, "fallback": "wait", "deliver": "all", "disabled": True}
     body = {"key": "group_456", "worker_id": "w2,pool:vip", **how}
     changed = (await owner.post(PATH, json=body)).json()["rule"]
-    assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5)}
+    assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5), "implicit": False}
     listed = (await owner.get(PATH)).json()
     assert (listed["total"], listed["rules"]) == (1, [changed])
     assert (await owner.delete(PATH, params={"key": "group_456"})).json() == {"success": True, "key": "group_456"}
@@ -141,3 +141,23 @@ async def test_whom_a_rule_names_may_be_away_but_is_told(owner: httpx.AsyncClien
 async def test_what_is_no_event_can_not_be_explained(owner: httpx.AsyncClient, event: dict[str, Any]) -> None:
     refused = await owner.post(f"{PATH}/explain", json={"event": event})
     assert refused.status_code == 422
+
+
+async def test_an_attached_application_is_a_rule_that_is_shown_and_explained(
+    owner: httpx.AsyncClient, parts: Parts
+) -> None:
+    await put_worker(parts, "w1")
+    await parts.presence.announce("app-1", {"transport": "onebot", "pool": "app-1", "bots": "qq:10001,qq:10002"})
+    await parts.presence.announce("bot2-app", {"transport": "onebot", "pool": "bot2-app", "bots": "qq:10002"})
+    listed = (await owner.get(PATH)).json()["rules"]
+    assert [(one["key"], one["worker_id"], one["implicit"]) for one in listed] == [
+        ("bot_10001", "app-1", True),
+        ("bot_10002", "app-1,bot2-app", True),
+    ]
+    found = await explain(owner, "qq:10001", user_id=7)
+    assert (found["verdict"], found["rule"], found["chosen"]) == ("lane", None, "app-1")
+    assert (await explain(owner, "qq:10003", user_id=7))["chosen"] == "w1"
+    saved = (await owner.post(PATH, json={"key": "user_7", "worker_id": "w1"})).json()
+    assert saved["warnings"] == []
+    assert (await explain(owner, "qq:10001", user_id=7))["chosen"] == "w1"
+    assert (await owner.post(PATH, json={"key": "user_8", "worker_id": "app-1"})).json()["warnings"] == []

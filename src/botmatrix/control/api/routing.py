@@ -14,7 +14,7 @@ from botmatrix.control.errors import protected
 from botmatrix.control.explain import Explained
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.control.rules import said, warnings
+from botmatrix.control.rules import implicit_rules, said, warnings
 from botmatrix.routing.explain import Way
 from botmatrix.routing.rule import (
     KEY_LENGTH,
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/admin/routing", tags=["routing"])
 
 class Shown(BaseModel):
     """A rule. `worker_id`: a worker's id or `pool:NAME`, several with commas between, or `block`; `created`: unix
-    seconds."""
+    seconds. `implicit`: nobody wrote it, an application is attached to the bot; every written rule goes before it."""
 
     key: str
     worker_id: str
@@ -43,6 +43,7 @@ class Shown(BaseModel):
     deliver: Deliver
     disabled: bool
     created: float
+    implicit: bool = False
 
 
 class Rules(Page):
@@ -151,8 +152,10 @@ _listing = listing("key", "worker_id", "priority", "fallback", "deliver", "creat
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
 async def list_rules(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Rules:
-    """Every rule."""
-    return Rules(**wanted.cut([_shown(rule) for rule in (await parts.rules.all()).values()], "rules"))
+    """Every rule, and those that attached applications are."""
+    shown = [_shown(rule) for rule in (await parts.rules.all()).values()]
+    shown += [_shown(rule, implicit=True) for rule in await implicit_rules(parts.redis, Keys())]
+    return Rules(**wanted.cut(shown, "rules"))
 
 
 @router.post("", responses=protected(), dependencies=[ADMIN])
@@ -187,7 +190,7 @@ async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
     return answer_of(await parts.explainer.explain(question.event, question.bot))
 
 
-def _shown(rule: Rule) -> Shown:
+def _shown(rule: Rule, *, implicit: bool = False) -> Shown:
     return Shown(
         key=rule.key,
         worker_id=rule.target,
@@ -196,6 +199,7 @@ def _shown(rule: Rule) -> Shown:
         deliver=rule.deliver,
         disabled=rule.disabled,
         created=rule.created,
+        implicit=implicit,
     )
 
 
