@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
+    alerts,
     audit,
     bot_access,
     bots,
@@ -19,12 +20,15 @@ from botmatrix.control.api import (
     handshakes,
     hot,
     keys,
+    live,
     login,
     logs,
+    messages,
     queues,
     routing,
     sessions,
     stats,
+    traces,
     users,
     workers,
 )
@@ -49,8 +53,9 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bot_access, groups, handshakes, stats, logs),
+        *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(messages, traces, live),
     )
     for module in modules:
         app.include_router(module.router)
