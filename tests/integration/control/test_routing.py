@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.control.conftest import LogIn
+from tests.integration.control.conftest import ControlOptions, LogIn
+from tests.integration.control.reports import heard, report
 
 from botmatrix.bus.keys import Keys
 from botmatrix.control.parts import Parts
@@ -161,3 +162,24 @@ async def test_an_attached_application_is_a_rule_that_is_shown_and_explained(
     assert saved["warnings"] == []
     assert (await explain(owner, "qq:10001", user_id=7))["chosen"] == "w1"
     assert (await owner.post(PATH, json={"key": "user_8", "worker_id": "app-1"})).json()["warnings"] == []
+
+
+async def test_an_event_that_has_a_trace_is_explained_by_its_id(
+    owner: httpx.AsyncClient, parts: Parts, log_in: LogIn, options: ControlOptions
+) -> None:
+    await put_worker(parts, "w1")
+    part = heard("what time is it", rule="group_456")
+    await report(options.redis_url, part)
+    await parts.trace_writer.write()
+    await owner.post(PATH, json={"key": "user_123", "worker_id": "block"})
+    found = (await owner.post(f"{PATH}/explain", json={"event_id": part.id})).json()
+    assert (found["verdict"], found["rule"]["rule"]["key"], found["conversation"]) == (
+        "blocked",
+        "user_123",
+        "group:456",
+    )
+    assert (found["trace"]["rule"], found["trace"]["outcome"]) == ("group_456", "under_way")
+    viewer = await log_in(Role.VIEWER)
+    assert (await viewer.post(f"{PATH}/explain", json={"event_id": part.id})).status_code == 403
+    for body, status in (({"event_id": "0" * 24}, 404), ({}, 422), ({"event": {}, "event_id": part.id}, 422)):
+        assert (await owner.post(f"{PATH}/explain", json=body)).status_code == status
