@@ -21,6 +21,7 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
@@ -76,6 +77,7 @@ class Parts:
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
+    rooms: Rooms
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -136,6 +138,7 @@ def build(settings: ControlSettings) -> Parts:
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
+        rooms=Rooms(redis, keys),
     )
 
 

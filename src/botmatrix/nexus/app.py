@@ -80,9 +80,9 @@ class Nexus:
         self.router = Router(
             dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
         )
-        self.hot.follow(self._adjust)
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
+        self.hot.follow(self._adjust)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
         )
@@ -150,6 +150,7 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"access": self.access.run(), "refusals": self.refusals.run()},
+            **{"pacer": self.actions.pacer.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
             **self.core.work(),
@@ -207,12 +208,14 @@ class Nexus:
             self.parking.counters,
             self.ingest.counters,
             self.actions.counters,
+            self.actions.pacer.counters,
             self.reaper.counters,
             self.live.counters,
             self.core.counters,
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed
+        total["paced_waiting"] = self.actions.pacer.waiting
         total["conversations"] = len(self.pins)
         return total
 
@@ -257,8 +260,10 @@ class Nexus:
     def _adjust(self, hot: Hot) -> None:
         self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
         self.router.limits.adjust(hot.limits)
+        self.actions.pacer.pace.adjust(hot.limits)
 
     def _claimed(self, bot: Bot) -> None:
+        self.actions.pacer.claimed(bot.key)
         self.router.claimed(bot)
         self.reaper.soon()
 
