@@ -6,8 +6,9 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
-from typing import Any, Protocol
+import time
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -89,6 +90,7 @@ def configure(
             _named(part),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if format == "json" else "%H:%M:%S", utc=format == "json"),
+            _Copy(Masker(secrets)),
             *renderers(format, colors=_is_terminal(target)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -100,6 +102,39 @@ def configure(
     root.setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
     for noisy in ("httpx", "httpcore", "uvicorn", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Line(NamedTuple):
+    """One line of the log, without secrets. `at`: unix seconds."""
+
+    at: float
+    part: str
+    level: str
+    text: str
+
+
+def copy_to(sink: Callable[[Line], None] | None) -> None:
+    """Hand every line also to `sink`, which must be quick and never log; None: to nobody any more."""
+    global _sink
+    _sink = sink
+
+
+_sink: Callable[[Line], None] | None = None
+
+
+class _Copy:
+    """A step that hands a copy of the event to the sink, as the text that the console would show."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker, self._console = masker, Console(colors=False)
+
+    def __call__(self, logger: Any, method: str, event: Event) -> Event:
+        if _sink is not None:
+            with contextlib.suppress(Exception):
+                copy = {**event, "part": "", "timestamp": "", "level": "info"}
+                text = self._masker.text(self._console(logger, method, copy).strip())
+                _sink(Line(time.time(), str(event.get("part", "")), str(event.get("level", "info")), text))
+        return event
 
 
 def renderers(format: str, *, colors: bool) -> list[Any]:

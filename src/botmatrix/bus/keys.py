@@ -49,6 +49,7 @@ class Keys:
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
         self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
+        self.logs = p + "logs"  # stream: the newest lines of all parts' logs
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
         self.access_version = p + "access:version"  # string: its digest; every nexus compares it
         self.access_changed = p + "access:changed"  # channel: a new version of it

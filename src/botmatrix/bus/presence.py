@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from botmatrix.bus.client import Client, ReplyError
-from botmatrix.bus.keys import PARKING, Keys
+from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import REPLAY
 
 PRESENCE_SECONDS = 30
@@ -124,10 +124,11 @@ class Presence:
         return {"bot": bot, **fields} if fields else None
 
     async def queues(self) -> list[Queue]:
-        """Every lane and the parking place."""
+        """Every lane, the parking place, and those that targets of routing rules have of their own."""
         k = self._keys
         own = _text(await self._client.call("HGETALL", k.own))
-        queues = [await self._queue(PARKING, "", "")]
+        places = [place.decode(errors="replace") for place in await self._client.call("SMEMBERS", k.parkings)]
+        queues = [await self._queue(place, "", "") for place in (PARKING, *sorted(filter(is_parking, places)))]
         for lane in sorted(own):
             epoch, _, inc = own[lane].partition("|")
             queues.append(await self._queue(lane, f"g{epoch}", inc))

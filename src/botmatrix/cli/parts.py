@@ -31,8 +31,17 @@ def control(context: typer.Context, host: Host = None, port: Port = None) -> Non
 
 def run_part(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings) -> None:
     """Set logging and limits, then run the part until it is told to stop."""
+    from botmatrix.bus.keys import Keys
+    from botmatrix.bus.logs import LogShipper
     from botmatrix.embedded.process import raise_file_limit
 
     log.configure(part=name, level=settings.log_level, format=settings.log_format, secrets=settings.secrets())
     raise_file_limit()
-    run_async(lambda: run(settings))
+    shipper = LogShipper(settings.redis_url, Keys())
+    log.copy_to(shipper.put)
+    shipper.start()
+    try:
+        run_async(lambda: run(settings))
+    finally:
+        log.copy_to(None)
+        shipper.stop()

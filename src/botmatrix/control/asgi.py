@@ -20,6 +20,7 @@ from botmatrix.control.api import (
     hot,
     keys,
     login,
+    logs,
     queues,
     routing,
     sessions,
@@ -48,8 +49,8 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
+        *(bot_access, groups, handshakes, stats, logs),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(bot_access, groups, handshakes, stats),
     )
     for module in modules:
         app.include_router(module.router)

@@ -20,6 +20,7 @@ from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.logs import Logs
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
@@ -74,6 +75,7 @@ class Parts:
     handshakes: HandshakeBox
     stats: StatsKeeper
     retention: Retention
+    logs: Logs
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
@@ -133,6 +135,7 @@ def build(settings: ControlSettings) -> Parts:
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
+        logs=Logs(redis, keys),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),

@@ -9,16 +9,18 @@ from typing import Any, cast
 
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.store import backup
 from botmatrix.store.rules import LOCK as RULES_LOCK
 from botmatrix.store.rules import rule_of
-from botmatrix.store.tables import CoreDocument, RoutingRule
+from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, RoutingRule
 
 
 async def restore(url: str, redis_url: str, path: Path, parts: Sequence[str] = ()) -> dict[str, int]:
-    """As `store.backup.restore`; rules and the judge's configuration also go to Redis, which must be there."""
+    """As `store.backup.restore`; rules and documents that are kept in Redis too also go there, which must be
+    there."""
     redis = Client(redis_url, name="botmatrix-restore")
     try:
         await redis.call("PING")
@@ -37,6 +39,9 @@ class _Follow:
         if CoreDocument.__tablename__ in tables:
             live = await CoreBox(self._redis, Keys()).version()
             await connection.execute("UPDATE core_config SET version = greatest(version, $1) + 1", live)
+        if GroupPoliciesDocument.__tablename__ in tables:
+            live = await GroupsBox(self._redis, Keys()).version()
+            await connection.execute("UPDATE group_policies SET version = greatest(version, $1) + 1", live)
         if RoutingRule.__tablename__ in tables:
             await self._rules(connection)
 

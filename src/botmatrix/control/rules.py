@@ -25,6 +25,8 @@ from botmatrix.store.rules import StoredRules
 
 log = structlog.get_logger(__name__)
 SYNC_SECONDS = 5.0
+LOOK_AGAIN = 30.0
+"""Seconds after which PostgreSQL is read although nothing has changed in the mirror."""
 MOST = 100_000
 NOTED = 100
 """Rules of one import that get a line each in the operation log."""
@@ -54,6 +56,8 @@ class RuleBook:
     def __init__(self, stored: StoredRules, mirror: RulesMirror, operations: Operations) -> None:
         self._stored, self._mirror, self._operations = stored, mirror, operations
         self._version = 0
+        self._compared: dict[str, Rule] = {}
+        self._look_again = 0.0
         self._problems: dict[str, str] = {}
 
     async def all(self) -> dict[str, Rule]:
@@ -102,9 +106,11 @@ class RuleBook:
         """Import what was changed in the mirror, write what is missing there."""
         mirror = await self._mirror.read()
         self._complain(mirror.problems)
-        version = mirror.state.version or 0
+        version, now = mirror.state.version or 0, time.monotonic()
+        if version == self._version and mirror.rules == self._compared and now < self._look_again:
+            return
         if version >= self._version and not _differences(await self._stored.all(), mirror.rules):
-            self._version = version
+            self._version, self._compared, self._look_again = version, mirror.rules, now + LOOK_AGAIN
             return
         async with self._stored.change() as change:
             stored, mirror = await change.all(), await self._mirror.read()

@@ -75,10 +75,13 @@ class Rules:
         self.counters["rules_unreadable"] += len(mirror.problems)
         for key, problem in mirror.problems.items():
             log.error("a routing rule can't be read", key=key, problem=problem)
-        self.table = await asyncio.to_thread(Table, mirror.rules.values())
+        rules = mirror.rules
+        if self._state is not None and mirror.state.version == self._state.version:
+            rules = {**self.table.rules, **rules}  # what is missing was removed by hand: control writes it again
+        self.table = await asyncio.to_thread(Table, rules.values())
         self._state = mirror.state
-        log.info("routing rules are in force", rules=len(mirror.rules), version=mirror.state.version)
-        await asyncio.to_thread(self._keep_copy, mirror.rules.values())
+        log.info("routing rules are in force", rules=len(rules), version=mirror.state.version)
+        await asyncio.to_thread(self._keep_copy, rules.values())
 
     async def close(self) -> None:
         """End the connection."""

@@ -2,7 +2,8 @@
 
 Two candidates are drawn at random and the one with the lower `response time x (in flight + 1)` is taken: nearly as
 good as knowing everything, and no herd runs to the same worker. One that only fails is left out for a while: failing is
-quick, so it would look like the best of all. Pure: randomness and time are passed in.
+quick, so it would look like the best of all. One that always loses is tried now and then: else nobody would notice that
+it recovered. Pure: randomness and time are passed in.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Mapping, Sequence
 
 HALF_LIFE = 30.0
 """Seconds after which an observed response time counts half."""
+TRIED_AFTER = 32
+"""Draws that a worker with nothing under way loses before it wins one."""
 FAILURES = 8
 """Events in a row that a worker gives up before its circuit opens."""
 SHORTEST, LONGEST = 5.0, 60.0
@@ -23,13 +26,14 @@ TRIAL = 10.0
 class Load:
     """What one nexus knows of a worker: its mean response time (s) and how many of its events are under way."""
 
-    __slots__ = ("_at", "_circuit", "_heard", "_prior", "_silent", "ewma", "in_flight")
+    __slots__ = ("_at", "_circuit", "_heard", "_lost", "_prior", "_silent", "ewma", "in_flight")
 
     def __init__(self, now: float, ewma: float = 0.0) -> None:
         self.ewma = ewma
         self.in_flight = 0
         self._at = self._heard = now
         self._prior = self._silent = 0.0
+        self._lost = 0
         self._circuit = Circuit()
 
     def sent(self, count: int, now: float) -> None:
@@ -69,11 +73,18 @@ class Load:
 
     def chosen(self, now: float) -> None:
         """It gets a conversation."""
+        self._lost = 0
         self._circuit.chosen(now)
+
+    def lost(self) -> None:
+        """Another one was better."""
+        self._lost += 1
 
     @property
     def score(self) -> float:
         """Expected wait of one more event; lower is better. Who was never heard of is taken for one of the pool."""
+        if self._lost >= TRIED_AFTER and not self.in_flight:
+            return 0.0
         return (max(self.ewma or self._prior, self._silent) or 1e-6) * (self.in_flight + 1)
 
     def _observe(self, seconds: float, now: float) -> None:
@@ -128,8 +139,11 @@ def pick(candidates: Sequence[str], loads: Mapping[str, Load], rng: random.Rando
 def _better(candidates: Sequence[str], loads: Mapping[str, Load], rng: random.Random) -> str:
     if len(candidates) == 1:
         return candidates[0]
-    first, second = rng.sample(candidates, 2)
-    return first if loads[first].score <= loads[second].score else second
+    best, other = rng.sample(candidates, 2)
+    if loads[best].score > loads[other].score:
+        best, other = other, best
+    loads[other].lost()
+    return best
 
 
 def _half(seconds: float) -> float:

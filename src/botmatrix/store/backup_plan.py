@@ -12,7 +12,7 @@ from botmatrix.store.tables import Base
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "users": ("users", "api_keys"),
-    "rules": ("routing_rules",),
+    "rules": ("routing_rules", "group_policies"),
     "core": ("core_config",),
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),

@@ -195,6 +195,17 @@ async def test_a_start_without_redis_follows_the_last_rules(matrix: Matrix) -> N
     assert route.blocked
 
 
+async def test_a_start_with_a_redis_that_lost_the_rules_follows_the_last_ones(matrix: Matrix) -> None:
+    nexus = await matrix.nexus("n1")
+    await matrix.rules(nexus, make_rule("user_7", "block"))
+    await until((matrix.home / "rules.json").exists)
+    await matrix.client.call("DEL", KEYS.rules, KEYS.rules_version)
+    later = await matrix.nexus("n2")
+    bot = await matrix.bot(later)
+    await bot.send(said_by(7, 1))
+    await until(lambda: later.counters()["blocked_rule"] == 1)
+
+
 async def test_a_redis_that_lost_the_rules_changes_nothing_and_no_rules_are_no_rules(matrix: Matrix) -> None:
     nexus = await matrix.nexus()
     await matrix.rules(nexus, make_rule("user_7", "block"))
@@ -204,6 +215,16 @@ async def test_a_redis_that_lost_the_rules_changes_nothing_and_no_rules_are_no_r
     await matrix.client.call("SET", KEYS.rules_version, 9)
     await nexus.rules.look()
     assert nexus.rules.table.match("1", "2", "7") is None
+
+
+async def test_what_is_missing_in_the_mirror_is_followed_on_and_what_was_deleted_is_not(matrix: Matrix) -> None:
+    nexus = await matrix.nexus()
+    await matrix.rules(nexus, make_rule("user_7", "block"), make_rule("user_8", "block"))
+    await matrix.client.call("HDEL", KEYS.rules, "user_7")
+    await nexus.rules.look()
+    assert nexus.rules.table.match("1", "2", "7") is not None
+    await RulesMirror(matrix.client, KEYS).write((), ["user_8"])
+    await until(lambda: nexus.rules.table.match("1", "2", "8") is None)
 
 
 async def test_a_field_that_is_no_rule_is_counted_and_spoils_nothing(matrix: Matrix) -> None:

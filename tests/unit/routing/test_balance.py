@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections import Counter
 
@@ -24,8 +25,59 @@ def fail(load: Load, now: float, events: int = FAILURES) -> None:
     load.settled(events, events, 0.001, now)
 
 
-def test_the_slowest_of_three_is_never_the_better_one() -> None:
-    assert choices(pool(slow=1.0, quick=0.1, other=0.1))["slow"] == 0
+def test_one_that_always_loses_is_tried_now_and_then() -> None:
+    assert 10 < choices(pool(slow=1.0, quick=0.1, other=0.1))["slow"] < 30
+
+
+class Workers:
+    """Workers with eight slots each, events that come at random, and a clock that nobody waits for."""
+
+    def __init__(self, **service: float) -> None:
+        self.service, self.now = service, 0.0
+        self.loads = {name: Load(0.0) for name in service}
+        self._slots = {name: [0.0] * 8 for name in service}
+        self._ends: list[tuple[float, str, float]] = []
+        self._rng = random.Random(5)
+        self._look = 1.0
+
+    def run(self, seconds: float, rate: float) -> dict[str, float]:
+        """Each worker's share of the conversations of so many seconds, at so many a second."""
+        end, got = self.now + seconds, Counter[str]()
+        while self.now < end:
+            self.now += self._rng.expovariate(rate)
+            self._hear()
+            lane = pick(list(self.loads), self.loads, self._rng, self.now)
+            self._send(lane)
+            got[lane] += 1
+        return {name: got[name] / got.total() for name in self.service}
+
+    def _send(self, lane: str) -> None:
+        self.loads[lane].sent(1, self.now)
+        start = max(self.now, heapq.heappop(self._slots[lane]))
+        done = start + self.service[lane] * self._rng.uniform(0.8, 1.2)
+        heapq.heappush(self._slots[lane], done)
+        heapq.heappush(self._ends, (done, lane, self.now))
+
+    def _hear(self) -> None:
+        while self._ends and self._ends[0][0] <= self.now:
+            at, lane, since = heapq.heappop(self._ends)
+            self.loads[lane].settled(1, 0, at - since, at)
+        if self.now >= self._look:
+            self._look += 1.0
+            mean = sum(load.ewma for load in self.loads.values()) / len(self.loads)
+            for load in self.loads.values():
+                load.look(load.in_flight, mean, self.now)
+
+
+@pytest.mark.parametrize("rate", [20, 100, 600, 1200])
+def test_of_three_the_one_ten_times_slower_gets_little_and_its_share_again_when_it_recovered(rate: float) -> None:
+    workers = Workers(slow=0.1, quick=0.01, other=0.01)
+    shares = workers.run(60, rate)
+    assert 0.0 < shares["slow"] < 0.15
+    assert min(shares["quick"], shares["other"]) > 0.4
+    workers.service["slow"] = 0.01
+    workers.run(45, rate)
+    assert workers.run(30, rate)["slow"] > 0.2
 
 
 def test_load_counts_as_much_as_speed() -> None:
@@ -87,7 +139,7 @@ def test_after_a_while_one_conversation_is_the_trial() -> None:
     assert choices(loads, now=later)["broken"] == 1
     loads["broken"].sent(1, later)
     loads["broken"].settled(1, 0, 0.001, later + 1)
-    assert choices(loads, now=later + 1)["broken"] == 1000
+    assert choices(loads, now=later + 1)["broken"] > 900
 
 
 def test_a_trial_that_fails_doubles_the_time_up_to_a_limit() -> None:

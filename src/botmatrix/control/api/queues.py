@@ -106,7 +106,7 @@ _letters = listing("id", "reason", "lane", "since")
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
 async def list_queues(parts: UsedParts, wanted: Annotated[Listing, Depends(_queues)]) -> Queues:
-    """Every lane and the parking place."""
+    """Every lane and every parking place (`default`, `wait:TARGET`, `away:TARGET`)."""
     page = wanted.cut([_queue(one) for one in await parts.presence.queues()], "queues")
     paced = await parts.rooms.waiting(sorted(await parts.rooms.bots()))
     return Queues(**page, dead=await parts.presence.dead_count(), paced=paced)
