@@ -54,7 +54,7 @@ class ActionEntry(msgspec.Struct, gc=False):
     exp: int
     reply_to: str = ""
     eid: str = ""
-    paced: int = 0
+    paced: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] = 0
 
 
 _encoder = msgspec.json.Encoder()

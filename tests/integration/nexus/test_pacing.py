@@ -146,6 +146,7 @@ async def test_what_does_not_fit_into_the_room_fails_at_once(scene: Scene, monke
     await limit(scene, send_bot_per_min=1)
     nexus = await scene.nexus()
     bot = await scene.bot(nexus)
+    await until(lambda: not nexus.actions.pacer._waiting)  # it has looked whether something waits from before
     await ask(scene, nexus, *(to(1, str(n)) for n in range(4)))
     assert await heard(bot, 1) == ["0"]
     await until(lambda: nexus.actions.pacer.waiting == 3)
