@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from botmatrix.sdk.rate import Rate, rate
     from botmatrix.sdk.retry import Retry
     from botmatrix.sdk.session import Heard, Session
+    from botmatrix.sdk.store import Store
 
 __all__ = [
     "ActionError",
@@ -67,6 +68,7 @@ __all__ = [
     "Segment",
     "Sendable",
     "Session",
+    "Store",
     "Text",
     "TooManyTries",
     "Video",
@@ -88,6 +90,7 @@ _HOMES = {
     "botmatrix.sdk.rate": ("Rate", "rate"),
     "botmatrix.sdk.retry": ("Retry",),
     "botmatrix.sdk.session": ("Heard", "Session"),
+    "botmatrix.sdk.store": ("Store",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -144,6 +144,14 @@ class Keys:
         """Channel: ids of finished actions that this incarnation waits for."""
         return f"{self.results}{inc}"
 
+    def lines(self, nexus: str) -> str:
+        """Hash (30 s): name -> state of each server that a nexus dials, JSON."""
+        return f"{self.prefix}lines:{nexus}"
+
+    def dialler(self, server: str) -> str:
+        """String (10 s): the nexus that dials a bot's own server."""
+        return f"{self.prefix}dial:{server}"
+
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"

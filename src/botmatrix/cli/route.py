@@ -56,15 +56,20 @@ def set_rule(
     rule = make_rule(key, target, priority=priority, fallback=fallback, deliver=deliver, disabled=disabled)
     settings = connected_settings(context, database=True)
 
-    async def save() -> None:
-        from botmatrix.control.rules import said
+    async def save() -> list[str]:
+        from botmatrix.bus.keys import Keys
+        from botmatrix.control.rules import said, warnings
 
         async with book_of(settings) as (book, note):
             saved = await book.save([rule])
             await note("route.set", key, before=said(saved.before.get(key)), after=said(rule))
+        async with redis_of(settings) as redis:
+            return await warnings(rule, redis, Keys())
 
-    run_async(save)
+    away = run_async(save)
     say(f"{key} goes to {target}." if not disabled else f"The rule for {key} is kept, and not followed.")
+    for warning in away:
+        say(f"Note: {warning}.")
 
 
 @app.command()
@@ -117,11 +122,12 @@ def import_rules(
     settings = connected_settings(context, database=True)
 
     async def save() -> None:
+        from botmatrix.control.rules import noted
+
         async with book_of(settings) as (book, note):
             saved = await book.save(rules, replace=replace)
-            before = [as_document(rule) for rule in (*saved.before.values(), *saved.deleted)]
-            after = [as_document(rule) for rule in saved.rules]
-            await note("route.import", f"{len(rules)} rules", before={"rules": before}, after={"rules": after})
+            before, after = noted((*saved.before.values(), *saved.deleted)), noted(saved.rules)
+            await note("route.import", f"{len(rules)} rules", before=before, after=after)
 
     run_async(save)
     say(f"{len(rules)} rules imported.")
@@ -196,9 +202,9 @@ def _read(file: Path) -> str:
 def _tell(explained: Explained, *, as_json: bool) -> None:
     found = explained.explanation
     if as_json:
-        import msgspec
+        from botmatrix.control.api.routing import answer_of
 
-        typer.echo(msgspec.json.encode(explained).decode())
+        typer.echo(answer_of(explained).model_dump_json(indent=2))
         return
     why = explained.why
     say(f"{explained.conversation}: {explained.verdict}. {why[:1].upper()}{why[1:]}.")

@@ -51,6 +51,7 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
         asyncio.create_task(parts.stats.run(), name="keep stats"),
         asyncio.create_task(keep(parts, parts.retention.run), name="retention"),
+        asyncio.create_task(keep(parts, parts.alert_keeper.run), name="alerts"),
         asyncio.create_task(parts.rules.run(parts.schema_ready), name="rules"),
     ]
     for task in tasks:

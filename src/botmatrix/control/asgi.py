@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from botmatrix.control import errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
+    alerts,
     audit,
     bot_access,
     bots,
@@ -49,7 +50,7 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
-        *(bot_access, groups, handshakes, stats, logs),
+        *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
     )
     for module in modules:

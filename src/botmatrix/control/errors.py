@@ -21,6 +21,7 @@ from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
+from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
@@ -96,6 +97,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AboveYou, _refusal(403, "above_you"))
     app.add_exception_handler(UnknownKey, _refusal(404, "unknown_key"))
     app.add_exception_handler(TooManyKeys, _refusal(409, "too_many_keys"))
+    app.add_exception_handler(UnknownAlertRule, _refusal(404, "unknown_alert_rule"))
+    app.add_exception_handler(TooManyAlertRules, _refusal(409, "too_many_alert_rules"))
     app.add_exception_handler(UnknownLogin, _refusal(404, "unknown_session"))
     app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))
     app.add_exception_handler(Exception, _unexpected)

@@ -27,6 +27,8 @@ from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
+from botmatrix.control.alert_delivery import Delivery
+from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.retention import Retention
@@ -37,6 +39,7 @@ from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
+from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments, GroupDocuments
 from botmatrix.store.engine import Database
@@ -76,6 +79,8 @@ class Parts:
     stats: StatsKeeper
     retention: Retention
     logs: Logs
+    alerts: Alerts
+    alert_keeper: AlertKeeper
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
@@ -115,6 +120,7 @@ def build(settings: ControlSettings) -> Parts:
     incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     seen = Seen(database)
+    alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     return Parts(
         settings=settings,
         database=database,
@@ -125,7 +131,7 @@ def build(settings: ControlSettings) -> Parts:
         passwords=passwords,
         throttle=Throttle(RedisAttempts(redis, keys.login), MemoryAttempts(SystemClock())),
         presence=presence,
-        actions=ActionBox(settings.redis_url, keys, incarnation),
+        actions=actions,
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         explainer=Explainer(redis, keys),
         redis=redis,
@@ -136,6 +142,8 @@ def build(settings: ControlSettings) -> Parts:
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
         handshakes=HandshakeBox(redis, keys),
         logs=Logs(redis, keys),
+        alerts=alerts,
+        alert_keeper=AlertKeeper(alerts, presence, seen, Delivery(actions)),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),

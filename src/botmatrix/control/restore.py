@@ -19,8 +19,7 @@ from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, RoutingR
 
 
 async def restore(url: str, redis_url: str, path: Path, parts: Sequence[str] = ()) -> dict[str, int]:
-    """As `store.backup.restore`; rules and documents that are kept in Redis too also go there, which must be
-    there."""
+    """As `store.backup.restore`; what is kept in Redis too also goes there. Raises `EngineUnavailable` for both."""
     redis = Client(redis_url, name="botmatrix-restore")
     try:
         await redis.call("PING")

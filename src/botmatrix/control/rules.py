@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
-from botmatrix.bus.client import ReplyError
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.roster import read_lanes
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.errors import BotMatrixError, EngineUnavailable
+from botmatrix.routing.place import Pools, missing
 from botmatrix.routing.rule import BadRule, Rule, as_document
 from botmatrix.store.operations import Change, Operations
 from botmatrix.store.rules import StoredRules
@@ -155,6 +158,16 @@ class RuleBook:
 def said(rule: Rule | None) -> dict[str, Any] | None:
     """A rule, or none, as the operation log has it: what a person would write."""
     return None if rule is None else as_document(rule)
+
+
+def noted(rules: Sequence[Rule]) -> dict[str, Any]:
+    """Many rules as the operation log has them: the first hundred, and how many there are."""
+    return {"count": len(rules), "rules": [as_document(rule) for rule in rules[:NOTED]]}
+
+
+async def warnings(rule: Rule, redis: Client, keys: Keys) -> list[str]:
+    """In words, whom the rule names that takes no events now. Raises `EngineUnavailable`."""
+    return missing(rule, Pools((view.lane, view.pool) for view in await read_lanes(redis, keys) if view.takes_events))
 
 
 def _aged(rule: Rule, before: Rule | None) -> Rule:

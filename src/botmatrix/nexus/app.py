@@ -42,6 +42,8 @@ from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
 from botmatrix.nexus.rules import Rules
+from botmatrix.nexus.sockets.choice import Choice, NobodyFar
+from botmatrix.nexus.sockets.part import SocketPart
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
@@ -71,7 +73,11 @@ class Nexus:
         self.ingest.on_pressure = lambda full: self._press("spool", full)
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
-        dispatcher = Dispatcher(keys, self.inc, self.pins, self.workers, self.ingest, self.live)
+        self.sockets = SocketPart(settings, self.hub, keys, self.inc, clock)
+        choice = Choice(self.workers, self.sockets.workers, NobodyFar(), clock)
+        self.dispatcher = dispatcher = Dispatcher(
+            keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live
+        )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
@@ -80,6 +86,8 @@ class Nexus:
         self.router = Router(
             dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
         )
+        self.sockets.workers.on_unwritten = self.router.again
+        self.sockets.workers.on_gone = self.pins.free
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
         self.hot.follow(self._adjust)
@@ -101,6 +109,8 @@ class Nexus:
             tokens=self.access,
             max_frame=settings.max_frame,
             clock=clock,
+            sockets=self.sockets.workers,
+            worker_opens=self.sockets.opens,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
@@ -112,15 +122,21 @@ class Nexus:
         self.router.handle(bot, event)
         self.registry.heard(bot)
 
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        """Heartbeats go to every application of their bot, never to streams."""
+        self.sockets.on_meta(bot, event)
+
     def on_online(self, bot: Bot, link_id: str) -> None:
         """A bot's newest link is here."""
         self.registry.online(bot, link_id)
+        self.sockets.bot_came(bot)
         self.groups.bot_changed(bot)
 
     def on_offline(self, bot: Bot) -> None:
         """Its last link ended: it is claimed again when it comes back, for it may have been elsewhere."""
         bot.epoch = 0
         self.registry.changed(bot)
+        self.sockets.bot_went(bot)
         self.groups.bot_changed(bot)
 
     def on_change(self, bot: Bot) -> None:
@@ -154,6 +170,7 @@ class Nexus:
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
             **self.core.work(),
+            **self.sockets.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(_must_not_end)
@@ -195,6 +212,7 @@ class Nexus:
             handover.leave(self.settings.home.spool, self.inc, unconfirmed)
         self._remove_handed_over()
         await asyncio.to_thread(self.lease.stop)
+        await self.sockets.close()
         await self._signals.close()
         for part in (self._state, self.core, self.groups, self.rules, self.workers, self.registry, self.actions):
             await part.close()
@@ -204,6 +222,8 @@ class Nexus:
         total = Counter(self.hub.counters)
         for part in (
             self.router.counters,
+            self.dispatcher.counters,
+            self.sockets.counters,
             self.rules.counters,
             self.parking.counters,
             self.ingest.counters,
@@ -214,7 +234,7 @@ class Nexus:
             self.core.counters,
         ):
             total.update(part)
-        total["waiting"] = self.ingest.waiting + self.router.unclaimed
+        total["waiting"] = self.ingest.waiting + self.router.unclaimed + self.sockets.workers.waiting
         total["paced_waiting"] = self.actions.pacer.waiting
         total["conversations"] = len(self.pins)
         return total

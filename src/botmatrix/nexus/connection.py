@@ -55,6 +55,10 @@ class Owner(Protocol):
         """One whole message, text or binary; whether it is UTF-8 was not checked."""
         ...
 
+    def on_room(self) -> None:
+        """The peer has read what waited in the write buffer."""
+        ...
+
     def on_end(self) -> None:
         """No message will be delivered or sent any more. Called exactly once after `on_open`."""
         ...
@@ -121,6 +125,7 @@ class Connection(WSListener):
 
     def resume_writing(self) -> None:
         """The buffer is below its mark again."""
+        self.owner.on_room()
 
     # For the owner
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections import Counter
 from hashlib import blake2b
 
 import msgspec
@@ -13,9 +14,11 @@ from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
-from botmatrix.nexus.pins import Pins
+from botmatrix.nexus.pins import Pin, Pins
+from botmatrix.nexus.recent import GENERATION
+from botmatrix.nexus.sockets.choice import Choice
+from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.spool import Parcel
-from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
 from botmatrix.routing.table import Route
 
@@ -33,12 +36,16 @@ class EventIds:
 
 
 class Dispatcher:
-    """Sends events of this nexus's bots to stream workers."""
+    """Sends events of this nexus's bots to workers. Counters: `duplicate`, of those that go by socket."""
 
-    def __init__(self, keys: Keys, inc: str, pins: Pins, workers: Workers, ingest: Ingest, live: Live) -> None:
+    def __init__(
+        self, keys: Keys, inc: str, pins: Pins, choice: Choice, sockets: SocketWorkers, ingest: Ingest, live: Live
+    ) -> None:
         self._keys, self._inc, self._live = keys, inc, live
-        self._pins, self._workers, self._ingest = pins, workers, ingest
+        self._pins, self._choice, self._sockets, self._ingest = pins, choice, sockets, ingest
         self._ids = EventIds()
+        self._lately = RecentMarks()
+        self.counters: Counter[str] = Counter()
 
     def dispatch(
         self, bot: Bot, event: Event, received_ms: int, route: Route | None = None, *, copy: bool = False
@@ -51,22 +58,39 @@ class Dispatcher:
         """
         conv = event.conv
         place = conv + route.mark if route is not None else conv
-        pin = self._pins.get(f"{bot.key}|{place}")
+        pin = self._pins.get(f"{bot.key}|{place}") or self._pin(bot.key, place, route)
         if pin is None:
-            lane = self._workers.choose(route)
-            if lane is None:
-                return ""
-            pin = self._pins.pin(bot.key, place, lane)
+            return ""
         event_id = self._ids.next()
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)
         mark = duplicate_mark(bot.key, event)
         if copy:
             mark = blake2b(f"{mark}{place}".encode(), digest_size=8).hexdigest()
-        self._ingest.put(Parcel(pin, self._keys.mark(mark), payload))
+        self._put(Parcel(pin, self._keys.mark(mark), payload), route)
         if self._live.listened:
             self._live.publish(payload)
         return event_id
+
+    def again(self, parcel: Parcel, route: Route | None) -> bool:
+        """An event that a socket worker took and never got goes to somebody else, as the same event.
+
+        False: its rule wants it dropped while its target is away.
+        """
+        old = parcel.pin
+        place = old.conv.partition("\t")[0] + (route.mark if route is not None else "")
+        pin = self._pins.get(f"{old.bot}|{place}") or self._pin(old.bot, place, route)
+        if pin is not None:
+            self._give(Parcel(pin, parcel.mark, parcel.payload), route)
+        return pin is not None
+
+    def reaches_socket(self, bot: Bot, event: Event, route: Route | None) -> bool:
+        """Whether the event goes to a socket worker that is here, for which Redis is not needed."""
+        if not self._sockets.workers:
+            return False
+        place = event.conv + route.mark if route is not None else event.conv
+        pin = self._pins.get(f"{bot.key}|{place}")
+        return pin.lane in self._sockets.workers if pin is not None else self._choice.near(bot.key, route)
 
     def park(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None, *, copy: bool = False) -> str:
         """The same, not knowing where the conversation was: who moves parked events on finds it by its affinity."""
@@ -75,6 +99,43 @@ class Dispatcher:
             parking = route.parking if route is not None else ""
             self._pins.pin(bot.key, place, parking or PARKING).fresh = False
         return self.dispatch(bot, event, received_ms, route, copy=copy)
+
+    def _pin(self, bot: str, place: str, route: Route | None) -> Pin | None:
+        lane = self._choice.choose(bot, route)
+        return None if lane is None else self._pins.pin(bot, place, lane)
+
+    def _put(self, parcel: Parcel, route: Route | None) -> None:
+        if parcel.pin.lane in self._sockets.workers and not self._lately.add(parcel.mark):
+            self.counters["duplicate"] += 1
+        else:
+            self._give(parcel, route)
+
+    def _give(self, parcel: Parcel, route: Route | None) -> None:
+        """To the socket worker that the conversation is with, or to its lane."""
+        pin = parcel.pin
+        if pin.lane in self._sockets.workers and not self._sockets.hand(pin.lane, parcel):
+            # It takes no more: the conversation goes on elsewhere, perhaps before this worker has answered all of it.
+            pin = self._pins.pin(pin.bot, pin.conv, self._choice.without_sockets(route))
+            parcel = Parcel(pin, parcel.mark, parcel.payload)
+        if pin.lane not in self._sockets.workers:
+            self._ingest.put(parcel)
+
+
+class RecentMarks:
+    """Duplicate marks of events that went by socket: Redis does not see those. In two generations."""
+
+    def __init__(self) -> None:
+        self._young: set[str] = set()
+        self._old: set[str] = set()
+
+    def add(self, mark: str) -> bool:
+        """Remember it; False: it was here already."""
+        if mark in self._young or mark in self._old:
+            return False
+        self._young.add(mark)
+        if len(self._young) >= GENERATION:
+            self._young, self._old = set(), self._young
+        return True
 
 
 def duplicate_mark(bot: str, event: Event) -> str:

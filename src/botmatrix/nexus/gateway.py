@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from picows import WSUpgradeRequest
@@ -18,6 +19,9 @@ from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, mask
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link
 from botmatrix.nexus.refusals import Refusal
+from botmatrix.nexus.sockets.link import WorkerLink
+from botmatrix.nexus.sockets.request import AcceptWorker, decide_worker, is_workers_road
+from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.tokens import Tokens
 from botmatrix.nexus.vigil import Vigil
 
@@ -46,12 +50,16 @@ class Gateway:
         max_frame: int,
         clock: Clock | None = None,
         reuse_port: bool = False,
+        sockets: SocketWorkers | None = None,
+        worker_opens: Callable[[str, str], bool] = lambda _name, _token: False,
     ) -> None:
         self.hub = hub
         self.host = host
         self.port = port
         self.max_frame = max_frame
         self._tokens = tokens
+        self._sockets = sockets
+        self._worker_opens = worker_opens
         self._clock = clock or hub.clock
         self._reuse_port = reuse_port
         self._server: asyncio.Server | None = None
@@ -115,7 +123,7 @@ class Gateway:
         self._finished(door)
         target = request.path.decode("ascii", "surrogateescape")
         asked = Request(target, request.headers)
-        answer = decide(asked, self._tokens)
+        answer = self._decide(door, asked)
         if isinstance(answer, Accept) and self.hub.admission.is_flapping(answer.key):
             answer = _back_off(self.hub.timing.flapping)
         if isinstance(answer, Accept) and (seconds := self._tokens.banned(answer.key)):
@@ -136,8 +144,18 @@ class Gateway:
 
     # Inside
 
-    def _connection(self, door: Door, accept: Accept) -> Connection:
-        link = Link(self.hub, accept, door.remote, lambda key: self._permits(key, accept.token))
+    def _decide(self, door: Door, asked: Request) -> Accept | AcceptWorker | Refuse:
+        if self._sockets is not None and is_workers_road(asked.target):
+            return decide_worker(asked, door.remote, self._worker_opens, self.hub.bots)
+        return decide(asked, self._tokens)
+
+    def _connection(self, door: Door, accept: Accept | AcceptWorker) -> Connection:
+        link: Link | WorkerLink
+        if isinstance(accept, AcceptWorker):
+            assert self._sockets is not None  # noqa: S101  only then are workers let in
+            link = self._sockets.link(accept, door.remote)
+        else:
+            link = Link(self.hub, accept, door.remote, lambda key: self._permits(key, accept.token))
         link.connection = Connection(link, self.max_frame)
         link.vigil = Vigil(link.connection, door, self.hub.timing, self._clock.monotonic())
         self._doors[door] = link.connection

@@ -49,7 +49,6 @@ PATHS: Final[Mapping[str, Role]] = {
     "/": Role.UNIVERSAL,
 }
 
-_NOT_BOTS: Final = re.compile(r"/ws/(workers?|subscriber)|/onebot/v11/app(/.*)?")
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 
@@ -92,13 +91,13 @@ class Refuse:
 
 def decide(request: Request, tokens: Tokens) -> Accept | Refuse:
     """Accept or refuse the request. Never raises, whatever the peer sent."""
-    path, query = _split(request.target)
-    refusal = _refuse_road(path, query) or _refuse_plain_http(request) or _refuse_web_page(request)
+    path, query = split(request.target)
+    refusal = _refuse_road(path, query) or refuse_plain_http(request) or refuse_web_page(request)
     if refusal is not None:
         return refusal
     platform, named = _platform(request, query)
     self_id = _self_id(request)
-    token = _token(request, query)
+    token = token_of(request, query)
     key = f"{platform}:{self_id}" if platform and self_id else None
     return (
         (None if tokens.opens(key, token) else _refuse_token(token))
@@ -107,7 +106,7 @@ def decide(request: Request, tokens: Tokens) -> Accept | Refuse:
             role=_role(PATHS[path], request),
             platform=platform or DEFAULT_PLATFORM,
             self_id=self_id or "",
-            user_agent=_printable(request.headers.get("User-Agent", "")),
+            user_agent=printable(request.headers.get("User-Agent", "")),
             names_platform=named,
             token=token,
         )
@@ -117,7 +116,7 @@ def decide(request: Request, tokens: Tokens) -> Accept | Refuse:
 def mask(target: str) -> str:
     """The target of a request as it may be logged and shown: values of token parameters are hidden."""
     path, mark, query = target.partition("?")
-    return _printable(path + mark + "&".join(_mask_pair(pair) for pair in query.split("&")))
+    return printable(path + mark + "&".join(_mask_pair(pair) for pair in query.split("&")))
 
 
 def _mask_pair(pair: str) -> str:
@@ -125,7 +124,8 @@ def _mask_pair(pair: str) -> str:
     return f"{name}=***" if equals and "token" in unquote_plus(name).lower() else pair
 
 
-def _split(target: str) -> tuple[str, dict[str, str]]:
+def split(target: str) -> tuple[str, dict[str, str]]:
+    """Path without a slash at its end, and query (names in lower case, the last of each)."""
     path, _, query = target.partition("#")[0].partition("?")
     if path.startswith(("http://", "https://", "ws://", "wss://")):
         path = "/" + path.partition("://")[2].partition("/")[2]
@@ -137,18 +137,15 @@ def _split(target: str) -> tuple[str, dict[str, str]]:
 
 
 def _refuse_road(path: str, query: Mapping[str, str]) -> Refuse | None:
-    if _NOT_BOTS.fullmatch(path) or query.get("role", "").lower() in ("worker", "subscriber"):
-        return Refuse(
-            404,
-            "this road is for workers and applications, which this version does not serve",
-            "bots connect to /onebot/v11/ws; workers read their lanes from Redis",
-        )
+    if path == "/ws/subscriber" or query.get("role", "").lower() == "subscriber":
+        return Refuse(404, "subscribers are not served here", "follow /api/live on the console's port instead")
     if path not in PATHS:
         return Refuse(404, "there is nothing at this path", "bots connect to " + ", ".join(PATHS))
     return None
 
 
-def _refuse_plain_http(request: Request) -> Refuse | None:
+def refuse_plain_http(request: Request) -> Refuse | None:
+    """Whoever asks for no WebSocket."""
     if request.headers.get("Upgrade", "").strip().lower() == "websocket":
         return None
     return Refuse(
@@ -159,7 +156,7 @@ def _refuse_plain_http(request: Request) -> Refuse | None:
     )
 
 
-def _refuse_web_page(request: Request) -> Refuse | None:
+def refuse_web_page(request: Request) -> Refuse | None:
     """Pages of other hosts must not reach the gateway through somebody's browser; other nonsense is
     harmless.
     """
@@ -182,7 +179,7 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _token(request: Request, query: Mapping[str, str]) -> str:
+def token_of(request: Request, query: Mapping[str, str]) -> str:
     """The token of the header, else of the query; `""` when there is none."""
     scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() not in ("bearer", "token"):
@@ -242,5 +239,6 @@ def _role(of_path: Role, request: Request) -> Role:
     return Role(named) if named in ("universal", "api", "event") else of_path
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a peer wrote, as it may be logged and shown; at most 256 characters."""
     return "".join(c if c.isprintable() else "?" for c in text[:256])

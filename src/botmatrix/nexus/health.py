@@ -20,6 +20,7 @@ class Health:
 
     def on_meta(self, bot: Bot, event: Event) -> None:
         """A lifecycle event or a heartbeat came."""
+        self._hub.observer.on_meta(bot, event)
         meta = read_meta(event.raw)
         if meta.kind == "heartbeat":
             bot.heartbeat_every = meta.interval

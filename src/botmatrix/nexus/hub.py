@@ -35,6 +35,10 @@ class HubObserver(Protocol):
         """An event of any post type but meta_event; in the order in which the bot sent them."""
         ...
 
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        """A meta event: a heartbeat or a lifecycle event."""
+        ...
+
     def on_online(self, bot: Bot, link_id: str) -> None:
         """A link was authorised and named, and speaks for the bot now; also when it replaced an older one."""
         ...

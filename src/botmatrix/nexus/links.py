@@ -107,6 +107,9 @@ class Link:
             issued = self.session.has_issued(answer.echo)
             self.hub.count("answer_twice" if issued else "answer_unknown_echo")
 
+    def on_room(self) -> None:
+        """Actions are written as they come, or refused; nothing waits for room."""
+
     def on_end(self) -> None:
         self.hub.ended(self)
 

@@ -74,6 +74,12 @@ class Pins:
         if not pin.waiting:
             pin.lane, pin.last, pin.fresh, pin.touched = lane, None, False, self.round
 
+    def free(self, lane: str, bot: str) -> None:
+        """Nobody carries events of this bot (`""`: of any) there any more: its conversations are free."""
+        for conversation, pin in list(self._pins.items()):
+            if pin.lane == lane and bot in ("", pin.bot):
+                del self._pins[conversation]
+
     def take_back(self, pin: Pin) -> None:
         """Events of a conversation are under way again: it is pinned as it was, unless it has moved on."""
         self._pins.setdefault(f"{pin.bot}|{pin.conv}", pin)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from botmatrix.bus.envelope import decode_envelope
 from botmatrix.clock import Clock
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
@@ -15,7 +16,9 @@ from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
+from botmatrix.nexus.spool import Parcel
 from botmatrix.onebot.event import Event
+from botmatrix.onebot.session import Session
 from botmatrix.routing.rule import Fallback
 from botmatrix.routing.table import Route
 
@@ -47,7 +50,7 @@ class Router:
         received_ms = int(self._clock.now() * 1000)
         if event.post_type == "notice" and self._ingest.crowded:
             self.counters["shed_notice"] += 1
-        elif bot.epoch == 0:
+        elif bot.epoch == 0 and not self._dispatcher.reaches_socket(bot, event, self._route(bot, event)):
             self._wait(bot, event, received_ms)
         else:
             self._send(bot, event, received_ms)
@@ -80,7 +83,7 @@ class Router:
         if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
             self._stopped(bot, event, received_ms, "other_bot", other)
             return
-        route = self._rules.table.match(bot.self_id, event.group_id, event.user_id)
+        route = self._route(bot, event)
         send = self._dispatcher.park if park else self._dispatcher.dispatch
         if route is None:
             send(bot, event, received_ms)
@@ -90,6 +93,22 @@ class Router:
             self._send_copies(bot, event, received_ms, route, send)
         elif not send(bot, event, received_ms, route):
             self._stopped(bot, event, received_ms, "target_away", route.key)
+
+    def again(self, parcels: list[Parcel]) -> None:
+        """Events that a socket worker took and never got, in order: as their rules say now, to somebody else."""
+        for parcel in parcels:
+            envelope = decode_envelope(parcel.payload)
+            event = Session("", "").receive(bytes(envelope.event))
+            assert isinstance(event, Event)  # noqa: S101  it was one when it came
+            route = self._rules.table.match(envelope.bot.partition(":")[2], event.group_id, event.user_id)
+            if route is not None and route.copies:
+                route = route.to(parcel.pin.target)
+            if (route is not None and route.blocked) or not self._dispatcher.again(parcel, route):
+                self.counters["blocked"] += 1
+                self.counters["blocked_target_away"] += 1
+
+    def _route(self, bot: Bot, event: Event) -> Route | None:
+        return self._rules.table.match(bot.self_id, event.group_id, event.user_id)
 
     def _send_copies(self, bot: Bot, event: Event, received_ms: int, route: Route, send: Callable[..., str]) -> None:
         """To each target that is there; with `balance` somebody else gets it when none is, else each miss counts."""

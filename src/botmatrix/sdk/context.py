@@ -20,6 +20,7 @@ from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
 from botmatrix.sdk.services import ActionResult, Services, Worker
 from botmatrix.sdk.session import Session
+from botmatrix.sdk.store import Store
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ID_NAMES = ("user_id", "group_id", "message_id")
@@ -149,6 +150,11 @@ class Context:
     def config(self) -> Any:
         """The plugin's settings: its pydantic model, filled."""
         return self._app.config
+
+    @property
+    def store(self) -> Store:
+        """What the plugin keeps for good."""
+        return self._app.store
 
     @property
     def log(self) -> logging.Logger:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.sdk.perm import Permission
+
+if TYPE_CHECKING:
+    from botmatrix.store.plugin_values import PluginValues
 
 
 class ActionResult(Protocol):
@@ -76,6 +79,10 @@ class Services(Protocol):
 
     @property
     def uses(self) -> UseBox: ...
+
+    def values(self) -> PluginValues:
+        """What plugins keep for good; opened when it is first asked for."""
+        ...
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""

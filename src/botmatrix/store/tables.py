@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, Index, LargeBinary, String, func
+from sqlalchemy import BigInteger, Enum, ForeignKey, Identity, Index, LargeBinary, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -228,3 +228,60 @@ class RoutingRule(Base):
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class AlertRule(Base):
+    """When to raise an alarm, and whom to tell."""
+
+    __tablename__ = "alert_rules"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    """One of `control.alert_conditions.KINDS`."""
+    subject: Mapped[str] = mapped_column(server_default="")
+    """The only bot or pool that counts; empty: any."""
+    threshold: Mapped[float]
+    """Seconds or a number, as the kind has it."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    webhook: Mapped[str] = mapped_column(server_default="")
+    """Where to POST. Part of it may be a secret."""
+    bot: Mapped[str] = mapped_column(server_default="")
+    """Through which bot to say it, `platform:self_id`."""
+    target: Mapped[str] = mapped_column(server_default="")
+    """To whom: `group:ID` or `private:ID`."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Alert(Base):
+    """One alarm: since when, until when, and whether everybody was told."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("ix_alerts_open", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    rule_id: Mapped[int] = mapped_column(ForeignKey("alert_rules.id", ondelete="CASCADE"), index=True)
+    subject: Mapped[str]
+    words: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    ended_at: Mapped[datetime | None]
+    untold: Mapped[bool] = mapped_column(default=True)
+    """Its last change is still to be told."""
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    problem: Mapped[str] = mapped_column(server_default="")
+    """Why the last try to tell it failed."""
+
+
+class PluginValue(Base):
+    """A value that a plugin keeps. Keys are compared by their bytes."""
+
+    __tablename__ = "plugin_values"
+
+    plugin: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(collation="C"), primary_key=True)
+    value: Mapped[str]
+    """JSON, as the plugin gave it."""
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -60,6 +60,7 @@ async def run(settings: Settings) -> None:
     finally:
         await host.close()
         await links.close()
+        await services.close()
     log.info("the worker has ended", worker=options.worker_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
@@ -12,6 +12,9 @@ from botmatrix.config import Settings
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.services import Question
 from botmatrix.worker.links import Links
+
+if TYPE_CHECKING:
+    from botmatrix.store.plugin_values import PluginValues
 
 ANSWER_LIMIT = 30.0
 """For how long (s) a bot's answer is waited for after the last moment at which the action may leave."""
@@ -28,6 +31,7 @@ class WorkerServices:
         self.worker_id = settings.worker_id
         self.settings, self.clock = settings, clock
         self.sessions, self.uses = links.sessions, links.uses
+        self._values: PluginValues | None = None
         self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
@@ -37,6 +41,20 @@ class WorkerServices:
         await self.catch_up()
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
+
+    def values(self) -> PluginValues:
+        """What plugins keep for good; the database is opened when it is first used."""
+        if self._values is None:
+            # SQLAlchemy costs half a second and 20 MiB: only a worker whose plugins keep something pays that.
+            from botmatrix.store.plugin_values import PluginValues
+
+            self._values = PluginValues(str(self.settings.database_url), part="worker")
+        return self._values
+
+    async def close(self) -> None:
+        """Close what was opened here."""
+        if self._values is not None:
+            await self._values.close()
 
     async def asking(self, event_id: str, ask_id: str) -> Question:
         """Before a question leaves. Raises `TooManyQuestions`, `EngineUnavailable`."""

@@ -30,12 +30,16 @@ class Recorder:
         self.events: list[tuple[str, Event]] = []
         self.happenings: list[tuple[str, str]] = []
         self.react: Callable[[Bot, Event], None] = lambda bot, event: None
+        self.react_meta: Callable[[Bot, Event], None] = lambda bot, event: None
         self._changed = asyncio.Event()
 
     def on_event(self, bot: Bot, event: Event) -> None:
         self.events.append((bot.key, event))
         self.react(bot, event)
         self._changed.set()
+
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        self.react_meta(bot, event)
 
     def on_online(self, bot: Bot, link_id: str) -> None:
         self._note("online", bot)

@@ -53,15 +53,6 @@ async def test_unknown_path_names_the_right_ones(stage: Stage) -> None:
     assert "/onebot/v11/ws" in body
 
 
-@pytest.mark.parametrize(
-    "path", ["/ws/workers", "/ws/worker/", "/onebot/v11/app", "/onebot/v11/app/10001", "/?role=worker"]
-)
-async def test_roads_of_workers_and_applications_are_refused_clearly(stage: Stage, path: str) -> None:
-    _, status, body = await stage.knock("10001", path=path)
-    assert status == 404
-    assert "this version does not serve" in body
-
-
 async def test_refusals_are_kept_with_reason_and_cure(stage: Stage) -> None:
     await stage.knock("10001", token="wrong", User_Agent="OneBot/11")
     (refusal,) = stage.hub.refused()

@@ -18,6 +18,7 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
 from botmatrix.errors import ActionFailed, ActionUnknown
+from botmatrix.store.plugin_values import PluginValues
 from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.source import Source
@@ -54,7 +55,7 @@ class Platform:
     Redis is a real one.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, database_url: str = "") -> None:
         self.worker_id = "w1"
         self.clock = ManualClock()
         self.asked = asyncio.Event()
@@ -62,6 +63,7 @@ class Platform:
         self.times = Times()
         client = Client(redis_url, name="platform")
         self.sessions = SessionBox(client, Keys(), lambda: self.times, self.clock)
+        self._values = PluginValues(database_url, part="tests")
         self.uses = UseBox(client, Keys())
         self.settings = Settings()
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
@@ -86,9 +88,13 @@ class Platform:
         self.asked.set()
         return await self.listening
 
+    def values(self) -> PluginValues:
+        return self._values
+
     async def close(self) -> None:
         """End the connection to Redis."""
         await self.sessions.close()
+        await self._values.close()
 
     @property
     def sent(self) -> list[tuple[str, Any]]:

@@ -38,8 +38,10 @@ def turns(chat: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("code", "chat"), examples())
-async def test_example_answers_as_the_page_says(code: str, chat: str, tmp_path: Path, redis_url: str) -> None:
-    platform = Platform(redis_url)
+async def test_example_answers_as_the_page_says(
+    code: str, chat: str, tmp_path: Path, redis_url: str, database_url: str
+) -> None:
+    platform = Platform(redis_url, database_url)
     host = Host(platform)
     path = tmp_path / code.split()[1]
     path.write_text(code)

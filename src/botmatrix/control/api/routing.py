@@ -8,16 +8,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.roster import read_lanes
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER
 from botmatrix.control.errors import protected
 from botmatrix.control.explain import Explained
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.control.rules import said
+from botmatrix.control.rules import said, warnings
 from botmatrix.routing.explain import Way
-from botmatrix.routing.place import Pools, missing
 from botmatrix.routing.rule import (
     KEY_LENGTH,
     KEY_PATTERN,
@@ -170,8 +168,7 @@ async def save_rule(wanted: Wanted, parts: UsedParts, note: Noting) -> Saved:
     )
     saved = await parts.rules.save([rule])
     note.say("route.set", rule.key, before=said(saved.before.get(rule.key)), after=said(rule))
-    pools = Pools((view.lane, view.pool) for view in await read_lanes(parts.redis, Keys()) if view.takes_events)
-    return Saved(rule=_shown(saved.rules[0]), warnings=missing(rule, pools))
+    return Saved(rule=_shown(saved.rules[0]), warnings=await warnings(rule, parts.redis, Keys()))
 
 
 @router.delete("", responses=protected(404), dependencies=[ADMIN])
@@ -187,7 +184,7 @@ async def delete_rule(
 async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
     """Where an event would go now, and why; nothing is sent."""
     note.nothing_changed()
-    return _answer(await parts.explainer.explain(question.event, question.bot))
+    return answer_of(await parts.explainer.explain(question.event, question.bot))
 
 
 def _shown(rule: Rule) -> Shown:
@@ -217,7 +214,8 @@ def _way(way: Way, last_lane: str) -> ShownWay:
     )
 
 
-def _answer(explained: Explained) -> Answer:
+def answer_of(explained: Explained) -> Answer:
+    """The explanation as it is shown."""
     found, judged = explained.explanation, explained.judged
     ways = [] if judged else [_way(way, lane) for way, lane in zip(found.ways, explained.last_lanes, strict=True)]
     return Answer(

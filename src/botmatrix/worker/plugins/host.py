@@ -44,7 +44,7 @@ class Host:
         self._threads = Threads(THREADS)
         self._runs = Runs(services.clock)
         self._memory = services.sessions.memory
-        self._registry = Registry(services.settings, self._table, self._threads, self._memory, self._isolation)
+        self._registry = Registry(services, self._table, self._threads, self._isolation)
         self._executor = Executor(services, self, self._runs, self._threads)
 
     # -- plugins ------------------------------------------------------------------------------------------

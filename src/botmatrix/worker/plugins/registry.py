@@ -9,11 +9,11 @@ import logging
 from functools import partial
 from typing import NamedTuple
 
-from botmatrix.bus.memory import Memory
 from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
 from botmatrix.sdk.plugin import Plugin
-from botmatrix.sdk.services import PluginSettings
+from botmatrix.sdk.services import Services
+from botmatrix.sdk.store import Store
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
@@ -44,14 +44,12 @@ class _Loaded(NamedTuple):
 class Registry:
     """Loads and unloads plugins; what they register goes to the table, and leaves it again."""
 
-    def __init__(
-        self, settings: PluginSettings, table: Table, threads: Threads, memory: Memory, isolation: Isolation
-    ) -> None:
-        self._settings = settings
+    def __init__(self, services: Services, table: Table, threads: Threads, isolation: Isolation) -> None:
+        self._settings = services.settings
+        self._memory, self._values = services.sessions.memory, services.values
         self._isolation = isolation
         self._table = table
         self._threads = threads
-        self._memory = memory
         self._loaded: dict[str, _Loaded] = {}
         self._absent: dict[Source, PluginInfo] = {}
         self._order = itertools.count()
@@ -102,7 +100,7 @@ class Registry:
         self._refuse_disabled(plugin.id)
         if (other := self._loaded.get(plugin.id)) is not None:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
-        app = App(plugin.id, plugin.config() if plugin.config else None)
+        app = App(plugin.id, Store(self._values, plugin.id), plugin.config() if plugin.config else None)
         await self._start(plugin, app, scope)
         if plugin.history:
             scope.on_close(self._memory.want())

@@ -1,0 +1,150 @@
+"""One WebSocket of a socket worker: events go out in order as the worker reads them, its frames come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from botmatrix.bus.envelope import Envelope, decode_envelope
+from botmatrix.errors import BadFrame
+from botmatrix.nexus.connection import Connection, ConnectionState
+from botmatrix.nexus.spool import Parcel, Spool
+from botmatrix.nexus.vigil import Vigil
+from botmatrix.onebot.action import ActionResponse
+
+if TYPE_CHECKING:
+    from botmatrix.nexus.sockets.request import AcceptWorker
+    from botmatrix.nexus.sockets.worker import SocketWorker
+    from botmatrix.nexus.sockets.workers import SocketWorkers
+
+log = structlog.get_logger("sockets")
+
+ROOM: Final = 128 * 1024
+"""Bytes that may wait in the write buffer; what comes after waits in the outbox and isn't handed over yet."""
+MAX_UNSENT: Final = 32 * 1024 * 1024
+"""A worker that asks for much and reads nothing is sent away at so many bytes of answers."""
+
+
+class _About(msgspec.Struct, gc=False):
+    """Where an action acts: tells which event it answers."""
+
+    group_id: int | str | None = None
+    user_id: int | str | None = None
+
+
+_about = msgspec.json.Decoder(_About).decode
+
+
+class WorkerLink:
+    """A link of a socket worker; `speech.py` says what is spoken on it. `worker` is set when the link opens."""
+
+    connection: Connection
+    vigil: Vigil
+    worker: SocketWorker
+
+    def __init__(self, sockets: SocketWorkers, accept: AcceptWorker, remote: str, spool: Spool) -> None:
+        self.sockets, self.accept, self.remote = sockets, accept, remote
+        self.outbox = spool
+        self.place = -1
+        self.heard_at = self.beat_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"<WorkerLink {self.accept.worker_id} for {self.accept.bot or 'all bots'} from {self.remote}>"
+
+    # ---------------------------------------------------------------- from the connection
+
+    def on_open(self) -> None:
+        """The upgrade is done."""
+        self.sockets.opened(self)
+
+    def on_message(self, payload: bytes) -> None:
+        """One frame of the worker."""
+        try:
+            self.said(payload)
+        except BadFrame as error:
+            self.sockets.count(f"socket_frame_{error.reason}")
+
+    def on_room(self) -> None:
+        """The peer has read what was in the write buffer."""
+        self.pump()
+
+    def on_end(self) -> None:
+        """The link is gone."""
+        self.sockets.ended(self)
+
+    def visit(self, now: float, elapsed: float) -> None:
+        """Once a second, from the sweeper."""
+        if self.connection.state is ConnectionState.CLOSED:
+            self.sockets.hub.sweeper.remove(self, self.place)
+            return
+        self.vigil.visit(now, elapsed)
+        self.worker.expire(self.sockets.clock.now())
+        self.pump()
+        self.beat(now)
+
+    # ---------------------------------------------------------------- events out
+
+    def take(self, parcel: Parcel) -> None:
+        """Write the event now, or when the worker has read what is before it."""
+        self.worker.begin(parcel.pin, self.sockets.clock.now())
+        if len(self.outbox) or self.connection.unsent > ROOM:
+            self.outbox.put(parcel)
+        else:
+            self._hand(parcel)
+
+    def pump(self) -> None:
+        """Write what waits, as far as the peer reads."""
+        while len(self.outbox) and self.is_open and self.connection.unsent <= ROOM:
+            self._hand(self.outbox.pop())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events can be written."""
+        return self.connection.state is ConnectionState.OPEN
+
+    def _hand(self, parcel: Parcel) -> None:
+        envelope = decode_envelope(parcel.payload)
+        self.connection.send(self.event(envelope))
+        self.worker.written(parcel, self.sockets.clock.now(), envelope.t / 1000)
+
+    # ---------------------------------------------------------------- what each kind says in its own way
+
+    def greet(self) -> None:
+        """The first frame of the link, if there is one."""
+
+    def event(self, envelope: Envelope) -> bytes:
+        """The frame of an event."""
+        raise NotImplementedError
+
+    def said(self, payload: bytes) -> None:
+        """One frame of the worker. Raises `BadFrame`."""
+        raise NotImplementedError
+
+    def beat(self, now: float) -> None:
+        """A heartbeat, if one is due."""
+
+    # ---------------------------------------------------------------- actions in
+
+    def acts(self, bot: str, params: bytes) -> None:
+        """The worker acts through this bot: the first time in a conversation that answers its oldest event."""
+        try:
+            about = _about(params)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        conv = f"group:{about.group_id}" if about.group_id else f"private:{about.user_id}"
+        self.worker.answered(bot, conv, self.sockets.clock.now())
+
+    def answer(self, frame: bytes) -> None:
+        """Write an answer; a worker that reads none of them is sent away before it fills the memory."""
+        if not self.is_open:
+            self.sockets.count("socket_answer_undeliverable")
+        elif self.connection.unsent > MAX_UNSENT:
+            self.sockets.count("socket_slow_reader")
+            self.connection.abort()
+        else:
+            self.connection.send(frame)
+
+
+__all__ = ["ActionResponse", "WorkerLink"]

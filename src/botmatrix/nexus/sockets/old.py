@@ -1,0 +1,59 @@
+"""A link of an old worker: it hears the events of all bots and names a bot in each of its requests."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from botmatrix.bus.envelope import Envelope
+from botmatrix.errors import BadFrame
+from botmatrix.nexus.sockets.link import WorkerLink
+from botmatrix.onebot import old_worker
+from botmatrix.onebot.action import ActionResponse
+from botmatrix.onebot.event import Event
+from botmatrix.onebot.serving import NO_BOT, answer_frame
+from botmatrix.onebot.session import Session
+
+NO_BOT_WORDS = "No Bot available: name one by self_id, or a group that a bot is in"
+
+
+class OldWorkerLink(WorkerLink):
+    """Knows nothing of lifecycles and heartbeats; its answers carry `msg` besides."""
+
+    def event(self, envelope: Envelope) -> bytes:
+        platform, _, self_id = envelope.bot.partition(":")
+        event = Session("", "").receive(bytes(envelope.event))
+        if not isinstance(event, Event):
+            raise BadFrame("not_an_event")
+        echo = f"evt_{time.time_ns()}_{secrets.randbelow(1000)}"
+        return old_worker.event_frame(event, platform, self_id, echo)
+
+    def said(self, payload: bytes) -> None:
+        said = old_worker.read_frame(payload)
+        if isinstance(said, old_worker.Request):
+            self._ask(said)
+        elif isinstance(said, old_worker.Registered):
+            self.worker.capabilities = said.capabilities
+        elif isinstance(said, old_worker.SkillResult):
+            self.sockets.skill_result(self.worker, said.fields)
+        else:
+            self.sockets.count("socket_handled")
+
+    def _ask(self, request: old_worker.Request) -> None:
+        bot = self.sockets.bot_for(request.platform, request.self_id, request.group_id)
+        if not bot:
+            self.sockets.count("socket_no_bot")
+            if request.echo:
+                self.answer(old_worker.failure_frame(NO_BOT, NO_BOT_WORDS, request.echo))
+            return
+        self.acts(bot, request.params)
+
+        def answer(response: ActionResponse | None, retcode: int, words: str) -> None:
+            if not request.echo:
+                return
+            if response is not None:
+                self.answer(answer_frame(response, request.echo))
+            else:
+                self.answer(old_worker.failure_frame(retcode, words, request.echo))
+
+        self.sockets.asker.ask(bot, request.action, request.params, answer)

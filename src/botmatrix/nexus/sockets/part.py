@@ -1,0 +1,98 @@
+"""The part of a nexus that deals with socket workers, wired."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.presence import Presence
+from botmatrix.clock import Clock
+from botmatrix.config import Settings
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.hub import Bot, Hub
+from botmatrix.nexus.sockets.announcer import Announcer
+from botmatrix.nexus.sockets.asker import Asker
+from botmatrix.nexus.sockets.dial import Dialer
+from botmatrix.nexus.sockets.forward import ForwardBots
+from botmatrix.nexus.sockets.servers import DialledApplications
+from botmatrix.nexus.sockets.workers import SocketWorkers
+from botmatrix.onebot.event import Event
+
+
+class SocketPart:
+    """Links of socket workers, those that are dialled, and what is told of them."""
+
+    def __init__(self, settings: Settings, hub: Hub, keys: Keys, inc: str, clock: Clock) -> None:
+        self._settings, self._hub = settings, hub
+        url = str(settings.redis_url)
+        self._box = ActionBox(url, keys, f"{inc}.ask")
+        self._client = Client(url, name=f"botmatrix-sockets-{inc}")
+        self._presence = Presence(url, keys, name=f"botmatrix-sockets-presence-{inc}")
+        self.asker = Asker(hub, lambda: self._box, lambda: secrets.token_hex(12), clock)
+        self.workers = SocketWorkers(hub, self.asker, settings.home.spool / f"{inc}.sockets", clock)
+        self.dialer = Dialer(hub.timing, settings.max_frame, clock)
+        self._applications = DialledApplications(self.workers, self.dialer)
+        self._bots = ForwardBots(hub, self.dialer, self._client, keys, inc)
+        self._announcer = Announcer(self._client, self._presence, keys, inc, self.workers)
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Call this whenever a socket worker comes or goes."""
+
+        def changed() -> None:
+            self._announcer.changed()
+            tell()
+
+        self.workers.on_change = changed
+
+    def opens(self, _name: str, token: str) -> bool:
+        """Whether a token is good for a socket worker."""
+        right = str(self._settings.worker_token)
+        return not right or secrets.compare_digest(right.encode(), token.encode(errors="surrogateescape"))
+
+    # ---------------------------------------------------------------- the bots
+
+    def bot_came(self, bot: Bot) -> None:
+        """A bot's link is here."""
+        self._applications.bot_came(bot.key)
+
+    def bot_went(self, bot: Bot) -> None:
+        """A bot's last link ended."""
+        self._applications.bot_went(bot.key)
+
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        """A meta event of a bot."""
+        self.workers.on_meta(bot, event)
+
+    # ---------------------------------------------------------------- life
+
+    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the nexus does."""
+        self._applications.configure(self._settings.onebot_apps)
+        self._bots.configure(self._settings.bots)
+        return {
+            "ask": self.asker.run(),
+            "announce sockets": self._announcer.run(self.dialer),
+            "dial bots": self._bots.run(),
+        }
+
+    async def close(self) -> None:
+        """Hang up, and tell that nobody is here."""
+        await self.dialer.close()
+        await self.asker.close()
+        with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
+            await self._announcer.farewell()
+        await self._bots.release()
+        await self._box.close()
+        await self._presence.close()
+        await self._client.close()
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Everything counted here; of the workers that are gone too."""
+        return self.workers.totals() + self.asker.counters

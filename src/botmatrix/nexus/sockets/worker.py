@@ -1,0 +1,106 @@
+"""One socket worker: its links, what waits to be written to it, and what it has not answered."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Final
+
+from botmatrix.nexus.pins import Pin
+from botmatrix.nexus.spool import Parcel
+from botmatrix.routing.balance import Load
+
+if TYPE_CHECKING:
+    from botmatrix.nexus.sockets.link import WorkerLink
+    from botmatrix.nexus.sockets.request import Kind
+
+SILENT_SECONDS: Final = 10.0
+"""An event that was not answered after this is taken for one that needs no answer."""
+
+
+class Open:
+    """An event that was written and may still be answered."""
+
+    __slots__ = ("pin", "received", "written")
+
+    def __init__(self, pin: Pin, received: float, written: float) -> None:
+        self.pin, self.received, self.written = pin, received, written
+
+
+class SocketWorker:
+    """A worker behind WebSockets: an application has one link for each bot, an old worker one for all.
+
+    Counters: `handed`, `answered`, `silent`, `lost_on_close`; each handed event ends as one of the other three.
+    """
+
+    def __init__(self, worker_id: str, kind: Kind, pool: str, now: float) -> None:
+        self.id, self.kind, self.pool = worker_id, kind, pool
+        self.load = Load(now)
+        self.links: dict[str, WorkerLink] = {}  # by bot; an old worker's is under ""
+        self.asking: set[WorkerLink] = set()  # halves that hear no events
+        self.capabilities: list[dict[str, Any]] = []
+        self.since = now
+        self.counters: Counter[str] = Counter()
+        self._open: dict[tuple[str, str], deque[Open]] = {}
+        self._ages: deque[tuple[tuple[str, str], Open]] = deque()
+
+    def link_for(self, bot: str) -> WorkerLink | None:
+        """The link that carries this bot's events."""
+        return self.links.get(bot) or self.links.get("")
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return sum(len(link.outbox) for link in self.links.values())
+
+    def written(self, parcel: Parcel, now: float, received: float) -> None:
+        """The event is on the wire: it is never handed to anyone else."""
+        self.counters["handed"] += 1
+        key = (parcel.pin.bot, parcel.pin.conv.partition("\t")[0])
+        one = Open(parcel.pin, received, now)
+        self._open.setdefault(key, deque()).append(one)
+        self._ages.append((key, one))
+
+    def answered(self, bot: str, conv: str, now: float) -> bool:
+        """The worker did something in this conversation: the oldest event there is answered. False: none was open."""
+        queue = self._open.get((bot, conv))
+        if not queue:
+            return False
+        one = self._close((bot, conv), queue)
+        one.pin.waiting -= 1
+        self.counters["answered"] += 1
+        self.load.settled(1, 0, max(0.0001, now - one.received), now)
+        return True
+
+    def expire(self, now: float) -> None:
+        """What is open for too long needs no answer."""
+        ages = self._ages
+        while ages and ages[0][1].written <= now - SILENT_SECONDS:
+            key, one = ages.popleft()
+            queue = self._open.get(key)
+            if queue and queue[0] is one:
+                self.end(self._close(key, queue).pin)
+                self.counters["silent"] += 1
+
+    def lost(self, bot: str) -> None:
+        """A link ended (`""`: that of all bots): what was written to it and not answered is lost."""
+        for key in [key for key in self._open if bot in ("", key[0])]:
+            queue = self._open[key]
+            while queue:
+                self.end(self._close(key, queue).pin)
+                self.counters["lost_on_close"] += 1
+
+    def begin(self, pin: Pin, now: float) -> None:
+        """An event of this conversation was given to the worker: it stays there until that is over."""
+        pin.waiting += 1
+        self.load.sent(1, now)
+
+    def end(self, pin: Pin) -> None:
+        """An event is over, or goes to somebody else."""
+        pin.waiting -= 1
+        self.load.in_flight = max(0, self.load.in_flight - 1)
+
+    def _close(self, key: tuple[str, str], queue: deque[Open]) -> Open:
+        one = queue.popleft()
+        if not queue:
+            del self._open[key]
+        return one

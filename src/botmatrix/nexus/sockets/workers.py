@@ -1,0 +1,203 @@
+"""All socket workers of this nexus: who is here, for which bots, and what happens when one goes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from botmatrix.clock import Clock
+from botmatrix.nexus import closing
+from botmatrix.nexus.bot import Bot
+from botmatrix.nexus.hub import Hub
+from botmatrix.nexus.sockets.application import ApplicationLink
+from botmatrix.nexus.sockets.asker import Asker
+from botmatrix.nexus.sockets.link import WorkerLink
+from botmatrix.nexus.sockets.old import OldWorkerLink
+from botmatrix.nexus.sockets.request import AcceptWorker, Kind
+from botmatrix.nexus.sockets.worker import SocketWorker
+from botmatrix.nexus.spool import Parcel, Spool
+from botmatrix.onebot.event import Event
+from botmatrix.routing.balance import Load
+from botmatrix.routing.rule import DEFAULT_POOL
+
+log = structlog.get_logger("sockets")
+MEMORY = 4 << 20
+DISK = 256 << 20
+"""Bytes of events that wait for one link: in memory, then in a file."""
+
+
+class SocketWorkers:
+    """The registry. `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to
+    a worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go
+    to somebody else.
+    """
+
+    def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
+        self.hub, self.asker, self.clock = hub, asker, clock
+        self.workers: dict[str, SocketWorker] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
+        self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
+        self.arrays: frozenset[str] = frozenset()
+        self.counters: Counter[str] = Counter()
+        self.loads: dict[str, Load] = {}
+        self.version = 0
+        self._gone: Counter[str] = Counter()
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self._by_bot: dict[str, list[str]] = {}
+
+    # ---------------------------------------------------------------- on the message path
+
+    def get(self, worker_id: str) -> SocketWorker | None:
+        """The worker of this id, if it is a socket worker and here."""
+        return self.workers.get(worker_id)
+
+    def applications_of(self, bot: str) -> list[str]:
+        """Ids of the applications that are attached to this bot: its implicit rule."""
+        return self._by_bot.get(bot, [])
+
+    def takers(self, bot: str) -> list[tuple[str, str]]:
+        """Id and pool of each worker that has a link for this bot."""
+        return [(one.id, one.pool) for one in self.workers.values() if one.link_for(bot) is not None]
+
+    def takes(self, worker_id: str, bot: str) -> bool:
+        """Whether this worker takes events of this bot now."""
+        worker = self.workers.get(worker_id)
+        link = worker.link_for(bot) if worker is not None else None
+        return link is not None and link.is_open and not link.outbox.full
+
+    def hand(self, worker_id: str, parcel: Parcel) -> bool:
+        """Give an event to a worker; False: it takes none, nothing was done."""
+        if not self.takes(worker_id, parcel.pin.bot):
+            return False
+        link = self.workers[worker_id].link_for(parcel.pin.bot)
+        assert link is not None  # noqa: S101  `takes` has just seen it
+        link.take(parcel)
+        return True
+
+    def on_meta(self, bot: Bot, event: Event) -> None:
+        """A meta event of a bot."""
+        for worker_id in self._by_bot.get(bot.key, ()):
+            link = self.workers[worker_id].links.get(bot.key)
+            if isinstance(link, ApplicationLink):
+                link.meta(event, self.clock.monotonic())
+
+    # ---------------------------------------------------------------- from the links
+
+    def link(self, accept: AcceptWorker, remote: str) -> WorkerLink:
+        """A link for whoever was let in; it counts when it opens."""
+        kind = ApplicationLink if accept.kind is Kind.APPLICATION else OldWorkerLink
+        spool = Spool(self._folder / f"socket-{next(self._numbers)}.spool", memory=MEMORY, disk=DISK)
+        return kind(self, accept, remote, spool)
+
+    def opened(self, link: WorkerLink) -> None:
+        """A link is open: its worker is here."""
+        accept = link.accept
+        worker = link.worker = self._worker(accept)
+        link.place = self.hub.sweeper.add(link)
+        link.greet()
+        if accept.role.hears:
+            former = worker.links.get(accept.bot)
+            worker.links[accept.bot] = link
+            if former is not None:
+                former.connection.close(closing.SUPERSEDED, "a newer link of this worker came")
+            self._changed(worker)
+        else:
+            worker.asking.add(link)
+        log.info("a socket worker is here", worker=worker.id, bot=accept.bot, remote=link.remote)
+
+    def ended(self, link: WorkerLink) -> None:
+        """A link is gone: what was written is lost if it was not answered, what was not written goes elsewhere."""
+        worker, bot = link.worker, link.accept.bot
+        worker.asking.discard(link)
+        unwritten = link.outbox.drain()
+        link.outbox.close()
+        for parcel in unwritten:
+            worker.end(parcel.pin)
+        replaced = worker.links.get(bot) is not link
+        if not replaced:
+            del worker.links[bot]
+            worker.lost(bot)
+        if not worker.links and not worker.asking:
+            self.workers.pop(worker.id, None)
+            self._gone.update({f"socket_{what}": count for what, count in worker.counters.items()})
+        self._changed(worker)
+        log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
+        if not replaced:
+            self.on_gone(worker.id, bot)
+        if unwritten:
+            self.on_unwritten(unwritten)
+
+    def bot_for(self, platform: str, self_id: str, group_id: str) -> str:
+        """The bot that an old worker means: by its id, else the one bot that is in the group; `""`: none."""
+        bots = self.hub.bots
+        if self_id:
+            if platform and f"{platform}:{self_id}" in bots:
+                return f"{platform}:{self_id}"
+            return _only(key for key, bot in bots.items() if bot.self_id == self_id)
+        if group_id:
+            return _only(key for key, bot in bots.items() if group_id in bot.groups and bot.links)
+        return ""
+
+    def wants_arrays(self, worker_id: str) -> bool:
+        """Whether messages are turned into arrays for this application."""
+        return worker_id in self.arrays
+
+    def skill_result(self, worker: SocketWorker, fields: dict[str, Any]) -> None:
+        """A skill's result: nobody has asked for one while the skill system is off."""
+        self.count("skill_result_ignored")
+        log.info("a skill result was discarded: the skill system is off", worker=worker.id, keys=len(fields))
+
+    def count(self, what: str) -> None:
+        """One more of these."""
+        self.counters[what] += 1
+
+    def totals(self) -> Counter[str]:
+        """What was counted here and at each worker, also at those that are gone; `socket_{what}`."""
+        total = self.counters + self._gone
+        for worker in self.workers.values():
+            total.update({f"socket_{what}": count for what, count in worker.counters.items()})
+        return total
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait to be written."""
+        return sum(worker.waiting for worker in self.workers.values())
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Say good-bye to every worker."""
+        for worker in list(self.workers.values()):
+            for link in [*worker.links.values(), *worker.asking]:
+                link.connection.close(code, reason)
+
+    def _worker(self, accept: AcceptWorker) -> SocketWorker:
+        worker = self.workers.get(accept.worker_id)
+        if worker is None or worker.kind is not accept.kind:
+            pool = accept.worker_id if accept.kind is Kind.APPLICATION else DEFAULT_POOL
+            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now())
+            self.workers[accept.worker_id] = worker
+        return worker
+
+    def _changed(self, worker: SocketWorker) -> None:
+        self.version += 1
+        self.loads.clear()
+        self.loads |= {one.id: one.load for one in self.workers.values()}
+        if worker.kind is Kind.APPLICATION:
+            by_bot: dict[str, list[str]] = {}
+            for one in self.workers.values():
+                for bot in one.links if one.kind is Kind.APPLICATION else ():
+                    by_bot.setdefault(bot, []).append(one.id)
+            self._by_bot = by_bot
+        self.on_change()
+
+
+def _only(found: Iterable[str]) -> str:
+    """The one that was found; `""` when there are none or several."""
+    several = list(itertools.islice(found, 2))
+    return several[0] if len(several) == 1 else ""

@@ -1,0 +1,195 @@
+"""Socket workers and stream workers side by side, in a whole nexus on a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import ValkeyProcess
+from tests.integration.nexus.test_nexus import Scene
+from websockets.asyncio.client import ClientConnection, connect
+
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.rules import RulesMirror
+from botmatrix.nexus.app import Nexus
+from botmatrix.routing.rule import make_rule
+
+KEYS = Keys()
+
+
+def event(text: str, number: int, *, self_id: int = 10001, user_id: int = 7) -> str:
+    """A private message."""
+    return json.dumps(
+        {
+            **{"post_type": "message", "message_type": "private", "sub_type": "friend", "self_id": self_id},
+            **{"time": 1_700_000_000, "message_id": number, "user_id": user_id, "message": text, "raw_message": text},
+        }
+    )
+
+
+@pytest.fixture
+async def stage(own_valkey: ValkeyProcess, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A scene on a Valkey that may be killed."""
+    async with AsyncExitStack() as stack:
+        scene = Scene(own_valkey.url, tmp_path, stack)
+        yield scene
+    await scene.client.close()
+    await scene.lanes.close()
+
+
+async def worker_link(stage: Scene, nexus: Nexus, path: str) -> ClientConnection:
+    token = str(nexus.settings.worker_token)
+    url = f"ws://127.0.0.1:{nexus.gateway.port}{path}"
+    link = await connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None)
+    stage.stack.push_async_callback(link.close)
+    if "/app/" in path:
+        assert json.loads(await link.recv())["meta_event_type"] == "lifecycle"
+    return link
+
+
+async def hear(link: ClientConnection) -> dict[str, Any]:
+    """The next event or answer; heartbeats are passed over."""
+    async with asyncio.timeout(10):
+        while (frame := json.loads(await link.recv())).get("post_type") == "meta_event":
+            pass
+    found: dict[str, Any] = frame
+    return found
+
+
+async def action(bot: ClientConnection) -> dict[str, Any]:
+    """The next action that is no greeting."""
+    async with asyncio.timeout(10):
+        while (frame := json.loads(await bot.recv()))["action"] in ("get_login_info", "get_group_list"):
+            await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": None, "echo": frame["echo"]}))
+    found: dict[str, Any] = frame
+    return found
+
+
+async def test_an_attached_application_is_the_bots_implicit_rule(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    lane = await stage.worker()
+    bot, other = await stage.bot(nexus), await stage.bot(nexus, 20002)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    await bot.send(event("to the application", 1))
+    await other.send(event("to the lane", 2, self_id=20002))
+    assert (await hear(app))["raw_message"] == "to the application"
+    (delivery,) = await stage.read(lane, 1)
+    assert b"to the lane" in delivery.payload
+
+
+async def test_a_written_rule_stands_above_the_implicit_one(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    lane = await stage.worker()
+    await RulesMirror(stage.client, KEYS).write([make_rule("user_7", "w1")], [])
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    async with asyncio.timeout(5):
+        while not nexus.rules.table.rules:
+            await asyncio.sleep(0.02)
+    await bot.send(event("by rule", 1, user_id=7))
+    await bot.send(event("by the bot", 2, user_id=8))
+    (delivery,) = await stage.read(lane, 1)
+    assert b"by rule" in delivery.payload
+    assert (await hear(app))["raw_message"] == "by the bot"
+
+
+async def test_when_the_application_goes_its_events_go_to_the_pool(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    lane = await stage.worker()
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    await bot.send(event("one", 1))
+    assert (await hear(app))["raw_message"] == "one"
+    await app.close()
+    async with asyncio.timeout(5):
+        while nexus.sockets.workers.workers:
+            await asyncio.sleep(0.01)
+    await bot.send(event("two", 2))
+    (delivery,) = await stage.read(lane, 1)
+    assert b"two" in delivery.payload
+
+
+async def test_the_platforms_duplicate_reaches_an_application_once(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    for number in (1, 1, 2):
+        await bot.send(event("hi", number))
+    assert [(await hear(app))["message_id"] for _ in range(2)] == [1, 2]
+    assert nexus.counters()["duplicate"] == 1
+
+
+async def test_old_workers_and_stream_workers_share_the_default_pool(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    lane = await stage.worker()
+    bot = await stage.bot(nexus)
+    old = await worker_link(stage, nexus, "/ws/workers")
+    async with asyncio.timeout(5):
+        while not nexus.workers.candidates:
+            await asyncio.sleep(0.01)
+    for number in range(40):
+        await bot.send(event("hi", number, user_id=number + 1))
+    heard, read = 0, 0
+    async with asyncio.timeout(10):
+        while heard + read < 40:
+            read += len(await stage.lanes.read(lane, 64, 50))
+            try:
+                while True:
+                    await asyncio.wait_for(old.recv(), 0.05)
+                    heard += 1
+            except TimeoutError:
+                pass
+    assert heard > 0
+    assert read > 0
+
+
+async def test_socket_workers_go_on_while_redis_is_away(stage: Scene, own_valkey: ValkeyProcess) -> None:
+    nexus = await stage.nexus()
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    await bot.send(event("before", 1))
+    assert (await hear(app))["raw_message"] == "before"
+    own_valkey.stop(kill=True)
+    for number in range(2, 12):
+        await bot.send(event("during", number))
+        assert (await hear(app))["message_id"] == number
+        await app.send(json.dumps({"action": "send_msg", "params": {"user_id": 7}, "echo": {"n": number}}))
+        asked = await action(bot)
+        await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": None, "echo": asked["echo"]}))
+        assert (await hear(app))["echo"] == {"n": number}
+    again = await connect_unclaimed(stage, nexus)
+    other = await worker_link(stage, nexus, "/onebot/v11/app/30003")
+    await again.send(event("a bot that came meanwhile", 1, self_id=30003))
+    assert (await hear(other))["raw_message"] == "a bot that came meanwhile"
+    assert nexus.counters()["received"] == nexus.counters()["socket_handed"] == 12
+
+
+async def connect_unclaimed(stage: Scene, nexus: Nexus) -> ClientConnection:
+    """A bot that can't be registered, for Redis is away."""
+    headers = {"X-Self-ID": "30003", "Authorization": "Bearer secret"}
+    url = f"ws://127.0.0.1:{nexus.gateway.port}/onebot/v11/ws"
+    link = await connect(url, additional_headers=headers, proxy=None)
+    stage.stack.push_async_callback(link.close)
+    return link
+
+
+async def test_the_books_add_up_with_every_kind_of_worker(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    await stage.worker()
+    bot, other = await stage.bot(nexus), await stage.bot(nexus, 20002)
+    await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    for number in range(30):
+        await bot.send(event("x" * 50_000, number))
+        await other.send(event("y", number, self_id=20002))
+    async with asyncio.timeout(10):
+        while True:
+            c = nexus.counters()
+            total = c["blocked"] + c["duplicate"] + c["shed_notice"] + c["accepted"] + c["waiting"] + c["socket_handed"]
+            if c["received"] == total == 60:
+                break
+            await asyncio.sleep(0.02)

@@ -1,0 +1,141 @@
+"""The hub calls others: another hub plays the application, or the bot's own server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from tests.integration.gateway.peers import TOKEN
+from tests.integration.sockets.conftest import WORKER_TOKEN, Meeting, OpenMeeting, ok
+from tests.integration.sockets.silent import Silent
+
+from botmatrix.clock import SystemClock
+from botmatrix.config.secret import Secret
+from botmatrix.config.settings import BotServer, OneBotApp
+from botmatrix.nexus.sockets import dial
+from botmatrix.nexus.sockets.dial import Dialer
+from botmatrix.nexus.sockets.servers import DialledApplications, DialledBots
+from botmatrix.nexus.timing import Timing
+from botmatrix.onebot.action import ActionResponse
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reconnect at once."""
+    monkeypatch.setattr(dial, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(dial, "LAST_PAUSE", 0.1)
+
+
+def new_dialer() -> Dialer:
+    return Dialer(Timing(), 1 << 20, SystemClock(), random.Random(1))
+
+
+def app_at(other: Meeting, name: str = "nonebot", token: str = TOKEN, bots: tuple[str, ...] = ()) -> OneBotApp:
+    return OneBotApp(name, f"ws://127.0.0.1:{other.gateway.port}/onebot/v11/ws", Secret(token), bots)
+
+
+async def test_an_application_is_dialled_once_for_every_bot(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application)])
+    first, second = await hub.bot("10001"), await hub.bot("20002")
+    for bot in ("qq:10001", "qq:20002"):
+        dialled.bot_came(bot)
+    await application.seen.until(lambda: set(application.hub.bots) == {"qq:10001", "qq:20002"})
+    second.message("hi", self_id=20002)
+    await application.seen.until(lambda: bool(application.seen.events))
+    assert application.seen.events[0][0] == "qq:20002"
+    answers: list[ActionResponse | None] = []
+    application.hub.bots["qq:10001"].call("get_status", b"{}", answers.append)
+    first.say(ok(await first.action(), "fine"))
+    await application.seen.until(lambda: bool(answers))
+    assert answers[0] is not None
+    assert bytes(answers[0].data) == b'"fine"'
+    await dialer.close()
+    await application.seen.until(lambda: all(not bot.links for bot in application.hub.bots.values()))
+    assert not hub.sockets.workers
+
+
+async def test_only_the_bots_that_are_named_are_dialled_for(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application, bots=("qq:20002",))])
+    for bot in ("qq:10001", "qq:20002"):
+        dialled.bot_came(bot)
+    assert list(dialer.lines) == ["nonebot for qq:20002"]
+    dialled.bot_went("qq:20002")
+    assert not dialer.lines
+    await dialer.close()
+
+
+async def test_a_line_comes_back_by_itself(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application)])
+    dialled.bot_came("qq:10001")
+    for times in (1, 2, 3):
+        await application.seen.until(lambda n=times: application.seen.happenings.count(("online", "qq:10001")) == n)  # type: ignore[misc]
+        application.hub.drop("qq:10001", 1001, "away")
+    await dialer.close()
+
+
+async def test_a_refusal_is_told_in_words_without_the_token(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application, token="wrong-token")])
+    dialled.bot_came("qq:10001")
+    line = dialer.lines["nonebot for qq:10001"]
+    await application.seen.until(lambda: line.attempts > 1)
+    assert line.error == "HTTP 403: it refuses the token, or it does not know this bot"
+    assert "wrong-token" not in repr(line)
+    await application.gateway.stop(grace=0.05)
+    await application.seen.until(lambda: line.error == "connection refused: nothing listens there")
+    await dialer.close()
+
+
+async def test_a_changed_application_is_dialled_anew(open_meeting: OpenMeeting) -> None:
+    hub, one, other = await open_meeting(), await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(one)])
+    dialled.bot_came("qq:10001")
+    await one.seen.until(lambda: "qq:10001" in one.hub.bots)
+    dialled.configure([app_at(other)])
+    await other.seen.until(lambda: "qq:10001" in other.hub.bots)
+    await one.seen.until(lambda: not one.hub.bots["qq:10001"].links)
+    dialled.configure([])
+    await other.seen.until(lambda: not other.hub.bots["qq:10001"].links)
+    await dialer.close()
+
+
+async def test_a_bots_own_server_is_dialled_and_the_bot_is_named_by_what_it_says(open_meeting: OpenMeeting) -> None:
+    hub, implementation = await open_meeting(), await open_meeting()
+    real = await implementation.bot("10001")
+    dialer = new_dialer()
+    url = f"ws://127.0.0.1:{implementation.gateway.port}/onebot/v11/app/10001"
+    server = BotServer(url, Secret(WORKER_TOKEN), "qq")
+    DialledBots(hub.hub, dialer).keep(server)
+    await hub.seen.until(lambda: "qq:10001" in hub.hub.bots and bool(hub.hub.bots["qq:10001"].links))
+    real.message("hi")
+    await hub.seen.until(lambda: bool(hub.seen.events))
+    answers: list[ActionResponse | None] = []
+    hub.hub.bots["qq:10001"].call("get_status", b"{}", answers.append)
+    real.say(ok(await real.action(), "fine"))
+    await hub.seen.until(lambda: bool(answers))
+    await dialer.close()
+    await hub.seen.until(lambda: ("offline", "qq:10001") in hub.seen.happenings)
+
+
+async def test_dialling_ends_in_order_while_nothing_answers() -> None:
+    listener = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(3600), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    dialer = new_dialer()
+    dialer.keep(dial.Line("x", f"ws://127.0.0.1:{port}/", Silent))
+    await asyncio.sleep(0)
+    await dialer.close()
+    listener.close()
