@@ -13,6 +13,7 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.trace_parts import Step
 from botmatrix.sdk.context import answer
+from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
@@ -20,8 +21,6 @@ from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.execution import Ended, Executor, Failure
 from botmatrix.worker.plugins.info import PluginInfo
-from botmatrix.worker.plugins.isolated.asks import Ask
-from botmatrix.worker.plugins.isolated.exchange import PluginError
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
 from botmatrix.worker.plugins.runs import Run, Runs
@@ -102,8 +101,12 @@ class Host:
 
     def commands(self) -> list[CommandInfo]:
         """The commands of the plugins that are loaded, by name."""
-        found = (info.command(bound) for bound in self._table.bound())
+        found = [info.command(bound) for bound in self._table.bound()] + self._isolation.commands()
         return sorted(command for command in found if command is not None)
+
+    def handlers(self) -> list[Handler]:
+        """The handlers of the plugins that are loaded."""
+        return [bound.handler for bound in self._table.bound()]
 
     def status(self) -> Mapping[str, Any]:
         """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
@@ -114,12 +117,8 @@ class Host:
     # -- events -------------------------------------------------------------------------------------------
 
     def serial_key(self, envelope: Envelope, event: Mapping[str, Any]) -> str:
-        """What must run strictly one after another: one person's events in one conversation.
-
-        A message that answers a question overtakes what waits behind the handler that asked.
-        """
-        key = f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
-        return f"{key}|answer" if self._isolation.asks.expects(envelope.bot, event, envelope.id) else key
+        """What must run strictly one after another: one person's events in one conversation."""
+        return f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
 
     async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
         """Run the handlers that take this event, in order. Raises `CancelledError` only.
@@ -128,8 +127,6 @@ class Host:
         actions of the other plugins.
         """
         self._handled += 1
-        if (ask := self._isolation.asks.take(envelope.bot, event, envelope.id)) is not None:
-            return await self._answer(ask, envelope, event)
         matches = self._matches(envelope, event)
         if matches is None:
             matches = await self._quoting(envelope, event)
@@ -150,14 +147,6 @@ class Host:
                 kept.append((match.bound.app.id, ended))
         actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
         return Dead("; ".join(failures.values()), actions, steps) if failures else Done(actions, steps)
-
-    async def _answer(self, ask: Ask, envelope: Envelope, event: dict[str, Any]) -> Outcome:
-        """Only who asked hears the answer."""
-        try:
-            await ask.deliver(event, envelope.id)
-        except PluginError as error:
-            return Dead(f"plugin_down: {error}"[:200])
-        return Done()
 
     def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
         if actions:
