@@ -35,6 +35,7 @@ class Keys:
         self.nexuses = p + "nexuses"  # set: incarnations of nexuses
         self.bots = p + "bots"  # set: keys of bots ever claimed
         self.dead = p + "dead"  # stream: dead letters
+        self.trace = p + "trace"  # stream: what happened to events, lossy
         self.stats = p + "stats"  # hash: counters, written where the entry moves
         self.orphans = p + "actions:orphans"  # stream: actions for which no nexus was found
         self.parkings = p + "queue:parkings"  # set: names of the parking places that rules' targets have of their own

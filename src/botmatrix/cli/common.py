@@ -96,5 +96,9 @@ def table(cells: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:.1f}" if isinstance(value, float) else str(value)
+    return printable(f"{value:.1f}" if isinstance(value, float) else str(value))
+
+
+def printable(text: str) -> str:
+    """One line that does nothing to a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -35,6 +35,7 @@ class Home:
         self.secrets = self.root / "secrets.json"
         self.admin_password = self.root / "admin-password.txt"
         self.plugins = self.root / "plugins"
+        self.plugin_envs = self.root / "plugin-envs"
         self.logs = self.root / "logs"
         self.run = self.root / "run"
         self.spool = self.root / "spool"

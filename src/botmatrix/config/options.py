@@ -75,6 +75,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("chat_admins", values.listed(values.person), 'a list of people such as ["qq:123"]', (), hot=True),
     Option("onebot_apps", values.listed(onebot_app), _APPS, (), True, True, in_environment=False),
     Option("bots", values.listed(bot_server), _BOTS, (), True, True, in_environment=False),
+    Option("message_days", values.whole(0, 3650), "a number of days from 0 to 3650", 90),
+    Option("trace_days", values.whole(0, 3650), "a number of days from 0 to 3650", 14),
     Option("max_frame", values.size, 'bytes, or a size such as "16 MiB" (1 KiB to 1 GiB)', 16 * 1024**2),
     Option(
         "log_level",

@@ -69,6 +69,10 @@ class Settings:
     chat_admins: tuple[str, ...]
     onebot_apps: tuple[OneBotApp, ...]
     bots: tuple[BotServer, ...]
+    message_days: int
+    """For how many days what was said is kept; 0: not at all."""
+    trace_days: int
+    """The same for the roads of events."""
     max_frame: int
     """Bytes."""
     log_level: str

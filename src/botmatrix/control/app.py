@@ -44,9 +44,11 @@ async def run(settings: ControlSettings) -> None:
 async def serve(parts: Parts, listener: socket.socket) -> None:
     """Serve on an open socket until a signal; meanwhile prepare the database."""
     server = Server(_configuration(parts))
+    server.on_shutdown = parts.feed.end
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(keep(parts, parts.trace_writer.run), name="write trace"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
         asyncio.create_task(parts.stats.run(), name="keep stats"),
@@ -107,7 +109,16 @@ async def _prepare_once(parts: Parts) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that ends on a signal without raising it again: the caller says how the process ends."""
+    """uvicorn that ends on a signal without raising it again: the caller says how the process ends.
+
+    `on_shutdown` is called before open requests are waited for: those that would never end must be told to.
+    """
+
+    on_shutdown: Callable[[], None] = staticmethod(lambda: None)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -20,12 +20,15 @@ from botmatrix.control.api import (
     handshakes,
     hot,
     keys,
+    live,
     login,
     logs,
+    messages,
     queues,
     routing,
     sessions,
     stats,
+    traces,
     users,
     workers,
 )
@@ -52,6 +55,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(messages, traces, live),
     )
     for module in modules:
         app.include_router(module.router)

@@ -24,6 +24,7 @@ from botmatrix.bus.logs import Logs
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
+from botmatrix.bus.trace_stream import TraceStream
 from botmatrix.clock import SystemClock
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
@@ -36,12 +37,16 @@ from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings import ControlSettings
 from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
+from botmatrix.control.tracing.feed import Feed
+from botmatrix.control.tracing.writer import TraceWriter
 from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.core import CoreDocuments, GroupDocuments
 from botmatrix.store.engine import Database
+from botmatrix.store.history import History
+from botmatrix.store.history_log import HistoryLog
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
@@ -83,6 +88,9 @@ class Parts:
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
+    history: History
+    trace_writer: TraceWriter
+    feed: Feed
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -101,7 +109,8 @@ class Parts:
     async def close(self) -> None:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
-        for ending in (self.actions.close, self.presence.close, self.redis.close, self.database.close):
+        first = (self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
+        for ending in (*first, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
                 await ending()
 
@@ -147,7 +156,14 @@ def build(settings: ControlSettings) -> Parts:
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
+        history=History(database),
+        trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
+        feed=Feed(_stream(settings, keys, "live"), presence),
     )
+
+
+def _stream(settings: ControlSettings, keys: Keys, purpose: str) -> TraceStream:
+    return TraceStream(settings.redis_url, keys, name=f"botmatrix-{PART}-{purpose}")
 
 
 def parts_of(request: Request) -> Parts:

@@ -23,6 +23,7 @@ from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.endings import Endings
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.recent import RecentActions
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.action import ActionResponse
 
 log = structlog.get_logger("actions")
@@ -39,21 +40,22 @@ AMBIGUOUS = frozenset({1200, 1401})
 
 
 class Sent:
-    """An entry that was read: its id, what it asks for, and whether it has ended."""
+    """An entry that was read: its id, what it asks for, when it was written to a link (ms), whether it has ended."""
 
-    __slots__ = ("action", "ended", "entry_id")
+    __slots__ = ("action", "ended", "entry_id", "written_at")
 
     def __init__(self, entry_id: bytes, action: ActionEntry) -> None:
         self.entry_id, self.action = entry_id, action
         self.ended = False
+        self.written_at = 0
 
 
 class Actions:
     """Reads this incarnation's action stream and writes to the links."""
 
-    def __init__(self, url: str, client: Client, keys: Keys, inc: str, hub: Hub, clock: Clock) -> None:
+    def __init__(self, url: str, client: Client, keys: Keys, inc: str, hub: Hub, clock: Clock, tracer: Tracer) -> None:
         self._url, self._client, self._keys, self._inc = url, client, keys, inc
-        self._hub, self._clock = hub, clock
+        self._hub, self._clock, self._tracer = hub, clock, tracer
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
         self.endings = Endings(client, keys, inc)
         self._room = asyncio.Event()
@@ -154,7 +156,8 @@ class Actions:
         """To the bot's link, now. False: it can't take it."""
         action = sent.action
         bot = self._hub.bots.get(action.bot)
-        if action.exp < self._clock.now() * 1000:
+        now = self._clock.now() * 1000
+        if action.exp < now:
             self._end(sent, "EXPIRED", 1400, "its time passed before the bot could take it")
             return True
         if bot is None:
@@ -166,6 +169,7 @@ class Actions:
             timeout=ACTION_TIMEOUT,
         )
         if written:
+            sent.written_at = int(now)
             self._lately.written(action.aid)
         return written
 
@@ -248,11 +252,14 @@ class Actions:
         """It was UNKNOWN; now it is known."""
         if response is not None and response.ok:
             self.counters["action_done_late"] += 1
+            known = ("DONE", response.retcode, response.message, bytes(response.data))
+            self._tracer.acted(sent.entry_id, sent.action, sent.written_at, known)
             self.endings.correct(sent.action.aid, response)
 
     def _end(self, sent: Sent, state: str, retcode: int, message: str, data: bytes = b"null") -> None:
         sent.ended = True
         self.counters[f"action_{state.lower()}"] += 1
+        self._tracer.acted(sent.entry_id, sent.action, sent.written_at, (state, retcode, message, data))
         if state == "DONE" and not sent.action.reply_to:
             self.endings.done(sent.entry_id)
         else:

@@ -22,6 +22,7 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
+from botmatrix.bus.trace import TraceLog
 from botmatrix.clock import SystemClock
 from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
@@ -45,6 +46,7 @@ from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.sockets.choice import Choice, NobodyFar
 from botmatrix.nexus.sockets.part import SocketPart
 from botmatrix.nexus.spool import Spool
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
 
@@ -71,12 +73,15 @@ class Nexus:
         spool = Spool(settings.home.spool / f"{self.inc}.spool")
         self.ingest = Ingest(ingest, keys, self.inc, spool, self.pins, self.workers)
         self.ingest.on_pressure = lambda full: self._press("spool", full)
+        trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{self.inc}"), keys)
+        self.tracer = tracer = Tracer(trace_log, keys, self.inc, clock)
+        self.ingest.on_refused = tracer.refused
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
         self.sockets = SocketPart(settings, self.hub, keys, self.inc, clock)
         choice = Choice(self.workers, self.sockets.workers, NobodyFar(), clock)
         self.dispatcher = dispatcher = Dispatcher(
-            keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live
+            *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
@@ -84,13 +89,18 @@ class Nexus:
         groups = GroupsBox(Client(url, name=f"botmatrix-groups-{self.inc}"), keys)
         self.groups = Groups(groups, settings.home, self.hub, clock)
         self.router = Router(
-            dispatcher, self.ingest, clock, core=self.core.plugin, groups=self.groups, rules=self.rules
+            *(dispatcher, self.ingest, clock),
+            core=self.core.plugin,
+            groups=self.groups,
+            rules=self.rules,
+            tracer=tracer,
         )
         self.hot.follow(self._adjust)
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.workers.on_gone = self.pins.free
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
-        self.actions = Actions(url, Client(url, name=f"botmatrix-finish-{self.inc}"), keys, self.inc, self.hub, clock)
+        finish = Client(url, name=f"botmatrix-finish-{self.inc}")
+        self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
         )
@@ -168,6 +178,7 @@ class Nexus:
             **{"access": self.access.run(), "refusals": self.refusals.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
+            "trace": self.tracer.run(),
             **self.core.work(),
             **self.sockets.work(),
         }.items():
@@ -213,7 +224,8 @@ class Nexus:
         await asyncio.to_thread(self.lease.stop)
         await self.sockets.close()
         await self._signals.close()
-        for part in (self._state, self.core, self.groups, self.rules, self.workers, self.registry, self.actions):
+        state = (self._state, self.core, self.groups, self.rules)
+        for part in (*state, self.workers, self.registry, self.actions, self.tracer):
             await part.close()
 
     def counters(self) -> Counter[str]:
@@ -230,6 +242,7 @@ class Nexus:
             self.reaper.counters,
             self.live.counters,
             self.core.counters,
+            self.tracer.counters,
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed + self.sockets.workers.waiting

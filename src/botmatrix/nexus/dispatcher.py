@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from collections import Counter
 from hashlib import blake2b
 
 import msgspec
 
 from botmatrix.bus.envelope import Envelope, encode
+from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
@@ -19,31 +18,27 @@ from botmatrix.nexus.recent import GENERATION
 from botmatrix.nexus.sockets.choice import Choice
 from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.spool import Parcel
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 from botmatrix.routing.table import Route
-
-
-class EventIds:
-    """Event ids: 24 hexadecimal digits, unique among all processes that ever ran, ascending in one of them."""
-
-    def __init__(self) -> None:
-        self._prefix = secrets.token_hex(6)
-        self._numbers = itertools.count(1)
-
-    def next(self) -> str:
-        """A new id."""
-        return f"{self._prefix}{next(self._numbers):012x}"
 
 
 class Dispatcher:
     """Sends events of this nexus's bots to workers. Counters: `duplicate`, of those that go by socket."""
 
     def __init__(
-        self, keys: Keys, inc: str, pins: Pins, choice: Choice, sockets: SocketWorkers, ingest: Ingest, live: Live
+        self,
+        keys: Keys,
+        inc: str,
+        pins: Pins,
+        choice: Choice,
+        sockets: SocketWorkers,
+        ingest: Ingest,
+        live: Live,
+        tracer: Tracer,
     ) -> None:
-        self._keys, self._inc, self._live = keys, inc, live
+        self._keys, self._inc, self._live, self._tracer = keys, inc, live, tracer
         self._pins, self._choice, self._sockets, self._ingest = pins, choice, sockets, ingest
-        self._ids = EventIds()
         self._lately = RecentMarks()
         self.counters: Counter[str] = Counter()
 
@@ -61,7 +56,7 @@ class Dispatcher:
         pin = self._pins.get(f"{bot.key}|{place}") or self._pin(bot.key, place, route)
         if pin is None:
             return ""
-        event_id = self._ids.next()
+        event_id = self._tracer.begin(event, received_ms)
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
         payload = encode(envelope)
         mark = duplicate_mark(bot.key, event)
@@ -70,6 +65,8 @@ class Dispatcher:
         self._put(Parcel(pin, self._keys.mark(mark), payload), route)
         if self._live.listened:
             self._live.publish(payload)
+        if is_traced(event_id):
+            self._tracer.passed(envelope, pin.lane, route.key if route is not None else "", copy=copy)
         return event_id
 
     def again(self, parcel: Parcel, route: Route | None) -> bool:
@@ -107,6 +104,7 @@ class Dispatcher:
     def _put(self, parcel: Parcel, route: Route | None) -> None:
         if parcel.pin.lane in self._sockets.workers and not self._lately.add(parcel.mark):
             self.counters["duplicate"] += 1
+            self._tracer.refused(parcel.payload, "duplicate")
         else:
             self._give(parcel, route)
 

@@ -93,6 +93,7 @@ class Ingest:
         self._idle = asyncio.Event()
         self.counters: Counter[str] = Counter()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
+        self.on_refused: Callable[[bytes, str], None] = lambda _payload, _reason: None
         self._pressed = False
 
     @property
@@ -267,10 +268,12 @@ class Ingest:
             if letter == "d":
                 pin.waiting -= 1
                 self.counters["duplicate"] += 1
+                self.on_refused(parcel.payload, "duplicate")
             elif letter == "o":
                 pin.waiting -= 1
                 self.counters["blocked"] += 1
                 self.counters["blocked_waiting_full"] += 1
+                self.on_refused(parcel.payload, "waiting_full")
             else:
                 if letter in "fe":
                     self.counters["lane_full" if letter == "f" else "lane_refused"] += 1

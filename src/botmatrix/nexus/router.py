@@ -17,6 +17,7 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.spool import Parcel
+from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.routing.rule import Fallback
@@ -34,9 +35,17 @@ class Router:
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, ingest: Ingest, clock: Clock, *, core: CorePlugin, groups: Groups, rules: Rules
+        self,
+        dispatcher: Dispatcher,
+        ingest: Ingest,
+        clock: Clock,
+        *,
+        core: CorePlugin,
+        groups: Groups,
+        rules: Rules,
+        tracer: Tracer,
     ) -> None:
-        self._core, self._groups, self._rules = core, groups, rules
+        self._core, self._groups, self._rules, self._tracer = core, groups, rules, tracer
         self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
@@ -106,6 +115,7 @@ class Router:
             if (route is not None and route.blocked) or not self._dispatcher.again(parcel, route):
                 self.counters["blocked"] += 1
                 self.counters["blocked_target_away"] += 1
+                self._tracer.refused(parcel.payload, "target_away")
 
     def _route(self, bot: Bot, event: Event) -> Route | None:
         return self._rules.table.match(bot.self_id, event.group_id, event.user_id)
@@ -123,9 +133,10 @@ class Router:
                 self._stopped(bot, event, received_ms, "target_away", route.key)
 
     def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
-        """The event ends here: counted with its reason; `detail` says what exactly met it."""
+        """The event ends here: counted and traced with its reason; `detail` says what exactly met it."""
         self.counters["blocked"] += 1
         self.counters["blocked_" + reason] += 1
+        self._tracer.stopped(bot, event, received_ms, reason, detail)
 
     def _wait(self, bot: Bot, event: Event, received_ms: int) -> None:
         self._unclaimed.setdefault(bot.key, deque()).append((bot, event, received_ms))

@@ -9,6 +9,8 @@ from botmatrix.bus.envelope import Envelope
 from botmatrix.onebot.message import Message
 from botmatrix.sdk.said import hear
 
+LONGEST: Final = 3600.0
+"""Seconds that a question may wait: its conversation stays on one worker meanwhile."""
 CANCEL: Final = ("取消", "算了", "退出", "cancel", "quit")
 """What ends a question, unless it says otherwise."""
 
@@ -17,6 +19,10 @@ class AskEnded(Exception):
     """A question got no answer. A handler that lets it through ends, and the person is told `said`."""
 
     said = ""
+
+
+class Finished(Exception):
+    """A handler is done: `ctx.finish` raises it."""
 
 
 class NoAnswer(AskEnded):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Any, Literal, overload
+from typing import Any, Literal, NoReturn, overload
 
 import msgspec
 
@@ -14,7 +14,7 @@ from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
-from botmatrix.sdk.ask import CANCEL, Answer, AskCancelled, NoAnswer, TooManyTries
+from botmatrix.sdk.ask import CANCEL, LONGEST, Answer, AskCancelled, Finished, NoAnswer, TooManyTries
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
@@ -215,6 +215,12 @@ class Context:
         """Send at once what was said so far."""
         await self.outbox.flush()
 
+    def finish(self, message: Sendable = "") -> NoReturn:
+        """Say something, or nothing more, and end the handler here, however deep in it."""
+        if message:
+            self.reply(message)
+        raise Finished
+
     async def ask(
         self,
         prompt: Sendable,
@@ -232,6 +238,8 @@ class Context:
 
         Should the worker die meanwhile, the handler runs again from its start, wherever, and gets the same answers.
         """
+        if not 0 < timeout <= LONGEST:
+            raise ValueError(f"a question waits for 1 to {LONGEST:.0f} seconds")
         for _ in range(tries):
             answer = await self._asked(prompt, timeout)
             if answer.is_one_of(cancel):

@@ -24,6 +24,9 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 LEFT_OUT: Final[Mapping[str, str]] = {
     "alerts": "they are of their moment: what still is wrong is raised again",
     "login_sessions": "logins end with a restore: whoever was logged in logs in again",
+    "messages": "what people said is kept for its days in one place only, and may be much",
+    "traces": "as messages",
+    "trace_position": "a place in the stream of the Redis that was in use then",
 }
 
 

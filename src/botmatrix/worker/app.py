@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from types import FrameType
 
 import structlog
 
@@ -15,7 +14,7 @@ from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
 from botmatrix.worker.options import Options
-from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
+from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
@@ -48,7 +47,7 @@ async def run(settings: Settings) -> None:
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, clock, links, report.status)
     storage = Storage(settings.redis_url, Keys(options.prefix), clock, name=f"botmatrix-plugins-{inc}")
-    host = Host(services, Isolation(services, storage))
+    host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
@@ -62,9 +61,3 @@ async def run(settings: Settings) -> None:
         await links.close()
         await services.close()
     log.info("the worker has ended", worker=options.worker_id)
-
-
-def blame(frame: FrameType | None) -> PluginBlocked | None:
-    """What to raise in the plugin that blocks the loop; None when no plugin does."""
-    plugin = blocking_plugin(frame)
-    return None if plugin is None else PluginBlocked(plugin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from botmatrix.worker.job import Job
 from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.slots import Slots
 from botmatrix.worker.tally import Tally
+from botmatrix.worker.tracing import Tracing
 
 log = structlog.get_logger("worker.intake")
 
@@ -29,8 +31,9 @@ _event = msgspec.json.Decoder(dict[str, Any])
 class Intake:
     """Turns deliveries into jobs; one that can't become a job is a dead letter with its reason."""
 
-    def __init__(self, handler: Handler, queues: SerialQueues, slots: Slots, tally: Tally) -> None:
-        self._handler, self._queues, self._slots, self._tally = handler, queues, slots, tally
+    def __init__(self, handler: Handler, queues: SerialQueues, slots: Slots, tally: Tally, tracing: Tracing) -> None:
+        self._handler, self._queues, self._slots = handler, queues, slots
+        self._tally, self._tracing = tally, tracing
 
     def accept(self, hold: Hold, deliveries: Iterable[Delivery]) -> None:
         """Queue what was read, in its order."""
@@ -63,4 +66,5 @@ class Intake:
     def _bury(self, hold: Hold, delivery: Delivery, reason: str) -> None:
         log.error("an entry can't be handled", lane=hold.lane.name, entry=delivery.entry_id.decode(), reason=reason)
         self._tally.dead += 1
+        self._tracing.buried(hold.lane.name, delivery.payload, reason, time.time())
         hold.settle(Settlement(delivery.entry_id, "", 0, dead=reason, payload=delivery.payload))

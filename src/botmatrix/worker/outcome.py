@@ -7,13 +7,19 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from botmatrix.bus.envelope import ActionEntry
+from botmatrix.bus.trace_parts import Step
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Handled. The actions leave with the acknowledgement, in their order, at most once."""
+    """Handled. The actions leave with the acknowledgement, in their order, at most once.
+
+    For the trace, as in the other outcomes: `steps`, what ran; here also `quiet`: why nothing did.
+    """
 
     actions: list[ActionEntry] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list, compare=False)
+    quiet: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Retry:
 
     after: timedelta
     reason: str
+    steps: list[Step] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Dead:
 
     reason: str
     actions: list[ActionEntry] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list, compare=False)
 
 
 Outcome: TypeAlias = Done | Retry | Dead

@@ -14,6 +14,7 @@ from botmatrix.worker.job import Job
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.patience import patiently
 from botmatrix.worker.tally import Tally
+from botmatrix.worker.tracing import Tracing
 
 log = structlog.get_logger("worker.runner")
 
@@ -26,8 +27,8 @@ LONG = 0.1
 class Runner:
     """Runs one job and sees to it that every road ends in a settlement or in another try."""
 
-    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally) -> None:
-        self._handler, self._lanes, self._tally = handler, lanes, tally
+    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally, tracing: Tracing) -> None:
+        self._handler, self._lanes, self._tally, self._tracing = handler, lanes, tally, tracing
         self.running: dict[str, Job] = {}
         """By event id."""
 
@@ -45,6 +46,7 @@ class Runner:
             if delay is not None:
                 return delay
             outcome = Dead(f"retried for {RETRY_LIMIT:.0f} s: {outcome.reason}")
+            self._tracing.ran(job, outcome, time.time(), time.time())
         self._settle(job, outcome)
         if job.alone:
             await self._acquit(job)
@@ -80,6 +82,7 @@ class Runner:
             tally.in_flight -= 1
             self.running.pop(envelope.id, None)
         now = time.time()
+        self._tracing.ran(job, outcome, started, now)
         taken = now - started - (job.rested - rested)
         tally.handling.observe(taken, now)
         tally.waiting.observe(max(0.0, started - rested - envelope.t / 1000), now)

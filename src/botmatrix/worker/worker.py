@@ -10,11 +10,12 @@ from typing import Any
 import redis
 import structlog
 
-from botmatrix.bus.client import ReplyError
+from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.trace import TraceLog
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
@@ -29,6 +30,7 @@ from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.report import Report
 from botmatrix.worker.runner import Runner
 from botmatrix.worker.slots import Slots
+from botmatrix.worker.tracing import Tracing
 from botmatrix.worker.watchdog import Watchdog
 
 log = structlog.get_logger("worker")
@@ -49,10 +51,12 @@ class Worker:
         self._lanes = Lanes(url, self._keys, inc)
         self._presence = Presence(url, self._keys, name=f"botmatrix-presence-{inc}")
         queues = SerialQueues()
-        runner = Runner(handler, self._lanes, report.tally)
+        self._trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{inc}"), self._keys)
+        tracing = Tracing(options.worker_id, self._trace_log)
+        runner = Runner(handler, self._lanes, report.tally, tracing)
         self._slots = Slots(queues, runner, options.concurrency)
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes)
-        self._intake = Intake(handler, queues, self._slots, report.tally)
+        self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,6 +83,7 @@ class Worker:
             await self._leave()
         finally:
             self._watchdog.stop()
+            await self._trace_log.close()
             await self._presence.close()
             await self._lanes.close()
 
@@ -106,6 +111,7 @@ class Worker:
         stopping = group.create_task(stop.wait(), name="stop")
         others = [
             group.create_task(self._pulse(), name="pulse"),
+            group.create_task(self._trace_log.run(), name="trace"),
             group.create_task(heartbeat.run(own.joined), name="heartbeat"),
         ]
         await asyncio.wait([owning, stopping], return_when=asyncio.FIRST_COMPLETED)

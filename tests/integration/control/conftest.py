@@ -52,6 +52,8 @@ class ControlOptions:
     ws_port: int = 3001
     bot_token: str = "the-bot-token"
     enable_skill: bool = False
+    message_days: int = 90
+    trace_days: int = 14
     audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
@@ -71,6 +73,7 @@ async def parts(options: ControlOptions) -> AsyncIterator[Parts]:
     built = build(options)
     cheapen(built)
     built.schema_ready.set()
+    built.feed.lifetime = 0.05
     opened = dataclasses.replace(built)
     yield built
     await opened.close()

@@ -39,7 +39,7 @@ def write_isolated(folder: Path, code: str, name: str = "mine", **manifest: Any)
     """A plugin folder. Its code finds `say`, `messages`, `reply` and `text` ready."""
     path = folder / name
     path.mkdir(exist_ok=True)
-    told = {"id": name, "version": "1.0.0", "events": ["on_message"], "timeout_ms": 1000, **manifest}
+    told = {"id": name, "version": "1.0.0", "events": ["on_message"], "timeout_ms": 10_000, **manifest}
     told.setdefault("entry", ["python3", "-u", "main.py"])
     (path / "plugin.json").write_text(json.dumps(told))
     (path / "main.py").write_text(HEAD + textwrap.dedent(code))

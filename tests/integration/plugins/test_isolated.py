@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.integration.plugins.children import ECHO, write_isolated
-from tests.integration.plugins.conftest import Open
+from tests.integration.plugins.conftest import Open, texts
 from tests.unit.plugins.fakes import Platform, Room, actions, envelope, message, private, replies
 
 from botmatrix.errors import ActionFailed
@@ -236,38 +236,49 @@ ASKING = """
 """
 
 
-async def until_asked(platform: Platform) -> None:
-    async with asyncio.timeout(5):
-        while not platform.done:
-            await asyncio.sleep(0.005)
+def dialogue(platform: Platform, text: str) -> None:
+    """The person says something, as the worker hands it to who asked."""
+    event = message(text)
+    assert platform.listening is not None
+    platform.listening.set_result((envelope(event, "b" * 24), event))
 
 
 async def test_the_next_message_of_a_person_answers_the_question(open_room: Open, platform: Platform) -> None:
     room = await open_room(ASKING)
     asking = asyncio.create_task(room.handle(message("ask"), "a" * 24))
-    await until_asked(platform)
+    async with asyncio.timeout(10):
+        await platform.asked.wait()
+    assert [params["message"][0]["data"]["text"] for _, params in platform.sent] == ["well?"]
     assert await room.say("other", user_id=7) == ["heard other"]
-    assert await room.say("blue") == []
-    assert replies(await asking) == ["so: blue"]
+    dialogue(platform, "blue")
+    assert texts(await asking) == ["so: blue"]
     assert await room.say("red") == ["heard red"]
 
 
-async def test_an_answer_overtakes_what_waits_behind_the_question(open_room: Open, platform: Platform) -> None:
+async def test_a_question_that_nobody_answers_ends(open_room: Open, platform: Platform) -> None:
     room = await open_room(ASKING)
     asking = asyncio.create_task(room.handle(message("ask"), "a" * 24))
-    await until_asked(platform)
-    held = "qq:10001|group:456|123"
-    first, second = message("blue"), message("red")
-    assert room.host.serial_key(envelope(first, "b" * 24), first) == f"{held}|answer"
-    assert room.host.serial_key(envelope(second, "c" * 24), second) == held
-    assert replies(await room.handle(first, "b" * 24)) == []
-    assert replies(await asking) == ["so: blue"]
+    async with asyncio.timeout(10):
+        await platform.asked.wait()
+    assert platform.listening is not None
+    platform.listening.set_result(None)
+    assert texts(await asking) == ["too late"]
 
 
-async def test_a_question_that_nobody_answers_ends(open_room: Open) -> None:
-    room = await open_room(ASKING.replace('"timeout": 5', '"timeout": 0.2'))
-    assert await room.say("ask") == ["too late"]
-    assert await room.say("blue") == ["heard blue"]
+async def test_a_process_that_ends_while_it_asks_is_noticed(open_room: Open, platform: Platform, host: Host) -> None:
+    room = await open_room(
+        ASKING
+        + """
+        if p["text"] == "die": sys.exit(1)
+"""
+    )
+    asking = asyncio.create_task(room.handle(message("ask"), "a" * 24))
+    async with asyncio.timeout(10):
+        await platform.asked.wait()
+    await room.handle(message("die", user_id=7))
+    outcome = await asking
+    assert isinstance(outcome, Dead)
+    assert "plugin_down" in outcome.reason
 
 
 async def test_a_plugin_that_fails_says_why_and_is_tried_twice(open_room: Open, host: Host) -> None:
@@ -297,7 +308,7 @@ async def test_unloading_ends_the_process_and_loading_starts_it_anew(
     ("manifest", "error"),
     [
         ({"entry": ""}, "plugin.py"),
-        ({"entry": "no_such_program_here"}, "No such file"),
+        ({"entry": "no_such_program_here"}, "does not have"),
         ({"entry": "./missing.sh"}, "which is not there"),
         ({"entry": "python3 -c '"}, "entry can't be read"),
         ({"id": "../up"}, "$.id"),

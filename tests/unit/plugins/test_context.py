@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.plugins.conftest import Open
 from tests.unit.plugins.fakes import Platform, Result, actions, message, private, replies
 
@@ -172,3 +173,28 @@ async def test_empty_results_are_no_reply(open_room: Open) -> None:
         async def d(ctx): return Face(1)
     """)
     assert await room.say("x") == ["[CQ:face,id=1]"]
+
+
+async def test_finish_ends_the_handler_from_anywhere(open_room: Open) -> None:
+    room = await open_room("""
+        def deep(ctx): ctx.finish("done")
+
+        @plugin.command("go")
+        async def go(ctx):
+            await ctx.reply("first")
+            deep(ctx)
+            await ctx.reply("never")
+
+        @plugin.command("quiet")
+        def quiet(ctx): ctx.finish()
+        """)
+    assert await room.say("/go") == ["first", "done"]
+    assert await room.say("/quiet") == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 3601])
+async def test_a_question_waits_for_a_time_that_can_be(open_room: Open, timeout: int) -> None:
+    room = await open_room(f"@plugin.command('go')\nasync def go(ctx): await ctx.ask('?', timeout={timeout})")
+    outcome = await room.handle(message("/go"))
+    assert isinstance(outcome, Dead)
+    assert "ValueError" in outcome.reason

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.plugins.fakes import Platform, Talk, message, replies
 
+import botmatrix
 from botmatrix.onebot.message import Message
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
@@ -66,10 +67,13 @@ async def test_example_answers_as_the_page_says(
     await platform.close()
 
 
-def test_every_field_of_the_context_on_the_page_exists() -> None:
-    from botmatrix import Context
+def test_every_public_name_is_in_an_example() -> None:
+    code = "\n".join(code for code, _ in examples())
+    assert [name for name in botmatrix.__all__ if not re.search(rf"\b{name}\b", code)] == []
 
+
+def test_every_field_of_the_context_on_the_page_exists() -> None:
     names = re.findall(r"^\| `(?:await )?ctx\.(\w+)", PAGE.read_text("utf-8"), re.MULTILINE)
     assert len(names) >= 9
     for name in names:
-        assert hasattr(Context, name)
+        assert hasattr(botmatrix.Context, name)

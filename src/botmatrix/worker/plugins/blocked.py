@@ -31,6 +31,12 @@ def blocking_plugin(frame: FrameType | None) -> str | None:
     return None
 
 
+def blame(frame: FrameType | None) -> PluginBlocked | None:
+    """What to raise in the plugin that blocks the loop; None when no plugin does."""
+    plugin = blocking_plugin(frame)
+    return None if plugin is None else PluginBlocked(plugin)
+
+
 def _owner(module: object) -> str | None:
     name = module if isinstance(module, str) else ""
     while name:

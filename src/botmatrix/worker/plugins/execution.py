@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.arguments import UsageError, words
-from botmatrix.sdk.ask import AskEnded
+from botmatrix.sdk.ask import AskEnded, Finished
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
@@ -90,7 +90,7 @@ class Executor:
             return Failure(f"plugin_down: {bound.name} {error}"[:200])
         except PluginError as error:
             bound.app.log.error("%s failed: %s (event %s)", bound.name, error, context.trace_id)
-            return Failure(f"handler_error: {bound.name} {error}"[:200], again=True)
+            return Failure(f"handler_error: {bound.name} {error}"[:200], again=error.again)
         except PluginBlocked as error:
             said = "%s blocked the event loop and was interrupted (event %s)"
             bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
@@ -109,6 +109,8 @@ class Executor:
             reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
         except AskEnded as ended:
             reply = ended.said
+        except Finished:
+            reply = None
         if reply:
             context.reply(reply)
         return context.outbox.buffered

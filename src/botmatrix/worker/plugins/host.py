@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.bus.event_id import is_traced
+from botmatrix.bus.trace_parts import Step
 from botmatrix.sdk.context import answer
+from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.plugins import info
-from botmatrix.worker.plugins.execution import Executor, Failure
+from botmatrix.worker.plugins.execution import Ended, Executor, Failure
 from botmatrix.worker.plugins.info import PluginInfo
-from botmatrix.worker.plugins.isolated.asks import Ask
-from botmatrix.worker.plugins.isolated.exchange import PluginError
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
 from botmatrix.worker.plugins.runs import Run, Runs
@@ -99,8 +101,12 @@ class Host:
 
     def commands(self) -> list[CommandInfo]:
         """The commands of the plugins that are loaded, by name."""
-        found = (info.command(bound) for bound in self._table.bound())
+        found = [info.command(bound) for bound in self._table.bound()] + self._isolation.commands()
         return sorted(command for command in found if command is not None)
+
+    def handlers(self) -> list[Handler]:
+        """The handlers of the plugins that are loaded."""
+        return [bound.handler for bound in self._table.bound()]
 
     def status(self) -> Mapping[str, Any]:
         """Uptime in seconds (`uptime`), events handled (`handled`), ids of plugins (`plugins`), and more."""
@@ -111,12 +117,8 @@ class Host:
     # -- events -------------------------------------------------------------------------------------------
 
     def serial_key(self, envelope: Envelope, event: Mapping[str, Any]) -> str:
-        """What must run strictly one after another: one person's events in one conversation.
-
-        A message that answers a question overtakes what waits behind the handler that asked.
-        """
-        key = f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
-        return f"{key}|answer" if self._isolation.asks.expects(envelope.bot, event, envelope.id) else key
+        """What must run strictly one after another: one person's events in one conversation."""
+        return f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
 
     async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
         """Run the handlers that take this event, in order. Raises `CancelledError` only.
@@ -125,31 +127,26 @@ class Host:
         actions of the other plugins.
         """
         self._handled += 1
-        if (ask := self._isolation.asks.take(envelope.bot, event, envelope.id)) is not None:
-            return await self._answer(ask, envelope, event)
         matches = self._matches(envelope, event)
         if matches is None:
             matches = await self._quoting(envelope, event)
+        if not matches:
+            return Done(quiet=self._quiet(envelope, event) if is_traced(envelope.id) else "")
         kept: list[tuple[str, list[ActionEntry]]] = []
         failures: dict[str, str] = {}
+        steps: list[Step] = []
         for match in matches:
+            started = self._services.clock.monotonic()
             ended = await self._executor.run(match, envelope, event)
+            steps.append(_step(match, ended, self._services.clock.monotonic() - started))
             if isinstance(ended, Retry):
-                return ended
+                return replace(ended, steps=steps)
             if isinstance(ended, Failure):
                 failures.setdefault(match.bound.app.id, ended.reason)
             else:
                 kept.append((match.bound.app.id, ended))
         actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
-        return Dead("; ".join(failures.values()), actions) if failures else Done(actions)
-
-    async def _answer(self, ask: Ask, envelope: Envelope, event: dict[str, Any]) -> Outcome:
-        """Only who asked hears the answer."""
-        try:
-            await ask.deliver(event, envelope.id)
-        except PluginError as error:
-            return Dead(f"plugin_down: {error}"[:200])
-        return Done()
+        return Dead("; ".join(failures.values()), actions, steps) if failures else Done(actions, steps)
 
     def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
         if actions:
@@ -183,6 +180,16 @@ class Host:
 
         return self._table.message(said, event, settings.command_prefixes, chat_admin)
 
+    def _quiet(self, envelope: Envelope, event: dict[str, Any]) -> str:
+        """Why no handler took an event: `own`, `permission`, or `no_match`."""
+        self_id = envelope.bot.partition(":")[2]
+        if event.get("post_type") != "message":
+            return "no_match"
+        if str(event.get("user_id")) == self_id:
+            return "own"
+        said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
+        return "permission" if self._table.message(said, event, prefixes, lambda: True) else "no_match"
+
     async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         """A quote does not tell whose words it quotes; asked only where it decides about a command."""
         self_id = envelope.bot.partition(":")[2]
@@ -202,6 +209,12 @@ class Host:
         except Exception as error:
             log.info("quoted message of event %s not found: %s", envelope.id, type(error).__name__)
             return ""
+
+
+def _step(match: Match, ended: Ended, seconds: float) -> Step:
+    if isinstance(ended, Retry | Failure):
+        return Step(match.bound.name, round(seconds * 1000, 3), ended.reason[:200])
+    return Step(match.bound.name, round(seconds * 1000, 3), "answered" if ended else "silent")
 
 
 def _number(id: str) -> int | str:

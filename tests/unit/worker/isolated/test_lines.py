@@ -65,8 +65,8 @@ def test_what_is_no_answer_is_refused_with_a_reason(line: str, reason: str) -> N
 
 
 def test_a_hello_is_read() -> None:
-    told = {"type": "hello", "name": "n", "version": "1", "description": "", "events": ["*"]}
-    assert read(json.dumps(told).encode()) == Hello("n", "1", "", ["*"])
+    told = {"type": "hello", "id": "i", "name": "n", "version": "1", "description": "", "events": ["*"]}
+    assert read(json.dumps(told).encode()) == Hello("i", "n", "1", "", ["*"])
 
 
 @given(st.binary(max_size=60))

@@ -19,7 +19,11 @@ REMEMBERED = 512
 
 
 class PluginError(Exception):
-    """The plugin said that it could not do it, or what it said can't be taken; says why."""
+    """The plugin said that it could not do it, or what it said can't be taken; says why. `again`: it may be tried."""
+
+    def __init__(self, reason: str, *, again: bool = False) -> None:
+        self.again = again
+        super().__init__(reason)
 
 
 class PluginDown(PluginError):
@@ -42,8 +46,12 @@ class Pending:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def next(self, timeout: float) -> Answer:
-        """The next answer. Raises `PluginDown`, and `TimeoutError` after so many seconds."""
+    def poke(self) -> None:
+        """Wake who waits, so that the time limit is counted anew: nothing was said, more will be."""
+        self.put(Answer(self.id, True, [], "", True))
+
+    async def next(self, timeout: float | None) -> Answer:
+        """The next answer. Raises `PluginDown`, and `TimeoutError` after so many seconds (None: never)."""
         if not self._answers:
             self._waiter = asyncio.get_running_loop().create_future()
             try:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from botmatrix.bus.uses import Use
 from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable
 from botmatrix.sdk.context import Context, answer
-from botmatrix.worker.plugins.isolated.asks import Ask, asked
+from botmatrix.sdk.retry import Retry
 from botmatrix.worker.plugins.isolated.broker import Here, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
 from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Action, Answer
 from botmatrix.worker.plugins.isolated.payload import event_payload
+from botmatrix.worker.plugins.isolated.questions import Found, Questions
 from botmatrix.worker.plugins.isolated.storage import Full
 from botmatrix.worker.plugins.runs import HandlerTimeout
 
 if TYPE_CHECKING:
     from botmatrix.worker.plugins.isolated.plugin import IsolatedPlugin
 
-ASK_SECONDS, LONGEST_ASK = 30.0, 600.0
 _ASKING = frozenset({"send_message", "reply", "send_image"})
+INTERNAL = frozenset({"question.open", "question.wait", "uses.count"})
+"""What the SDK of a Python plugin asks of the worker, beyond the protocol for everybody."""
 _RESULTS = frozenset({"skill_result", "skill_response"})
-_POKE = Answer("", True, [], "", True)
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -33,44 +34,35 @@ class Going:
 
     def __init__(self, plugin: IsolatedPlugin, ctx: Context, leave: Callable[[], None], depth: int = 0) -> None:
         self._plugin, self._ctx, self._leave, self._depth = plugin, ctx, leave, depth
-        self._whom = asked(ctx.bot, ctx.event)
         numeric = isinstance(ctx.event.get("self_id"), int)
         self._here = Here(ctx.bot, ctx.user_id, ctx.group_id, numeric)
         self._actions = 0
-        self._ask: Ask | None = None
-        self._ask_id = ""
         self.result: Any = None
 
     async def run(self, pending: Pending) -> None:
-        """Until the last answer. Raises `PluginError`, `HandlerTimeout`."""
+        """Until the last answer. Raises `PluginError`, `HandlerTimeout`, `Retry`."""
+        questions = Questions(self._plugin.services, self._ctx, pending)
         try:
             while True:
-                said = await self._next(pending)
+                said = await self._next(pending, questions)
+                if said.retry_after and not said.ok:
+                    raise Retry(said.retry_after, said.error[:500])
                 if not said.ok:
-                    raise PluginError(said.error[:500] or "it failed and did not say why")
-                await self._do_all(said.actions, pending, last=not said.more)
+                    raise PluginError(said.error[:500] or "it failed and did not say why", again=not self._plugin.tries)
+                await self._do_all(said.actions, questions, last=not said.more)
                 if not said.more:
                     return
                 if said.actions:
                     await self._ctx.flush()
         finally:
-            if self._ask is not None:
-                self._plugin.asks.close(self._whom, self._ask)
+            await questions.close()
 
-    async def _next(self, pending: Pending) -> Answer:
+    async def _next(self, pending: Pending, questions: Questions) -> Answer:
         heard = self._plugin.exchange.heard
-        while True:
-            try:
-                return await pending.next(self._patience())
-            except TimeoutError:
-                if self._ask is None:
-                    raise self._late(heard) from None
-                self._give_up_asking()
-
-    def _patience(self) -> float:
-        if self._ask is None:
-            return self._plugin.timeout
-        return max(0.0, self._ask.deadline - asyncio.get_running_loop().time())
+        try:
+            return await pending.next(None if questions.waiting else self._plugin.timeout)
+        except TimeoutError:
+            raise self._late(heard) from None
 
     def _late(self, heard: int) -> HandlerTimeout:
         plugin = self._plugin
@@ -79,17 +71,17 @@ class Going:
             plugin.keeper.hung(plugin.timeout)
         return HandlerTimeout(f"no answer after {plugin.timeout:g} s")
 
-    async def _do_all(self, actions: list[Action], pending: Pending, *, last: bool) -> None:
+    async def _do_all(self, actions: list[Action], questions: Questions, *, last: bool) -> None:
         for action in actions:
             self._actions += 1
             if self._actions > MOST_ACTIONS:
                 self._plugin.figures.refused["more than 100"] += 1
                 return
-            await self._do(action, pending, last)
+            await self._do(action, questions, last)
 
-    async def _do(self, action: Action, pending: Pending, last: bool) -> None:
+    async def _do(self, action: Action, questions: Questions, last: bool) -> None:
         try:
-            data = await self._done(action, pending, last)
+            data = await self._done(action, questions, last)
         except Refused as refusal:
             self._plugin.refused(action, str(refusal))
             self._tell(action, {"ok": False, "error": str(refusal), "retcode": 1403, "data": None})
@@ -103,7 +95,7 @@ class Going:
             if data is not None:
                 self._tell(action, {"ok": True, "error": "", **data})
 
-    async def _done(self, action: Action, pending: Pending, last: bool) -> dict[str, Any] | None:
+    async def _done(self, action: Action, questions: Questions, last: bool) -> dict[str, Any] | None:
         """Do it. What to answer; None: nothing, or later."""
         if action.type.startswith("storage."):
             return await self._store(action)
@@ -112,15 +104,21 @@ class Going:
         if action.type in _RESULTS or (self._depth and action.type == "reply"):
             self.result = _result(action)
             return None
+        if self._plugin.tries and action.type in INTERNAL:
+            return await self._internal(action, questions)
         name, params = self._plugin.broker.translated(action, self._here)
         asking = action.type in _ASKING
         if action.correlation_id and not asking:
             return {"data": await self._call(name, params), "retcode": 0}
         if action.correlation_id and not last:
-            self._open(action, pending)
+            await self._ask(action, name, params, questions)
+        else:
+            self._say(name, params)
+        return None
+
+    def _say(self, name: str, params: dict[str, Any]) -> None:
         outbox = self._ctx.outbox
         outbox.buffered.append(outbox.entry(self._ctx.bot, name, _encode(params)))
-        return None
 
     async def _call(self, name: str, params: dict[str, Any]) -> Any:
         outbox = self._ctx.outbox
@@ -152,46 +150,53 @@ class Going:
 
     # -- questions ----------------------------------------------------------------------------------------
 
-    def _open(self, action: Action, pending: Pending) -> None:
-        if self._ask is not None:
-            raise Refused("this event has a question open already")
-
-        async def deliver(event: dict[str, Any], event_id: str) -> None:
-            await self._answered(event, event_id, pending)
-
-        self._ask = self._plugin.asks.open(self._whom, deliver, _seconds(action.params.get("timeout")))
-        if self._ask is None:
-            raise Refused("too many questions are open, or this person is asked something already")
-        self._ask_id = action.correlation_id
+    async def _ask(self, action: Action, name: str, params: dict[str, Any], questions: Questions) -> None:
+        await questions.open()
+        self._say(name, params)
+        await self._ctx.flush()
         self._leave()
 
-    async def _answered(self, event: dict[str, Any], event_id: str, pending: Pending) -> None:
-        """Somebody answered: hand it to the handler that waits in the plugin."""
-        exchange, correlation = self._plugin.exchange, self._ask_id
-        self._ask = None
-        pending.put(_POKE)
-        payload = event_payload(self._ctx.bot, event, self._plugin.services.settings, event_id)
-        with exchange.ask("on_message", payload, id=event_id, correlation_id=correlation) as acknowledged:
-            try:
-                said = await acknowledged.next(self._plugin.timeout)
-            except TimeoutError:
+        def tell(found: Found) -> None:
+            exchange, correlation = self._plugin.exchange, action.correlation_id
+            if found is None:
+                exchange.tell("response", "ask_timeout", {"ok": False, "error": "timeout"}, correlation)
                 return
-        await self._do_all(said.actions, acknowledged, last=True)
+            envelope, event = found
+            payload = event_payload(envelope.bot, event, self._plugin.services, envelope.id, envelope.t / 1000)
+            exchange.tell("event", "on_message", payload, correlation)
 
-    def _give_up_asking(self) -> None:
-        if self._ask is not None:
-            self._plugin.asks.close(self._whom, self._ask)
-            self._plugin.exchange.tell("response", "ask_timeout", {"ok": False, "error": "timeout"}, self._ask_id)
-            self._ask = None
+        questions.wait(action.params.get("timeout"), tell)
+
+    # -- what only the Python SDK asks for ----------------------------------------------------------------
+
+    async def _internal(self, action: Action, questions: Questions) -> dict[str, Any] | None:
+        if action.type == "question.open":
+            await questions.open()
+            await self._ctx.flush()
+            return {"data": None}
+        if action.type == "uses.count":
+            return {"data": await self._uses(action.params.get("uses"))}
+
+        def tell(found: Found) -> None:
+            data = None if found is None else {"id": found[0].id, "t": found[0].t, "event": found[1]}
+            self._tell(action, {"ok": True, "error": "", "data": data})
+
+        self._leave()
+        questions.wait(action.params.get("timeout"), tell)
+        return None
+
+    async def _uses(self, told: Any) -> Any:
+        try:
+            uses = msgspec.convert(told, list[Use])
+        except msgspec.ValidationError as error:
+            raise Refused(f"uses.count: {error}") from None
+        if not all(use.name.startswith(f"{self._plugin.id}.") for use in uses):
+            raise Refused("uses of another plugin can't be counted")
+        return await self._plugin.services.uses.count(self._ctx.trace_id, uses)
 
     def _tell(self, action: Action, payload: dict[str, Any]) -> None:
         if action.correlation_id:
             self._plugin.exchange.tell("response", f"{action.type}_response", payload, action.correlation_id)
-
-
-def _seconds(value: Any) -> float:
-    """How long to wait for an answer: what the plugin said, as far as it makes sense."""
-    return min(float(value), LONGEST_ASK) if isinstance(value, int | float) and value > 0 else ASK_SECONDS
 
 
 def _result(action: Action) -> Any:

@@ -29,7 +29,7 @@ class Pace:
     most: int = 5
     window: float = 600.0
     settle: float = 0.5
-    hello: float = 20.0
+    hello: float = 28.0
 
 
 class Keeper:
@@ -44,6 +44,7 @@ class Keeper:
         self._log = logging.getLogger(f"botmatrix.plugin.{launch.plugin}")
         self._crashes: deque[float] = deque(maxlen=pace.most)
         self._child: Child | None = None
+        self._starting = False
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[Hello | None] | None = None
         exchange.on_hello = self._hello
@@ -66,10 +67,9 @@ class Keeper:
         self.figures.state = State.STOPPED
         if self._child is not None:
             self._child.stop("stopped")
-            await asyncio.wait([task])
-        else:
+        elif not self._starting:
             task.cancel()
-            await asyncio.wait([task])
+        await asyncio.wait([task])
         if self._started is not None and self._started.done() and not self._started.cancelled():
             self._started.exception()
 
@@ -94,10 +94,15 @@ class Keeper:
 
     async def _live(self) -> str:
         """One life of it: why it ended."""
+        self._starting = True
         try:
             self._child = await Child.start(self._launch, self.figures, self._tap, self._exchange.received)
         except OSError as error:
             return f"can't be started: {error.strerror}"
+        finally:
+            self._starting = False
+        if self.figures.state is State.STOPPED:
+            self._child.stop("stopped")
         self.figures.pid = self._child.pid
         settle = asyncio.get_running_loop().call_later(self._pace.settle, self._settled)
         self._exchange.write = self._child.write

@@ -8,7 +8,7 @@ begin with `{` is the plugin's log. docs/plugins-any-language.md is the descript
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -42,22 +42,36 @@ class Action(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What a plugin said to one message. With `more` it will say more."""
+    """What a plugin said to one message. With `more` it will say more; `retry_after` (s): not now, but then."""
 
     id: str
     ok: bool
     actions: list[Action]
     error: str
     more: bool
+    retry_after: float = 0
+
+
+class Command(msgspec.Struct):
+    """One command of it, for listings."""
+
+    name: str
+    aliases: tuple[str, ...]
+    usage: str
+    description: str
+    permission: int
 
 
 class Hello(msgspec.Struct):
-    """What a Python plugin in a process of its own says of itself before anything else."""
+    """What a Python plugin in a process of its own says of itself before anything else. `timeout`: seconds."""
 
+    id: str
     name: str
     version: str
     description: str
     events: list[str]
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    commands: Annotated[list[Command], msgspec.Meta(max_length=1000)] = []
     error: str = ""
 
 
@@ -87,7 +101,11 @@ def read(line: bytes) -> Answer | Hello:
     if actions is not None and type(actions) is not list:
         raise BadLine("no_answer")
     read_actions = [_action(action) for action in (actions or ())[: MOST_ACTIONS + 1]]
-    return Answer(id, ok, read_actions, error if type(error) is str else "", found.get("more") is True)
+    after = found.get("retry_after")
+    return Answer(
+        *(id, ok, read_actions, error if type(error) is str else "", found.get("more") is True),
+        retry_after=after if isinstance(after, int | float) and 0 < after < 1e6 else 0,
+    )
 
 
 def _action(found: Any) -> Action:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -18,6 +19,7 @@ LARGEST = 64 * 1024
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 Action = Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*)$", max_length=64)]
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
+Requirement = Annotated[str, Meta(min_length=1, max_length=500)]
 Short = Annotated[str, Meta(max_length=200)]
 Entry = Annotated[list[Annotated[str, Meta(min_length=1, max_length=500)]], Meta(max_length=50)]
 
@@ -62,7 +64,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 5000
     max_concurrency: Annotated[int, Meta(ge=1, le=64)] = 16
     limits: Limits = Limits()
-    requirements: Annotated[tuple[Word, ...], Meta(max_length=100)] = ()
+    requirements: Annotated[tuple[Requirement, ...], Meta(max_length=100)] = ()
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -142,6 +144,8 @@ def _program(word: str, folder: Path) -> str:
     if not own.is_file():
         if "/" in word and not word.startswith("/"):
             raise LoadError(f"plugin.json: entry names {word}, which is not there")
+        if shutil.which(word) is None:
+            raise LoadError(f"plugin.json: entry names {word}, a program that this machine does not have")
         return word
     if not own.resolve().is_relative_to(folder.resolve()) and not word.startswith("/"):
         raise LoadError(f"plugin.json: entry names {word}, which is outside of the plugin's folder")

@@ -12,10 +12,10 @@ import re2
 
 from botmatrix.sdk.app import App
 from botmatrix.sdk.context import Context
+from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.plugin import Plugin
-from botmatrix.sdk.services import Services
+from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.worker.plugins.isolated import python
-from botmatrix.worker.plugins.isolated.asks import Asks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
@@ -23,7 +23,7 @@ from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.gate import Gate
 from botmatrix.worker.plugins.isolated.going import Going
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
-from botmatrix.worker.plugins.isolated.lines import Action
+from botmatrix.worker.plugins.isolated.lines import Action, Command, Hello
 from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest
 from botmatrix.worker.plugins.isolated.payload import event_payload
 from botmatrix.worker.plugins.isolated.storage import Storage
@@ -33,23 +33,30 @@ from botmatrix.worker.plugins.scope import Scope
 
 DEEPEST = 4
 """How many skills may call one another in a row."""
+SPARE = 5.0
+"""Seconds that a Python plugin gets beyond its handlers' own limits, which it watches itself."""
 FOREVER = 3600.0
 """Limit (s) of a handler here; the plugin's own deadline is watched per answer."""
 
 
 class Isolation:
-    """What the isolated plugins of one worker share. Without `storage` they have none."""
+    """What the isolated plugins of one worker share.
 
-    def __init__(self, services: Services, storage: Storage | None = None, *, pace: Pace | None = None) -> None:
+    Without `storage` they have none; without `envs`, the folder for their environments, they can have no requirements.
+    """
+
+    def __init__(
+        self, services: Services, storage: Storage | None = None, *, envs: Path | None = None, pace: Pace | None = None
+    ) -> None:
         self.services, self.storage, self.pace = services, storage, pace or Pace()
-        self.asks = Asks()
+        self._envs = envs
         self.plugins: dict[str, IsolatedPlugin] = {}
 
     async def load(self, folder: Path, scope: Scope) -> Plugin:
         """The plugin of a folder with `plugin.json`; it starts with its startup hook. Raises `LoadError`."""
         manifest = read_manifest(folder)
-        argv = await python.argv(manifest, folder) if python.is_python(manifest) else manifest.argv(folder)
-        launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id})
+        argv, env = await self._program(manifest, folder)
+        launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
         isolated = IsolatedPlugin(self, manifest, launch)
         scope.on_close_async(isolated.stop)
         wanted = manifest.wanted
@@ -57,6 +64,15 @@ class Isolation:
         plugin.description = manifest.description
         plugin.startup.append(partial(isolated.start, plugin))
         return plugin
+
+    async def _program(self, manifest: Manifest, folder: Path) -> tuple[list[str], dict[str, str]]:
+        if python.is_python(manifest):
+            return await python.launch(manifest, folder, self._envs)
+        return manifest.argv(folder), {}
+
+    def commands(self) -> list[CommandInfo]:
+        """Commands of those that tell them."""
+        return [command for plugin in self.plugins.values() for command in plugin.commands]
 
     async def close(self) -> None:
         """End what they share."""
@@ -70,7 +86,10 @@ class IsolatedPlugin:
     def __init__(self, isolation: Isolation, manifest: Manifest, launch: Launch) -> None:
         self._isolation, self.manifest = isolation, manifest
         self.id, self.timeout = manifest.id, manifest.timeout_ms / 1000
-        self.services, self.storage, self.asks = isolation.services, isolation.storage, isolation.asks
+        self.services, self.storage = isolation.services, isolation.storage
+        self.tries = python.is_python(manifest)
+        """Whether it tries a handler again by itself."""
+        self.commands: list[CommandInfo] = []
         self.figures = Figures()
         self.exchange = Exchange(self.figures)
         self.broker = Broker(manifest.wanted)
@@ -85,8 +104,17 @@ class IsolatedPlugin:
     async def start(self, plugin: Plugin, _app: App) -> None:
         """Start the process and say what makes it run. Raises `LoadError`."""
         hello = await self.keeper.start()
+        if hello is not None:
+            self._introduced(plugin, hello)
         self._isolation.plugins[self.id] = self
         declare(plugin, hello.events if hello else self.manifest.events, self.manifest.intents, self.handle)
+
+    def _introduced(self, plugin: Plugin, hello: Hello) -> None:
+        if hello.id != self.id:
+            raise LoadError(f'plugin.json says "id": "{self.id}", its code says {hello.id!r}')
+        plugin.name, plugin.version, plugin.description = hello.name, hello.version, hello.description
+        self.timeout = min(hello.timeout, FOREVER) + SPARE
+        self.commands = [_listed(self.id, command) for command in hello.commands]
 
     async def stop(self) -> None:
         """End the process."""
@@ -100,7 +128,7 @@ class IsolatedPlugin:
             self.figures.skipped += 1
             return
         self.figures.events += 1
-        payload = event_payload(ctx.bot, ctx.event, self.services.settings, ctx.trace_id)
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
         if name.startswith("intent_"):
             payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
         await self._ask(name, payload, ctx, 0)
@@ -114,7 +142,7 @@ class IsolatedPlugin:
         given = params.get("payload")
         if not isinstance(given, dict):
             given = {key: value for key, value in params.items() if key not in ("plugin_id", "skill")}
-        payload = event_payload(ctx.bot, ctx.event, self.services.settings, ctx.trace_id)
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
         payload |= {"caller_id": self.id, "skill": skill, "payload": given, "params": given}
         try:
             return await other._ask(f"skill_{skill[:64]}", payload, ctx, depth)
@@ -154,6 +182,13 @@ def declare(plugin: Plugin, events: Iterable[str], intents: Iterable[Intent], ha
     for intent in intents:
         name = f"intent_{intent.name}"
         plugin.on_message(_expression(intent), timeout=FOREVER)(_handler(name, handle))
+
+
+def _listed(plugin: str, command: Command) -> CommandInfo:
+    return CommandInfo(
+        *(plugin, command.name, command.aliases, command.usage, command.description),
+        Permission(command.permission) if command.permission in tuple(Permission) else Permission.OWNER,
+    )
 
 
 def _handler(name: str, handle: Handle) -> Callable[[Context], Awaitable[None]]:

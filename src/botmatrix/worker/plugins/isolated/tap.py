@@ -43,5 +43,6 @@ class Tap:
 
     @property
     def last(self) -> str:
-        """The last thing it said, for an error message."""
-        return self._tail[-1][:300] if self._tail else ""
+        """The last thing it said, for an error message; lines of frames around a traceback are none."""
+        said = (line.strip(" |+-") for line in reversed(self._tail))
+        return next((line[:300] for line in said if line), "")

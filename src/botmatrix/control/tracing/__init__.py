@@ -1,0 +1,1 @@
+"""The trace as control keeps and shows it: joined, written down, explained, live."""

@@ -1,0 +1,177 @@
+"""What a worker gives to its plugins, given to one in another process: through the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.sessions import SessionBox
+from botmatrix.bus.uses import Refusal, Use, UseBox
+from botmatrix.clock import SystemClock
+from botmatrix.errors import BotMatrixError
+from botmatrix.sdk.ask import TooManyQuestions
+
+if TYPE_CHECKING:
+    from botmatrix.store.plugin_values import PluginValues
+
+
+class NotHere(BotMatrixError):
+    """Something that a plugin in a process of its own does not have."""
+
+
+class Result(NamedTuple):
+    """How an action ended (`sdk.services.ActionResult`)."""
+
+    state: str
+    retcode: int = 0
+    data: bytes = b"null"
+    message: str = ""
+
+
+class RemoteSettings:
+    """As they came with the last event."""
+
+    def __init__(self) -> None:
+        self.command_prefixes: Sequence[str] = ()
+        self.chat_admins: list[str] = []
+        self.disabled_plugins: Sequence[str] = ()
+        self.plugin_dirs: Sequence[Path] = ()
+
+    def learn(self, told: Mapping[str, Any]) -> None:
+        """What an event tells of them."""
+        self.command_prefixes = told["prefixes"]
+        who = f"{told['platform']}:{told['user_id']}"
+        if told["chat_admin"] and who not in self.chat_admins:
+            self.chat_admins.append(who)
+        elif not told["chat_admin"] and who in self.chat_admins:
+            self.chat_admins.remove(who)
+
+
+class _NoSessions:
+    """Redis belongs to the worker."""
+
+    session_ttl_sec = session_history = 0
+
+    async def call(self, *_: object) -> Any:
+        raise NotHere("sessions are not there in a plugin with its own process: keep it in the plugin's memory")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    run = call
+
+
+class RemoteQuestion:
+    """A question that is about to leave (`sdk.services.Question`)."""
+
+    def __init__(self, services: RemoteServices, event_id: str, bot: str) -> None:
+        self._services, self._event_id, self._bot = services, event_id, bot
+
+    async def answer(self, timeout: float) -> tuple[Envelope, dict[str, Any]] | None:
+        """The person's next message; None when none comes in so many seconds."""
+        told = await self._services.ask(self._event_id, "question.wait", {"timeout": timeout})
+        found = told["data"]
+        if found is None:
+            return None
+        event = found["event"]
+        group = event.get("group_id")
+        conv = f"group:{group}" if group else f"private:{event.get('user_id')}"
+        return Envelope(found["id"], self._bot, conv, "", 0, found["t"], msgspec.Raw(b"{}")), event
+
+
+class RemoteUses(UseBox):
+    """Counted by the worker (`bus.uses.UseBox`)."""
+
+    def __init__(self, services: RemoteServices) -> None:
+        self._services = services
+
+    async def count(self, event_id: str, uses: Sequence[Use]) -> Refusal | None:
+        """Count a use, once for its event; None when it is within all limits."""
+        told = await self._services.ask(event_id, "uses.count", {"uses": uses})
+        return None if told["data"] is None else Refusal(*told["data"])
+
+
+class RemoteServices:
+    """Each action is sent as part of the event that it belongs to, and checked by the worker."""
+
+    def __init__(self, say: Callable[[Mapping[str, Any]], None]) -> None:
+        self._say = say
+        self.worker_id = ""
+        self.clock = SystemClock()
+        self.settings = RemoteSettings()
+        nothing: Any = _NoSessions()
+        self.sessions = SessionBox(nothing, Keys(), lambda: nothing, self.clock)
+        self.uses = RemoteUses(self)
+        self._ids: dict[str, str] = {}
+        self._bots: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+
+    def begin(self, event_id: str, id: str, told: Mapping[str, Any]) -> None:
+        """An event is handled; `id` is its name in the protocol."""
+        self._ids[event_id] = id
+        self._bots[event_id] = f"{told['platform']}:{told['self_id']}"
+        self.settings.learn(told)
+
+    def end(self, event_id: str) -> None:
+        """It is handled."""
+        self._ids.pop(event_id, None)
+        self._bots.pop(event_id, None)
+
+    def answered(self, correlation: str, payload: Mapping[str, Any]) -> None:
+        """What became of an action."""
+        waiter = self._waiting.get(correlation)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(payload)
+
+    async def asking(self, event_id: str, ask_id: str) -> RemoteQuestion:
+        """Before a question leaves. Raises `TooManyQuestions`."""
+        told = await self.ask(event_id, "question.open", {})
+        if not told["ok"]:
+            raise TooManyQuestions
+        return RemoteQuestion(self, event_id, self._bots[event_id])
+
+    async def ask(self, event_id: str, action: str, params: Any) -> Mapping[str, Any]:
+        """Have the worker do something, and wait for what becomes of it."""
+        correlation = f"c{next(self._numbers)}"
+        waiter: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation] = waiter
+        try:
+            self._send(event_id, action, params, correlation_id=correlation)
+            return await waiter
+        finally:
+            del self._waiting[correlation]
+
+    async def call(self, entry: ActionEntry) -> Result:
+        """Have the worker do it, and wait for what becomes of it."""
+        return _result(await self.ask(entry.eid, entry.action, entry.params))
+
+    async def post(self, entry: ActionEntry) -> None:
+        """Have the worker do it."""
+        self._send(entry.eid, entry.action, entry.params)
+
+    def values(self) -> PluginValues:
+        """PostgreSQL belongs to the worker. Raises `NotHere`."""
+        raise NotHere("the store is not there in a plugin with its own process")
+
+    def status(self) -> Mapping[str, Any]:
+        """Nothing is known of the worker here."""
+        return {}
+
+    def _send(self, event_id: str, action: str, params: Any, **more: str) -> None:
+        said = {"type": action, "payload": params, **more}
+        self._say({"id": self._ids.get(event_id, event_id), "ok": True, "actions": [said], "more": True})
+
+
+def _result(payload: Mapping[str, Any]) -> Result:
+    if payload["ok"]:
+        return Result("DONE", 0, msgspec.json.encode(payload.get("data")))
+    state = "UNKNOWN" if payload.get("retcode") == 1401 else "FAILED"
+    return Result(state, payload.get("retcode") or 1400, b"null", payload.get("error") or "")
