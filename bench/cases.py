@@ -87,6 +87,10 @@ class BotMatrix(Case):
     def furnish(self, valkey: Valkey) -> None:
         """What is to be set before the parts start: nothing."""
 
+    def command(self, part: str) -> list[str]:
+        """How a part is started."""
+        return botmatrix(part)
+
     def start(self) -> None:
         valkey = self.add_valkey()
         self.furnish(valkey)
@@ -102,8 +106,8 @@ class BotMatrix(Case):
             "LOG_LEVEL": "warning",
         }
         (self.folder / "home").mkdir(mode=0o700)
-        nexus = self.add("nexus", botmatrix("nexus"), env)
-        self.add("worker", botmatrix("worker"), env)
+        nexus = self.add("nexus", self.command("nexus"), env)
+        self.add("worker", self.command("worker"), env)
         wait_listening(nexus, self.port)
         valkey.wait_for_key("botmatrix:worker:bench")
 

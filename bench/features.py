@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+from bench.cases import Case
 from bench.furnish import FEATURES, Furnished
 from bench.measure import metered
 from bench.report import commit, grid, machine
@@ -69,29 +71,29 @@ def contestants(args: argparse.Namespace) -> list[tuple[str, ...]]:
 
 
 async def measure(sets: list[tuple[str, ...]], args: argparse.Namespace, progress: Console) -> Results:
-    """Every contestant under every load, by turns, each on a fresh start."""
+    """Every contestant under every load, by turns; all are there all the time, and those that wait do nothing."""
     found: Results = {(features, load): Found() for features in sets for load in LOADS}
-    for turn in range(args.turns):
-        for load in LOADS:
-            for features in sets:
-                progress.print(f"turn {turn + 1} of {args.turns}, {load}: {title(features)}", style="dim")
-                found[features, load].turns.append(await _cpu(features, load, args))
+    with contextlib.ExitStack() as running:
+        cases = {features: running.enter_context(Furnished(features)) for features in sets}
+        for turn in range(args.turns):
+            for load in LOADS:
+                for features, case in cases.items():
+                    progress.print(f"turn {turn + 1} of {args.turns}, {load}: {title(features)}", style="dim")
+                    found[features, load].turns.append(await _cpu(case, load, args))
     return found
 
 
-async def _cpu(features: tuple[str, ...], load: str, args: argparse.Namespace) -> dict[str, float]:
+async def _cpu(case: Case, load: str, args: argparse.Namespace) -> dict[str, float]:
     """CPU us of each process per round trip, in one run."""
-    with Furnished(features) as case:
-        if load == "saturation":
-            result, cpu = await metered(
-                case, "saturate", seconds=args.seconds, bots=args.bots, outstanding=args.outstanding
-            )
-            done = result["round_trips"]
-        else:
-            result, cpu = await metered(case, "steady", seconds=args.seconds, bots=args.bots, rate=args.rate)
-            done = result["sent"] - result["missing"]
-    if done < args.rate:
-        raise RuntimeError(f"only {done} events were answered with {title(features)}")
+    common = {"seconds": args.seconds, "bots": args.bots, "warmup": 1, "settle": 0.5}
+    if load == "saturation":
+        result, cpu = await metered(case, "saturate", outstanding=args.outstanding, **common)
+        done = result["round_trips"]
+    else:
+        result, cpu = await metered(case, "steady", rate=args.rate, **common)
+        done = result["sent"] - result["missing"]
+    if not done:
+        raise RuntimeError("nothing was answered")
     return {process: seconds * 1e6 / done for process, seconds in cpu.items()}
 
 

@@ -6,20 +6,23 @@ import json
 import random
 import shutil
 import string
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import redis
 from tests.postgres import PostgresProcess
 
 from bench.cases import BotMatrix
-from bench.parts import Valkey, botmatrix, free_port, wait_listening
+from bench.parts import Part, Valkey, botmatrix, free_port, wait_listening
 from bench.routing import rules
 from botmatrix.routing.rule import make_rule, mirrored
 
 PREFIX = "botmatrix:"
 MANY = 10_000
+QUIET_SECONDS, QUIET_SHARE, QUIET_WITHIN = 1.0, 0.1, 60.0
 
 
 def set_rules(client: redis.Redis) -> None:
@@ -49,7 +52,33 @@ def set_limits(client: redis.Redis) -> None:
     client.hset(PREFIX + "config:ratelimit", mapping=dict.fromkeys(names, 1_000_000))
 
 
-FEATURES: dict[str, Callable[[redis.Redis], None]] = {"rules": set_rules, "judge": set_judge, "limits": set_limits}
+def set_groups(client: redis.Redis) -> None:
+    """A thousand groups in which one of several bots answers; the load generator's are not among them."""
+    groups = {f"qq:{1000 + n}": {"policy": "one", "bots": ["qq:1", "qq:2"]} for n in range(1000)}
+    client.mset({PREFIX + "groups:policies": json.dumps({"groups": groups}), PREFIX + "groups:version": 1})
+
+
+def set_trace(client: redis.Redis) -> None:
+    """Nothing: events are traced, as many as are kept. It is taken away where it is not wanted."""
+
+
+FEATURES: dict[str, Callable[[redis.Redis], None]] = {
+    "rules": set_rules,
+    "judge": set_judge,
+    "limits": set_limits,
+    "groups": set_groups,
+    "trace": set_trace,
+}
+
+
+def furnish(valkey: Valkey, features: Iterable[str]) -> None:
+    """Set them, as control would have."""
+    client = valkey.client()
+    try:
+        for name in features:
+            FEATURES[name](client)
+    finally:
+        client.close()
 
 
 class Furnished(BotMatrix):
@@ -61,12 +90,11 @@ class Furnished(BotMatrix):
         self._data = Path()
 
     def furnish(self, valkey: Valkey) -> None:
-        client = valkey.client()
-        try:
-            for name in self._features:
-                FEATURES[name](client)
-        finally:
-            client.close()
+        furnish(valkey, self._features)
+
+    def command(self, part: str) -> list[str]:
+        traced = part != "nexus" or "trace" in self._features
+        return botmatrix(part) if traced else [sys.executable, "-m", "bench.untraced", part]
 
     def start(self) -> None:
         self._data = Path(tempfile.mkdtemp(prefix="bm-bench-postgres-"))
@@ -84,4 +112,17 @@ class Furnished(BotMatrix):
         port, home = free_port(), self.folder / "home-control"
         home.mkdir(mode=0o700)
         own = {"DATABASE_URL": self._postgres.url(), "WEBUI_PORT": str(port), "BOTMATRIX_HOME": str(home)}
-        wait_listening(self.add("control", botmatrix("control"), {**self.env, **own}), port)
+        control = self.add("control", botmatrix("control"), {**self.env, **own})
+        wait_listening(control, port)
+        _until_quiet(control)
+
+
+def _until_quiet(part: Part) -> None:
+    """At its start control imports what is set; that is no cost of an event."""
+    deadline, used = time.monotonic() + QUIET_WITHIN, part.cpu()
+    while time.monotonic() < deadline:
+        time.sleep(QUIET_SECONDS)
+        before, used = used, part.cpu()
+        if used - before < QUIET_SHARE * QUIET_SECONDS:
+            return
+    raise RuntimeError(f"control is not done with what was set:\n{part.tail()}")

@@ -62,7 +62,9 @@ class Balancer:
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Move bytes one way until their end. Raises `OSError` when either side breaks."""
     while data := await reader.read(1 << 16):
+        if writer.transport.is_closing():
+            raise ConnectionResetError("the other side is gone")
         writer.write(data)
         await writer.drain()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a transport that is closed
         writer.write_eof()

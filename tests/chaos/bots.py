@@ -195,8 +195,8 @@ class Crowd:
             bot.speak()
 
     def chat(self, rate: float) -> None:
-        """Say `rate` events a second, each in a conversation drawn by chance, often three there in a row."""
-        self._chat = asyncio.create_task(self._chatting(rate / 1.5))
+        """Say `rate` events a second, each in a conversation drawn by chance, some with two more there."""
+        self._chat = asyncio.create_task(self._chatting(rate / 1.25))
 
     async def _chatting(self, rate: float) -> None:
         began, said = time.monotonic(), 0
@@ -204,7 +204,7 @@ class Crowd:
             while said < (time.monotonic() - began) * rate:
                 bot = self._rng.choice(self.bots)
                 group = self._rng.choice(bot.groups)
-                for _ in range(3 if self._rng.random() < 0.25 else 1):
+                for _ in range(3 if self._rng.random() < 0.125 else 1):
                     if bot.online and not bot.crowded(group):
                         bot.say(group)
                 said += 1

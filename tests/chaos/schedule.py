@@ -64,7 +64,7 @@ PHASES = (
         quick=8,
         full=60,
         workers=3,
-        conversations=200,
+        conversations=300,
         rate=500,
     ),
     Phase(
@@ -72,7 +72,7 @@ PHASES = (
         "100 bots on either: 0 accepted lost, 0 twice, REST acts on both",
         landing.land_anywhere,
         quick=2,
-        full=40,
+        full=30,
         allowance=NEXUS_DIES,
         nexuses=2,
         balanced=True,

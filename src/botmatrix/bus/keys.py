@@ -33,6 +33,7 @@ class Keys:
         self.epoch = p + "epoch"  # counter: epochs of lanes and bots; its absence means an empty Redis
         self.workers = p + "workers"  # set: ids of workers with a presence
         self.nexuses = p + "nexuses"  # set: incarnations of nexuses
+        self.controls = p + "controls"  # set: incarnations of control processes
         self.bots = p + "bots"  # set: keys of bots ever claimed
         self.dead = p + "dead"  # stream: dead letters
         self.trace = p + "trace"  # stream: what happened to events, lossy
@@ -49,6 +50,9 @@ class Keys:
         self.core_version = p + "core:version"  # string: its version; every nexus compares it
         self.core_changed = p + "core:changed"  # channel: a new version of it
         self.core_blocked = p + "core:blocked"  # list: the last messages that were blocked
+        self.settings = p + "config:settings"  # string: the settings that the database holds, JSON
+        self.settings_version = p + "config:settings:version"  # string: its version; every part compares it
+        self.settings_changed = p + "config:settings:changed"  # channel: a new version, or a part is to start again
         self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
         self.logs = p + "logs"  # stream: the newest lines of all parts' logs
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON
@@ -144,6 +148,10 @@ class Keys:
         """Hash (30 s): name -> state of each server that a nexus dials, JSON."""
         return f"{self.prefix}lines:{nexus}"
 
+    def sockets(self, nexus: str) -> str:
+        """String (30 s): the socket workers of a nexus and their bots, JSON."""
+        return f"{self.prefix}sockets:{nexus}"
+
     def dialler(self, server: str) -> str:
         """String (10 s): the nexus that dials a bot's own server."""
         return f"{self.prefix}dial:{server}"
@@ -151,6 +159,14 @@ class Keys:
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"
+
+    def control(self, inc: str) -> str:
+        """String (30 s): a control process was there at that moment (unix s)."""
+        return f"{self.prefix}control:{inc}"
+
+    def restart(self, inc: str) -> str:
+        """String (5 min): this process is asked to end in order and start again."""
+        return f"{self.prefix}restart:{inc}"
 
     def core_stats(self, day_kind: str) -> str:
         """Hash (3 days): name -> messages of a day (UTC), by `user`, `group`, `bot`, `reason`."""

@@ -12,7 +12,7 @@ import typer
 
 from botmatrix import log
 from botmatrix.cli.common import say, settings_of
-from botmatrix.config import Settings, host_id, inherited_environment
+from botmatrix.config import RELAYED, Settings, host_id, inherited_environment
 from botmatrix.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BOTMATRIX_HOME": str(settings.home.root),
         "WS_PORT": str(settings.ws_port),
         "WEBUI_PORT": str(settings.webui_port),
-        "LOG_LEVEL": settings.log_level,
-        "LOG_FORMAT": "json",
+        RELAYED: "1",
         "PYTHONUNBUFFERED": "1",
     }
 

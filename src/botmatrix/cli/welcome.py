@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
-from botmatrix.config import Settings
+from botmatrix.config import Settings, remembered, resolve
 
 PATIENCE = 60.0
 """Seconds to wait for everything to be ready before saying what is not."""
@@ -58,9 +58,14 @@ class Welcome:
         lines = ["", head, ""]
         lines += [f"  Console    {self.console}", *self._administrator()]
         elsewhere = "   (from other machines: this machine's address)" if settings.gateway_host in _ANYWHERE else ""
-        lines += [f"  For bots   {self.gateway}{elsewhere}", f"  Token      {settings.bot_token or '(none)'}"]
+        lines += [f"  For bots   {self.gateway}{elsewhere}", f"  Token      {self._token() or '(none)'}"]
         lines += ["", f"  Data       {settings.home.root}"]
         return [*lines, "  Try it     botmatrix sim   (in another terminal; with make: .venv/bin/botmatrix sim)", ""]
+
+    def _token(self) -> str:
+        """As the nodes share it: the parts have fetched it by now."""
+        stored, _ = remembered(self._settings.home)
+        return resolve(self._settings.inputs, stored).bot_token
 
     def _administrator(self) -> list[str]:
         path = self._settings.home.admin_password

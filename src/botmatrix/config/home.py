@@ -33,6 +33,7 @@ class Home:
         self.root = root.expanduser().absolute()
         self.config = self.root / "config.json"
         self.secrets = self.root / "secrets.json"
+        self.settings = self.root / "settings.json"
         self.admin_password = self.root / "admin-password.txt"
         self.plugins = self.root / "plugins"
         self.plugin_envs = self.root / "plugin-envs"

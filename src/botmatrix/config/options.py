@@ -83,6 +83,7 @@ OPTIONS: tuple[Option, ...] = (
         values.choice("debug", "info", "warning", "error"),
         "debug, info, warning or error",
         "info",
+        hot=True,
     ),
     Option("log_format", values.choice("console", "json"), "console or json", "console"),
 )

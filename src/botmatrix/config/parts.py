@@ -10,7 +10,7 @@ from botmatrix.config.secret import Secret
 from botmatrix.config.settings import Source
 from botmatrix.errors import ConfigError
 
-_RANK: dict[Source, int] = {"default": 0, "file": 1, "environment": 2, "flag": 3}
+_RANK: dict[Source, int] = {"default": 0, "file": 1, "database": 2, "environment": 3, "flag": 4}
 
 
 def compose_urls(found: dict[str, Any], sources: dict[str, Source], warnings: list[str]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from botmatrix.config.home import Home
 from botmatrix.config.secret import Secret
 
 NO_TOKEN = Secret("")
 
-Source = Literal["default", "file", "environment", "flag"]
+Source = Literal["default", "file", "database", "environment", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,17 @@ class OneBotApp:
     token: Secret = NO_TOKEN
     bots: tuple[str, ...] = ()
     deliver: str = "one"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What was read on this machine, unchecked: all that is needed to put the settings together again."""
+
+    home: Home
+    file: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    flags: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +73,8 @@ class Settings:
     plugin_dirs: tuple[Path, ...]
     disabled_plugins: tuple[str, ...]
     record_sessions: bool
-    audit_days: int
     """Write the history of every person, even when no plugin of the worker asks for it."""
+    audit_days: int
     nexus_id: str
     command_prefixes: tuple[str, ...]
     chat_admins: tuple[str, ...]
@@ -80,10 +91,18 @@ class Settings:
     warnings: tuple[str, ...] = ()
     """What was odd but not wrong, in words, for the log."""
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False)
+    bound: tuple[str, ...] = ()
+    """Console users who may command the hub from chat, beside `chat_admins`."""
+    inputs: Inputs = field(repr=False, compare=False)
 
     def source(self, key: str) -> Source:
         """Where the value of `key` came from."""
         return self.sources.get(key, "default")
+
+    @property
+    def commanders(self) -> tuple[str, ...]:
+        """Everybody who may command the hub from chat: `platform:user_id`."""
+        return tuple(dict.fromkeys((*self.chat_admins, *self.bound)))
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for masking in logs."""

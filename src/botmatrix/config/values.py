@@ -16,14 +16,15 @@ from urllib.parse import urlsplit
 from botmatrix.config.secret import Secret
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+_UNWRITABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
 _SIZE = re.compile(r"(\d+)\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib)", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.\-]*[A-Za-z0-9_])?\.?")
 
 
 def text(value: Any) -> str:
-    """A string without control characters; blanks around it are dropped."""
-    if not isinstance(value, str) or any(ord(character) < 32 for character in value):
+    """A string without control and half characters; blanks around it are dropped."""
+    if not isinstance(value, str) or _UNWRITABLE.search(value):
         raise ValueError(value)
     return value.strip()
 

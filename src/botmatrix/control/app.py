@@ -14,10 +14,10 @@ from typing import Final
 import structlog
 import uvicorn
 
+from botmatrix.config import Current, Settings
 from botmatrix.control.asgi import make_app
 from botmatrix.control.bootstrap import ensure_administrator
 from botmatrix.control.parts import PART, Parts, build
-from botmatrix.control.settings import ControlSettings
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.store.migrate import upgrade
 
@@ -29,25 +29,32 @@ GRACE: Final = 5
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: ControlSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `SchemaTooNew` and `ConfigError` (exit 78)."""
+async def run(current: Current) -> bool:
+    """Serve until SIGTERM or SIGINT (False), or until it is to start again (True).
+
+    Raises `SchemaTooNew` and `ConfigError` (exit 78).
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    listener = _listen(settings)
-    parts = build(settings)
+    listener = _listen(current.running)
+    parts = build(current)
     try:
         await serve(parts, listener)
     finally:
         listener.close()
         await parts.close()
+    return parts.restart.restarting
 
 
 async def serve(parts: Parts, listener: socket.socket) -> None:
     """Serve on an open socket until a signal; meanwhile prepare the database."""
     server = Server(_configuration(parts))
+    parts.restart.on_restart = server.stop
     server.on_shutdown = parts.feed.end
     tasks = [
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
+        asyncio.create_task(keep(parts, parts.settings_keeper.run), name="keep settings"),
+        asyncio.create_task(parts.restart.run(), name="restart"),
         asyncio.create_task(keep(parts, parts.trace_writer.run), name="write trace"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
@@ -104,6 +111,7 @@ async def _prepare_once(parts: Parts) -> None:
     steps = await upgrade(str(settings.database_url), part=PART)
     if steps:
         log.info("schema brought up to date", steps=steps)
+    await parts.settings_keeper.seed(settings.home)
     await ensure_administrator(parts.users, settings.home, str(settings.default_admin_password))
     parts.schema_ready.set()
 
@@ -130,6 +138,10 @@ class Server(uvicorn.Server):
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """End serving: open requests may finish."""
+        self.should_exit = True
 
     def stop_if_failed(self, task: asyncio.Task[None]) -> None:
         """End serving when a task without which it makes no sense has failed."""
@@ -163,7 +175,7 @@ def _configuration(parts: Parts) -> uvicorn.Config:
     )
 
 
-def _listen(settings: ControlSettings) -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
     """The listening socket. Raises `ConfigError` when the address can't be had."""
     host, port = settings.control_host, settings.webui_port
     try:

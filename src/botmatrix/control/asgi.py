@@ -13,6 +13,7 @@ from botmatrix.control.api import (
     audit,
     bot_access,
     bots,
+    config,
     connect,
     core,
     group_policies,
@@ -25,6 +26,7 @@ from botmatrix.control.api import (
     logs,
     messages,
     queues,
+    restart,
     routing,
     sessions,
     stats,
@@ -55,7 +57,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(messages, traces, live),
+        *(messages, traces, live, config, restart),
     )
     for module in modules:
         app.include_router(module.router)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from botmatrix.control.settings import HomeFolder
+from botmatrix.config import Home
 from botmatrix.store.text import username_key
 from botmatrix.store.users import UserExists, Users
 
@@ -19,7 +19,7 @@ _ALPHABET: Final = string.ascii_letters + string.digits
 log = structlog.get_logger(__name__)
 
 
-async def ensure_administrator(users: Users, home: HomeFolder, default_password: str) -> None:
+async def ensure_administrator(users: Users, home: Home, default_password: str) -> None:
     """Make the owner `admin` when no administrator exists. Raises `EngineUnavailable`.
 
     Without a default password one of 24 characters is generated and written to HOME/admin-password.txt (0600).
@@ -42,12 +42,12 @@ async def ensure_administrator(users: Users, home: HomeFolder, default_password:
         log.info("made the first administrator", username=ADMINISTRATOR, password_is_in=where)
 
 
-def still_has_first_password(home: HomeFolder, username: str) -> bool:
+def still_has_first_password(home: Home, username: str) -> bool:
     """Whether `username` was given a generated password that nobody has changed yet."""
     return username_key(username) == ADMINISTRATOR and home.admin_password.exists()
 
 
-def forget_first_password(home: HomeFolder, username: str) -> None:
+def forget_first_password(home: Home, username: str) -> None:
     """The password of `username` was changed: a file that names the first one is of no use any more."""
     if username_key(username) == ADMINISTRATOR:
         home.admin_password.unlink(missing_ok=True)

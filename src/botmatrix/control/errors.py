@@ -18,7 +18,7 @@ from starlette.routing import Match
 from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
 from botmatrix.core.config import BadCoreConfig
-from botmatrix.errors import EngineUnavailable
+from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
 from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
@@ -27,6 +27,9 @@ from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
+
+_LONGEST: Final = 1000
+"""Characters of a refusal: it may repeat what was sent."""
 
 
 class ErrorBody(BaseModel):
@@ -90,6 +93,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
+    app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
     app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
@@ -143,6 +147,6 @@ async def _unexpected(_: Request, error: Exception) -> JSONResponse:
 
 def _refusal(status: int, code: str) -> Any:
     async def answer(_: Request, error: Exception) -> JSONResponse:
-        return error_response(status, code, str(error))
+        return error_response(status, code, str(error)[:_LONGEST])
 
     return answer

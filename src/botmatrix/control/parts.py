@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, Final
@@ -15,6 +14,7 @@ from fastapi import Depends, Request
 from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
+from botmatrix.bus.controls import Controls
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
@@ -24,17 +24,20 @@ from botmatrix.bus.logs import Logs
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
+from botmatrix.bus.settings import SettingsBox
 from botmatrix.bus.trace_stream import TraceStream
 from botmatrix.clock import SystemClock
+from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
 from botmatrix.control.explain import Explainer
+from botmatrix.control.restart import Restart
 from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
-from botmatrix.control.settings import ControlSettings
+from botmatrix.control.settings_keeper import SettingsKeeper
 from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
@@ -52,6 +55,7 @@ from botmatrix.store.operations import Operations
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
 from botmatrix.store.seen import Seen
+from botmatrix.store.settings import SettingsTable
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -61,7 +65,7 @@ PART: Final = "control"
 class Parts:
     """One control process. `schema_ready` is set when the database has been brought up to date."""
 
-    settings: ControlSettings = field(repr=False)
+    current: Current = field(repr=False)
     database: Database
     users: Users
     logins: Logins
@@ -76,6 +80,8 @@ class Parts:
     redis: Client
     core: CoreKeeper
     core_box: CoreBox
+    settings_keeper: SettingsKeeper
+    restart: Restart
     seen: Seen
     seen_keeper: SeenKeeper
     access: AccessKeeper
@@ -95,6 +101,11 @@ class Parts:
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.current.running
+
     def require_schema(self) -> None:
         """Raises `EngineUnavailable` until the database has been brought up to date."""
         if not self.schema_ready.is_set():
@@ -109,27 +120,29 @@ class Parts:
     async def close(self) -> None:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
-        first = (self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
+        await self.restart.close()
+        first = (self.restart.leave, self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
         for ending in (*first, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
                 await ending()
 
 
-def build(settings: ControlSettings) -> Parts:
+def build(current: Current) -> Parts:
     """Put the parts together; nothing is connected yet."""
-    keys = Keys()
+    keys, settings = Keys(), current.running
     database = Database(str(settings.database_url), part=PART)
     passwords = Passwords()
     redis = Client(settings.redis_url, name=f"botmatrix-{PART}", timeout=2.0)
     core_box = CoreBox(redis, keys)
     groups_box = GroupsBox(redis, keys)
     operations = Operations(database)
-    incarnation = f"{PART}-{socket.gethostname()}.{secrets.token_hex(4)}"
+    incarnation = f"{PART}-{host_id()}-{settings.webui_port}.{secrets.token_hex(4)}"
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     seen = Seen(database)
+    box = SettingsBox(redis, keys)
     alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     return Parts(
-        settings=settings,
+        current=current,
         database=database,
         users=Users(database, passwords),
         logins=Logins(database),
@@ -144,6 +157,8 @@ def build(settings: ControlSettings) -> Parts:
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
+        settings_keeper=SettingsKeeper(SettingsTable(database), box, current),
+        restart=Restart(incarnation, presence, Controls(redis, keys), box),
         seen=seen,
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
@@ -162,7 +177,7 @@ def build(settings: ControlSettings) -> Parts:
     )
 
 
-def _stream(settings: ControlSettings, keys: Keys, purpose: str) -> TraceStream:
+def _stream(settings: Settings, keys: Keys, purpose: str) -> TraceStream:
     return TraceStream(settings.redis_url, keys, name=f"botmatrix-{PART}-{purpose}")
 
 

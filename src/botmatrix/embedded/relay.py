@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 
 _log = structlog.get_logger()
+_passed_on = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET))
+"""For what a part has logged: its own level, which may change while it runs, has decided already."""
 _VALKEY_HEAD = re.compile(r"^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([*#.-]) ")
 _TROUBLE = re.compile(r"^(WARNING|ERROR|FATAL|PANIC):|^# ")
 _ROUTINE = re.compile(r"^FATAL:  the database system is|^FATAL:  terminating connection|overcommit|bye bye")
@@ -52,7 +54,7 @@ class Relay:
         level = _level(fields.pop("level", None) if fields else None, text, engine=self._engine)
         event = str(fields.pop("event", "")) if fields else text
         self.last_words.append(event)
-        _log.log(level, event, **{**fields, "part": self._name})
+        (_passed_on if fields else _log).log(level, event, **{**fields, "part": self._name})
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import structlog
 from botmatrix.bus.access import AccessBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.follower import Follower
 from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import Hot
@@ -24,7 +25,7 @@ from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.trace import TraceLog
 from botmatrix.clock import SystemClock
-from botmatrix.config import Settings
+from botmatrix.config import Current, Settings
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.access import Gatekeeper
@@ -43,7 +44,7 @@ from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
 from botmatrix.nexus.router import Router
 from botmatrix.nexus.rules import Rules
-from botmatrix.nexus.sockets.choice import Choice, NobodyFar
+from botmatrix.nexus.sockets.choice import Choice
 from botmatrix.nexus.sockets.part import SocketPart
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.tracer import Tracer
@@ -58,8 +59,9 @@ FLUSH_GRACE = 3.0
 class Nexus:
     """The parts of a nexus, wired. Implements `HubObserver`."""
 
-    def __init__(self, settings: Settings, *, lease_ttl: float = 10.0) -> None:
+    def __init__(self, settings: Settings, *, lease_ttl: float = 10.0, current: Current | None = None) -> None:
         self.settings = settings
+        self.current = current or Current(settings)
         self.inc = f"{settings.nexus_id}.{secrets.token_hex(4)}"
         self._keys = keys = Keys()
         url, clock = str(settings.redis_url), SystemClock()
@@ -79,12 +81,16 @@ class Nexus:
         self.hot = Hot(self._state, keys)
         self.live = Live(self._state, keys)
         self.sockets = SocketPart(settings, self.hub, keys, self.inc, clock)
-        choice = Choice(self.workers, self.sockets.workers, NobodyFar(), clock)
+        choice = Choice(self.workers, self.sockets.workers, self.sockets.far, self.sockets.relay_lane, clock)
+        self.workers.beyond = choice
         self.dispatcher = dispatcher = Dispatcher(
             *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        self.core = Core(box, settings.home, settings.chat_admins, self.counters, clock)
+        self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
+        self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
+        self.current.watch(self.sockets.take)
+        self.follower = Follower(self.current, keys, self.inc)
         self.rules = Rules(RulesMirror(Client(url, name=f"botmatrix-rules-{self.inc}"), keys), settings.home)
         groups = GroupsBox(Client(url, name=f"botmatrix-groups-{self.inc}"), keys)
         self.groups = Groups(groups, settings.home, self.hub, clock)
@@ -97,6 +103,8 @@ class Nexus:
         )
         self.hot.follow(self._adjust)
         self.sockets.workers.on_unwritten = self.router.again
+        self.sockets.on_relayed = self.router.relayed
+        self.sockets.on_change(self.workers.look_soon)
         self.sockets.workers.on_gone = self.pins.free
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
@@ -109,7 +117,7 @@ class Nexus:
         self.refusals = RefusalNews(self.hub.refusals, HandshakeBox(self._state, keys), self.inc)
         self.reaper = Reaper(self._state, keys, self.inc)
         self.access = Gatekeeper(
-            AccessBox(self._state, keys), settings.home, self.hub, lambda: str(settings.bot_token), clock
+            AccessBox(self._state, keys), settings.home, self.hub, lambda: str(self.current.running.bot_token), clock
         )
         self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
         self.gateway = Gateway(
@@ -178,7 +186,7 @@ class Nexus:
             **{"access": self.access.run(), "refusals": self.refusals.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
-            "trace": self.tracer.run(),
+            **{"trace": self.tracer.run(), "settings": self.follower.run()},
             **self.core.work(),
             **self.sockets.work(),
         }.items():
@@ -311,17 +319,19 @@ def _must_not_end(task: asyncio.Task[None]) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-async def run(settings: Settings) -> None:
-    """Run a nexus until SIGTERM or SIGINT."""
+async def run(current: Current) -> bool:
+    """Run a nexus until SIGTERM or SIGINT (False), or until it is asked to start again (True)."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    nexus = Nexus(settings)
+    nexus = Nexus(current.running, current=current)
+    nexus.follower.on_restart = stop.set
     await nexus.start()
     await stop.wait()
     log.info("the nexus stops")
     await nexus.stop()
+    return nexus.follower.restarting
 
 
 __all__ = ["Nexus", "run"]

@@ -39,13 +39,18 @@ class CorePlugin:
         self, state: CoreState, figures: Figures, verbs: Verbs, answers: Answers, admins: Iterable[str]
     ) -> None:
         self._figures, self._verbs, self._answers = figures, verbs, answers
-        self._admins: dict[str, set[str]] = {}
-        for admin in admins:
-            platform, _, user = admin.partition(":")
-            self._admins.setdefault(platform, set()).add(user)
+        self.admit(admins)
         self._judge = state.judge
         state.on_change = self._take
         self._take(state.judge)
+
+    def admit(self, admins: Iterable[str]) -> None:
+        """These are the chat administrators from now on, and nobody else."""
+        admitted: dict[str, set[str]] = {}
+        for admin in admins:
+            platform, _, user = admin.partition(":")
+            admitted.setdefault(platform, set()).add(user)
+        self._admins = admitted
 
     def judge(self, bot: Bot, event: Event) -> Verdict:
         """Whether the event goes on. Never blocks and never raises."""

@@ -40,6 +40,7 @@ class Dispatcher:
         self._keys, self._inc, self._live, self._tracer = keys, inc, live, tracer
         self._pins, self._choice, self._sockets, self._ingest = pins, choice, sockets, ingest
         self._lately = RecentMarks()
+        self._relayed: dict[str, Pin] = {}
         self.counters: Counter[str] = Counter()
 
     def dispatch(
@@ -87,7 +88,25 @@ class Dispatcher:
             return False
         place = event.conv + route.mark if route is not None else event.conv
         pin = self._pins.get(f"{bot.key}|{place}")
-        return pin.lane in self._sockets.workers if pin is not None else self._choice.near(bot.key, route)
+        return pin.lane in self._sockets.workers if pin is not None else bool(self._choice.near(bot.key, route))
+
+    def relayed(self, envelope: Envelope, payload: bytes, route: Route | None) -> None:
+        """An event that came by the lane of this nexus, for a socket worker here, else for somebody else."""
+        place = envelope.conv + (route.mark if route is not None else "")
+        key = f"{envelope.bot}|{place}"
+        pin = self._relayed.get(key)
+        if pin is None or not pin.waiting:
+            pin = self._relayed[key] = Pin(envelope.bot, place, self._choice.near(envelope.bot, route), 0)
+            self._forget_relayed()
+        if not self._sockets.hand(pin.lane, Parcel(pin, "", payload)):
+            pinned = self._pins.get(key)
+            if pinned is None or pinned.lane == self._choice.own_lane:
+                pinned = self._pins.pin(envelope.bot, place, self._choice.without_sockets(route))
+            self._ingest.put(Parcel(pinned, "", payload))
+
+    def _forget_relayed(self) -> None:
+        if len(self._relayed) > GENERATION:
+            self._relayed = {key: pin for key, pin in self._relayed.items() if pin.waiting}
 
     def park(self, bot: Bot, event: Event, received_ms: int, route: Route | None = None, *, copy: bool = False) -> str:
         """The same, not knowing where the conversation was: who moves parked events on finds it by its affinity."""

@@ -44,6 +44,7 @@ class Parked(NamedTuple):
     affinity: str
     conv: str
     route: Route | None
+    bot: str = ""
 
     @property
     def conversation(self) -> tuple[str, str]:
@@ -84,7 +85,7 @@ class Parking:
         """Look four times a second."""
         while True:
             try:
-                while (self._workers.candidates or self._overdue()) and await self._mine() and await self.move():
+                while (self._is_wanted() or self._overdue()) and await self._mine() and await self.move():
                     pass
             except (EngineUnavailable, ReplyError) as error:
                 self._places.clear()
@@ -97,9 +98,12 @@ class Parking:
             await self._give_up(name)
         names = [PARKING, *(name for name in self._workers.parkings if name != PARKING)]
         self._places = {name: self._places.get(name) or Place(name) for name in names}
-        if not self._workers.candidates:
+        if not self._is_wanted():
             return False
         return any([await self._move_page(place) for place in self._places.values()])
+
+    def _is_wanted(self) -> bool:
+        return bool(self._workers.candidates or self._workers.beyond.version)
 
     # ---------------------------------------------------------------- one place
 
@@ -110,7 +114,8 @@ class Parking:
         """
         # Who comes and goes matters only to those who have somebody to go to.
         moves = place.name == PARKING or self._workers.empties(place.name)
-        seen = (self._rules.table, self._workers.pools.by_lane if moves else None)
+        takers = (self._workers.pools.by_lane, self._workers.beyond.version)
+        seen = (self._rules.table, takers if moves else None)
         place.begin_again_if(seen, time.monotonic() if moves else 0.0)
         view = self._workers.lanes.get(place.name)
         if not moves and view is not None and place.after == b"(" + view.newest:
@@ -138,7 +143,7 @@ class Parking:
             if one.route is not None and one.route.blocked:
                 unwanted.setdefault("blocked_rule", []).append(one.entry_id)
             elif one.conversation not in place.passed:
-                lane = noted.get(one.conversation) or self._workers.choose(one.route)
+                lane = noted.get(one.conversation) or self._workers.unpark(one.bot, one.route)
                 if lane is None:
                     unwanted.setdefault("dropped_rule", []).append(one.entry_id)
                 elif lane == place.name:
@@ -182,7 +187,7 @@ class Parking:
             return Parked(entry_id, k.affinity("none"), "none", None)  # a worker turns it into a dead letter
         route = self._route(place, envelope.bot, bytes(envelope.event))
         conv = envelope.conv + route.mark if route is not None else envelope.conv
-        return Parked(entry_id, k.affinity(envelope.bot), conv, route)
+        return Parked(entry_id, k.affinity(envelope.bot), conv, route, envelope.bot)
 
     def _route(self, place: Place, bot: str, raw: bytes) -> Route | None:
         """What the rules say now; of a copy, what they say of its own target."""

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import structlog
 
-from botmatrix.bus.envelope import decode_envelope
+from botmatrix.bus.envelope import Envelope, decode_envelope
 from botmatrix.clock import Clock
+from botmatrix.errors import BadFrame
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.groups import Groups
@@ -107,8 +108,7 @@ class Router:
         """Events that a socket worker took and never got, in order: as their rules say now, to somebody else."""
         for parcel in parcels:
             envelope = decode_envelope(parcel.payload)
-            event = Session("", "").receive(bytes(envelope.event))
-            assert isinstance(event, Event)  # noqa: S101  it was one when it came
+            event = _event(envelope)
             route = self._rules.table.match(envelope.bot.partition(":")[2], event.group_id, event.user_id)
             if route is not None and route.copies:
                 route = route.to(parcel.pin.target)
@@ -116,6 +116,12 @@ class Router:
                 self.counters["blocked"] += 1
                 self.counters["blocked_target_away"] += 1
                 self._tracer.refused(parcel.payload, "target_away")
+
+    def relayed(self, envelope: Envelope, payload: bytes) -> None:
+        """An event for a socket worker of this nexus, from a bot that is elsewhere, or from a parking place."""
+        event = _event(envelope)
+        route = self._rules.table.match(envelope.bot.partition(":")[2], event.group_id, event.user_id)
+        self._dispatcher.relayed(envelope, payload, route)
 
     def _route(self, bot: Bot, event: Event) -> Route | None:
         return self._rules.table.match(bot.self_id, event.group_id, event.user_id)
@@ -147,3 +153,10 @@ class Router:
         self.unclaimed += more
         if (full := self.unclaimed >= MAX_UNCLAIMED) != was_full:
             self.on_pressure(full)
+
+
+def _event(envelope: Envelope) -> Event:
+    event = Session("", "").receive(bytes(envelope.event))
+    if not isinstance(event, Event):
+        raise BadFrame("not_onebot")
+    return event

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
@@ -20,11 +21,42 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.pins import LaneState, Pin, Pins
 from botmatrix.routing.balance import Load, pick
 from botmatrix.routing.place import Otherwise, Pools, place
-from botmatrix.routing.rule import DEFAULT_POOL
+from botmatrix.routing.rule import DEFAULT_POOL, POOL
 from botmatrix.routing.table import AWAY, WAIT, Route
 
 log = structlog.get_logger("workers")
 LOOK_SECONDS = 1.0
+
+
+class Beyond(Protocol):
+    """Who takes events besides the stream workers: for these there is a lane too, to the nexus that has their link."""
+
+    @property
+    def version(self) -> object:
+        """Changes with whoever comes and goes; false while there is nobody."""
+        ...
+
+    def serves(self, targets: Sequence[str]) -> bool:
+        """Whether somebody is one of these targets (a worker's id or `pool:NAME`), for whichever bot."""
+        ...
+
+    def relay(self, bot: str, route: Route | None, *, applications: bool) -> str:
+        """The lane to an application, or to an old worker, that takes this; "": there is none."""
+        ...
+
+
+class Nobody:
+    """There are only stream workers."""
+
+    version = None
+
+    def serves(self, targets: Sequence[str]) -> bool:
+        """Nobody does."""
+        return False
+
+    def relay(self, bot: str, route: Route | None, *, applications: bool) -> str:
+        """There is none."""
+        return ""
 
 
 class Workers:
@@ -38,6 +70,7 @@ class Workers:
         self.candidates: list[str] = []
         self.parkings: list[str] = []
         self.pools = Pools()
+        self.beyond: Beyond = Nobody()
         self._look_now = asyncio.Event()
 
     # ---------------------------------------------------------- on the message path
@@ -78,9 +111,21 @@ class Workers:
         `target`: who takes what is in the common place, if not the default pool alone.
         """
         wanted = parking.partition(":")[2] or target
-        if wanted and self.pools.of(wanted.split(",")):
+        if wanted and self._takes(wanted.split(",")):
             return True
-        return not parking.startswith(WAIT) and bool(self.pools.lanes(DEFAULT_POOL))
+        return not parking.startswith(WAIT) and self._takes([POOL + DEFAULT_POOL])
+
+    def unpark(self, bot: str, route: Route | None) -> str | None:
+        """The same as `choose`, for an event that is parked: socket workers get it by the lane of their nexus."""
+        if lane := self.beyond.relay(bot, route, applications=True):
+            return lane
+        chosen = self.choose(route)
+        if chosen is None or is_parking(chosen):
+            return self.beyond.relay(bot, route, applications=False) or chosen
+        return chosen
+
+    def _takes(self, targets: Sequence[str]) -> bool:
+        return bool(self.pools.of(targets)) or self.beyond.serves(targets)
 
     def _balanced(self) -> str:
         return self.choose() or PARKING

@@ -14,6 +14,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "users": ("users", "api_keys"),
     "rules": ("routing_rules", "group_policies"),
     "core": ("core_config",),
+    "settings": ("settings",),
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),
     "alerts": ("alert_rules",),

@@ -161,6 +161,20 @@ class GroupPoliciesDocument(VersionedDocument):
     __tablename__ = "group_policies"
 
 
+class SettingRow(Base):
+    """A setting that all nodes share."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    generated: Mapped[bool] = mapped_column(primary_key=True)
+    """A token that was made at the first start: a default, beside what was set on purpose."""
+    value: Mapped[str]
+    """JSON, as it would stand in `config.json`."""
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_by: Mapped[str]
+
+
 class SeenBot(Base):
     """A bot that was here at least once: what was last known of it, and what it did in all."""
 

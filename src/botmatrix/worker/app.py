@@ -7,9 +7,10 @@ import signal
 
 import structlog
 
+from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
-from botmatrix.config import Settings
+from botmatrix.config import Current
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
@@ -28,12 +29,13 @@ from botmatrix.worker.worker import Worker
 log = structlog.get_logger("worker")
 
 
-async def run(settings: Settings) -> None:
-    """Run one worker until SIGTERM or SIGINT, then end in order. On the main thread.
+async def run(current: Current) -> bool:
+    """Run one worker until SIGTERM or SIGINT (False), or until it is asked to start again (True). On the main thread.
 
     Raises `ConfigError` (the id), `EngineUnavailable` (Redis can't be reached at the start), `Superseded` (a newer
     worker with this id).
     """
+    settings = current.running
     options = Options(worker_id=settings.worker_id, pool=settings.worker_pool, concurrency=settings.worker_concurrency)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,23 +43,31 @@ async def run(settings: Settings) -> None:
 
     inc = new_incarnation(options.worker_id)
     clock = SystemClock()
-    links = Links(settings.redis_url, Keys(options.prefix), inc, clock)
+    keys = Keys(options.prefix)
+    links = Links(settings.redis_url, keys, inc, clock)
     if settings.record_sessions:
         links.sessions.memory.want()
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, clock, links, report.status)
-    storage = Storage(settings.redis_url, Keys(options.prefix), clock, name=f"botmatrix-plugins-{inc}")
+    storage = Storage(settings.redis_url, keys, clock, name=f"botmatrix-plugins-{inc}")
     host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
+    current.watch(services.take)
+    follower = Follower(current, keys, inc)
+    follower.on_restart = stop.set
+    following = asyncio.create_task(follower.run(), name="settings")
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         async with links.kept():
             await worker.run(stop)
     finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await host.close()
         await links.close()
         await services.close()
     log.info("the worker has ended", worker=options.worker_id)
+    return follower.restarting

@@ -8,6 +8,7 @@ its answer. Only where a question stands among the entries of the lane is writte
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,10 +20,12 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.worker.hold import Hold
 from botmatrix.worker.job import Job
+from botmatrix.worker.outcome import Done
 from botmatrix.worker.patience import patiently
 from botmatrix.worker.plugins.runs import resting
 from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.slots import Slots
+from botmatrix.worker.tracing import Tracing
 
 log = structlog.get_logger("worker.dialogues")
 
@@ -35,8 +38,11 @@ GRACE: Final = 5.0
 class Dialogues:
     """What the handlers that ask are waiting for. `running`: the jobs that run, by event id."""
 
-    def __init__(self, running: Mapping[str, Job], queues: SerialQueues, slots: Slots, lanes: Lanes) -> None:
+    def __init__(
+        self, running: Mapping[str, Job], queues: SerialQueues, slots: Slots, lanes: Lanes, tracing: Tracing
+    ) -> None:
         self._running, self._queues, self._slots, self._lanes = running, queues, slots, lanes
+        self._tracing = tracing
 
     async def asking(self, event_id: str, ask_id: str) -> Question:
         """Say that a question is about to leave. Raises `EngineUnavailable`, `TooManyQuestions`."""
@@ -50,6 +56,8 @@ class Dialogues:
         """The next message of the person after the question; None when none came in time."""
         answer = await self._wait(question, timeout)
         if answer is not None:
+            now = time.time()
+            self._tracing.ran(answer, Done(quiet="answer"), now, now)
             await self._acquit(answer)
         return answer
 

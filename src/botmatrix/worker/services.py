@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,17 @@ class WorkerServices:
 
     def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
-        self.settings, self.clock = settings, clock
+        self.clock = clock
+        self.take(settings)
         self.sessions, self.uses = links.sessions, links.uses
         self._values: PluginValues | None = None
         self._box, self._status = links.actions, status
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
+
+    def take(self, settings: Settings) -> None:
+        """These settings are in force; plugins find bound users among the chat administrators."""
+        self.settings = dataclasses.replace(settings, chat_admins=settings.commanders)
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""

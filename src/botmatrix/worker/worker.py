@@ -55,7 +55,7 @@ class Worker:
         tracing = Tracing(options.worker_id, self._trace_log)
         runner = Runner(handler, self._lanes, report.tally, tracing)
         self._slots = Slots(queues, runner, options.concurrency)
-        self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes)
+        self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
 

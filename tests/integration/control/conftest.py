@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
+from botmatrix.config import Current, Home, load
 from botmatrix.control.asgi import make_app
 from botmatrix.control.parts import Parts, build
 from botmatrix.store.passwords import Passwords
@@ -23,25 +25,10 @@ ORIGIN = "http://127.0.0.1:3002"
 
 
 @dataclass
-class Folder:
-    """A data folder."""
-
-    root: Path
-
-    @property
-    def admin_password(self) -> Path:
-        return self.root / "admin-password.txt"
-
-    def write_private(self, path: Path, text: str) -> None:
-        path.touch(0o600)
-        path.write_text(text)
-
-
-@dataclass
 class ControlOptions:
-    """Settings of a control plane under test."""
+    """Settings of a control plane under test, as they stand in its config.json."""
 
-    home: Folder
+    home: Home
     redis_url: str
     database_url: str
     control_host: str = "127.0.0.1"
@@ -51,17 +38,22 @@ class ControlOptions:
     gateway_host: str = "127.0.0.1"
     ws_port: int = 3001
     bot_token: str = "the-bot-token"
-    enable_skill: bool = False
     message_days: int = 90
     trace_days: int = 14
     audit_days: int = 365
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
+    def current(self) -> Current:
+        """The settings of a process that starts with these."""
+        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "home"}
+        self.home.write_private(self.home.config, json.dumps(fields))
+        return Current(load(self.home.root, {}, {}))
+
 
 @pytest.fixture
 def options(home: Path, redis_url: str, database_url: str) -> ControlOptions:
     """Settings that name the engines of the test."""
-    return ControlOptions(Folder(home), redis_url, database_url)
+    return ControlOptions(Home(home), redis_url, database_url)
 
 
 @pytest.fixture
@@ -70,7 +62,7 @@ async def parts(options: ControlOptions) -> AsyncIterator[Parts]:
 
     A test may put others in their places: what was opened here is closed here.
     """
-    built = build(options)
+    built = build(options.current())
     cheapen(built)
     built.schema_ready.set()
     built.feed.lifetime = 0.05

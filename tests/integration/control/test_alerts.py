@@ -12,9 +12,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 from tests.conftest import ValkeyProcess
-from tests.integration.control.conftest import ControlOptions, Folder
+from tests.integration.control.conftest import ControlOptions
 from tests.integration.control.test_resources import KEYS, put_bot, put_letter, put_nexus
 
+from botmatrix.config import Home
 from botmatrix.control.parts import Parts, build
 
 
@@ -124,7 +125,7 @@ async def test_too_few_workers_and_long_queues_are_noticed(owner: httpx.AsyncCli
 async def test_of_several_control_processes_one_raises_and_one_tells(
     owner: httpx.AsyncClient, parts: Parts, hook: Hook
 ) -> None:
-    others = [build(parts.settings) for _ in range(3)]
+    others = [build(parts.current) for _ in range(3)]
     await create(owner, "too_few_workers", 1, webhook=hook.url)
     everybody = [parts, *others]
     await asyncio.gather(*(one.alert_keeper.look() for one in everybody))
@@ -156,7 +157,7 @@ async def test_what_could_not_be_told_is_told_again_later(owner: httpx.AsyncClie
 async def test_redis_being_away_is_an_alert_and_nothing_else_is_then(
     own_valkey: ValkeyProcess, database_url: str, home: Any
 ) -> None:
-    parts = build(ControlOptions(Folder(home), own_valkey.url, database_url))
+    parts = build(ControlOptions(Home(home), own_valkey.url, database_url).current())
     await parts.alerts.create({"name": "r", "kind": "redis_away", "threshold": 0})
     await parts.alerts.create({"name": "w", "kind": "too_few_workers", "threshold": 1})
     own_valkey.stop(kill=True)

@@ -77,7 +77,7 @@ async def test_a_lost_redis_is_named_and_heals(
     client: httpx.AsyncClient, parts: Parts, own_valkey: ValkeyProcess, options: ControlOptions
 ) -> None:
     options.redis_url = own_valkey.url
-    moved = build(options)
+    moved = build(options.current())
     parts.presence, parts.redis = moved.presence, moved.redis
     await put_nexus(parts, "n1.aa")
     own_valkey.stop(kill=True)
@@ -94,7 +94,7 @@ async def test_a_lost_redis_does_not_stop_logins(
     client: httpx.AsyncClient, parts: Parts, own_valkey: ValkeyProcess, options: ControlOptions
 ) -> None:
     options.redis_url = own_valkey.url
-    moved = build(options)
+    moved = build(options.current())
     parts.throttle, parts.presence = moved.throttle, moved.presence
     own_valkey.stop(kill=True)
     await parts.users.create("alice", "correct horse", Role.ADMIN)
@@ -110,7 +110,7 @@ async def test_a_lost_redis_makes_lists_503_in_words(
     owner: httpx.AsyncClient, parts: Parts, own_valkey: ValkeyProcess, options: ControlOptions
 ) -> None:
     options.redis_url = own_valkey.url
-    moved = build(options)
+    moved = build(options.current())
     parts.presence, parts.actions = moved.presence, moved.actions
     own_valkey.stop(kill=True)
     for refused in (
@@ -128,7 +128,7 @@ async def test_a_killed_postgres_is_503_and_heals(
 ) -> None:
     options.database_url = own_postgres.url()
     await upgrade(options.database_url, part="tests")
-    moved = build(options)
+    moved = build(options.current())
     cheapen(moved)
     parts.database, parts.users, parts.logins = moved.database, moved.users, moved.logins
     await parts.users.create("alice", "correct horse", Role.ADMIN)
@@ -148,7 +148,7 @@ async def test_alive_needs_no_engine_and_no_time(
     client: httpx.AsyncClient, own_postgres: PostgresProcess, parts: Parts, options: ControlOptions
 ) -> None:
     options.database_url = own_postgres.url()
-    moved = build(options)
+    moved = build(options.current())
     parts.database = moved.database
     await parts.database.ping()
     own_postgres.pause()

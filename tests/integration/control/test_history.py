@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,6 +64,7 @@ async def test_an_answered_message_has_a_road_with_times_and_is_in_the_history(
 SILENCE: dict[str, tuple[dict[str, Any], str]] = {
     "nobody": (dict(quiet="no_match"), "No plugin of worker w1 listens to this."),
     "own": (dict(quiet="own"), "It is the bot's own message, which triggers no plugin."),
+    "answer": (dict(quiet="answer"), "It answers a question of a plugin, which had asked."),
     "permission": (dict(quiet="permission"), "The person may not use this command."),
     "silent": (dict(steps=[Step("log.all", 0.1, "silent")]), "log.all handled it and gave no answer."),
     "dead": (dict(outcome="dead", reason="handler_error: a.b"), "Handling it failed: handler_error: a.b."),
@@ -154,7 +156,7 @@ async def test_a_writer_that_is_killed_loses_nothing_and_writes_nothing_twice(
         await parts.trace_writer.write()
     monkeypatch.setattr(history, "_make_months", real)
     await report(options.redis_url, *(heard(f"then {number}") for number in range(20)))
-    other = build(options)
+    other = build(options.current())
     try:
         rounds = await asyncio.gather(other.trace_writer.write(), parts.trace_writer.write())
         assert sorted(rows or 0 for rows in rounds) == [0, 80], "one writes, the other one lets it"
@@ -182,7 +184,7 @@ async def test_postgresql_away_loses_nothing_and_heals(options: ControlOptions, 
 
     options.database_url = own_postgres.url()
     await upgrade(options.database_url, part="tests")
-    parts = build(options)
+    parts = build(options.current())
     try:
         own_postgres.stop(kill=True)
         await report(options.redis_url, heard())
@@ -248,7 +250,7 @@ async def test_what_is_past_its_time_goes_and_next_month_is_ready(parts: Parts, 
     ahead = (now.replace(day=1) + timedelta(days=32)).strftime("%Y_%m")
     async with parts.database.connection() as connection:
         assert {f"messages_{ahead}", f"traces_{ahead}"} <= set(await partitions(connection))
-    options.message_days, options.trace_days = 30, 14
+    parts.trace_writer._days = dataclasses.replace(parts.settings, message_days=30, trace_days=14)
     assert await parts.trace_writer.forget()
     async with parts.database.connection() as connection:
         assert set(await connection.scalars(text("SELECT text FROM messages"))) == {"hello", "old"}
@@ -257,7 +259,7 @@ async def test_what_is_past_its_time_goes_and_next_month_is_ready(parts: Parts, 
 
 
 async def test_nothing_is_kept_for_no_days(parts: Parts, options: ControlOptions) -> None:
-    options.message_days = options.trace_days = 0
+    parts.trace_writer._days = dataclasses.replace(parts.settings, message_days=0, trace_days=0)
     await report(options.redis_url, heard())
     assert await parts.trace_writer.write() == 0
     async with parts.database.connection() as connection:

@@ -48,7 +48,7 @@ async def test_counters_of_all_nexuses_add_up(owner: httpx.AsyncClient, parts: P
 
 
 async def test_several_control_processes_count_everything_once(parts: Parts) -> None:
-    others = [build(parts.settings) for _ in range(2)]
+    others = [build(parts.current) for _ in range(2)]
     await put_nexus(parts, "n1.aa")
     for received in range(10, 60, 10):
         await put_bot(parts, "qq:1", "n1.aa", state="online", received=str(received))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator
 
 import httpx
@@ -76,7 +75,8 @@ async def test_a_large_body_is_refused_without_a_declared_length(owner: httpx.As
 async def test_a_sub_path_works_whether_the_proxy_cuts_it_off_or_not(
     parts: Parts, options: ControlOptions, prefix: str
 ) -> None:
-    parts.settings = dataclasses.replace(options, root_path="/bots")
+    options.root_path = "/bots"
+    parts.current = options.current()
     await parts.users.create_first("admin", PASSWORD, lambda: None)
     transport = httpx.ASGITransport(make_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url="https://host") as client:

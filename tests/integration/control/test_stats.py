@@ -60,7 +60,7 @@ async def test_a_nexus_that_says_nothing_new_adds_nothing(parts: Parts) -> None:
 
 
 async def test_of_several_control_processes_one_sample_is_kept(parts: Parts) -> None:
-    other = build(parts.settings)
+    other = build(parts.current)
     for slot in (SLOT + 10, SLOT + 20):
         for one in (parts, other):
             await one.stats.tick(slot)

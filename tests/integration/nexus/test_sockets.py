@@ -193,3 +193,40 @@ async def test_the_books_add_up_with_every_kind_of_worker(stage: Scene) -> None:
             if c["received"] == total == 60:
                 break
             await asyncio.sleep(0.02)
+
+
+async def test_an_application_on_another_nexus_hears_the_bot_and_speaks_through_it(stage: Scene) -> None:
+    here, there = await stage.nexus("n1"), await stage.nexus("n2")
+    await stage.worker()
+    bot = await stage.bot(here)
+    app = await worker_link(stage, there, "/onebot/v11/app/10001")
+    async with asyncio.timeout(5):
+        while here.sockets.far.is_empty:
+            await asyncio.sleep(0.02)
+    for number in range(20):
+        await bot.send(event("over there", number))
+    assert [(await hear(app))["message_id"] for _ in range(20)] == list(range(20))
+    await app.send(json.dumps({"action": "send_msg", "params": {"user_id": 7, "message": "x"}, "echo": [1]}))
+    asked = await action(bot)
+    assert asked["params"]["message"] == "x"
+    await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": {"message_id": 5}, "echo": asked["echo"]}))
+    answer = await hear(app)
+    assert (answer["status"], answer["data"], answer["echo"]) == ("ok", {"message_id": 5}, [1])
+
+
+async def test_what_waited_for_an_application_reaches_it_when_it_comes(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    await RulesMirror(stage.client, KEYS).write([make_rule("user_7", "nonebot", fallback="wait")], [])
+    bot = await stage.bot(nexus)
+    async with asyncio.timeout(5):
+        while not nexus.rules.table.rules:
+            await asyncio.sleep(0.02)
+    for number in range(10):
+        await bot.send(event("later", number))
+    async with asyncio.timeout(5):
+        while nexus.counters()["accepted"] < 10:
+            await asyncio.sleep(0.02)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001?name=nonebot")
+    assert [(await hear(app))["message_id"] for _ in range(10)] == list(range(10))
+    await bot.send(event("now", 10))
+    assert (await hear(app))["message_id"] == 10

@@ -23,7 +23,7 @@ import os, sys, uvloop
 from pathlib import Path
 from botmatrix import config
 from botmatrix.worker import app
-uvloop.run(app.run(config.load(Path(sys.argv[1]), {}, os.environ)))
+uvloop.run(app.run(config.Current(config.load(Path(sys.argv[1]), {}, os.environ))))
 """
 
 _numbers = itertools.count(1)

@@ -122,7 +122,7 @@ def test_shown_settings_have_sources_and_no_secrets(home: Path, capsys: pytest.C
     ],
 )
 def test_setting_is_written(home: Path, key: str, value: str, found: object) -> None:
-    assert run(["config", "set", key, value]) == 0
+    assert run(["config", "set", "--file", key, value]) == 0
     assert list(json.loads((home / "config.json").read_text()).values()) == [found]
     load(home, {}, {})
 
@@ -136,6 +136,7 @@ def test_setting_can_be_repaired_while_it_is_wrong(home: Path) -> None:
 def test_setting_that_contradicts_another_is_told_at_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "set", "gateway_host", "0.0.0.0"]) == 0
     assert run(["config", "set", "bot_token", ""]) == 78
+    assert run(["config", "set", "--file", "bot_token", ""]) == 78
     said = capsys.readouterr()
     assert "Written to" in said.out
     assert "expected a token, since gateway_host 0.0.0.0" in said.err

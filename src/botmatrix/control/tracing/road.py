@@ -12,6 +12,7 @@ from botmatrix.bus.trace_parts import Acted, Heard, Part, Ran, Repeated
 
 _part: Final = Heard | Repeated | Ran | Acted
 _QUIET: Final = {
+    "answer": "it answers a question of a plugin, which had asked",
     "own": "it is the bot's own message, which triggers no plugin",
     "permission": "the person may not use this command",
 }

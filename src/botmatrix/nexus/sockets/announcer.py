@@ -12,6 +12,7 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import PRESENCE_SECONDS, Presence
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.sockets.dial import Dialer
+from botmatrix.nexus.sockets.far import tell
 from botmatrix.nexus.sockets.worker import SocketWorker
 from botmatrix.nexus.sockets.workers import SocketWorkers
 
@@ -52,7 +53,7 @@ class Announcer:
         """At an orderly stop: they are not here any more."""
         for worker_id in self._announced:
             await self._presence.leave(worker_id)
-        await self._client.call("DEL", self._keys.lines(self._inc))
+        await self._client.call("DEL", self._keys.lines(self._inc), self._keys.sockets(self._inc))
 
     async def _announce(self) -> None:
         here = dict(self._sockets.workers)
@@ -61,6 +62,11 @@ class Announcer:
         for worker in here.values():
             await self._presence.announce(worker.id, self._fields(worker))
         self._announced = set(here)
+        key = self._keys.sockets(self._inc)
+        if here:
+            await self._client.call("SET", key, tell(here.values()), "EX", PRESENCE_SECONDS)
+        else:
+            await self._client.call("DEL", key)
 
     def _fields(self, worker: SocketWorker) -> dict[str, str]:
         bots = sorted(bot for bot in worker.links if bot)

@@ -8,47 +8,29 @@ from __future__ import annotations
 
 import random
 from collections import ChainMap
-from typing import Protocol
+from collections.abc import Sequence
 
 from botmatrix.bus.keys import PARKING
 from botmatrix.clock import Clock
+from botmatrix.nexus.sockets.far import FarWorkers
+from botmatrix.nexus.sockets.request import Kind
 from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.workers import Workers
 from botmatrix.routing.balance import pick
 from botmatrix.routing.place import Pools, place
-from botmatrix.routing.rule import Fallback
+from botmatrix.routing.rule import POOL, Fallback
 from botmatrix.routing.table import Route
 
 
-class Far(Protocol):
-    """Socket workers of other nexuses."""
-
-    def lane(self, bot: str, route: Route | None) -> str:
-        """The lane of a nexus that has a worker for this; `""`: none has."""
-        ...
-
-    def attached(self, bot: str) -> bool:
-        """Whether an application is attached to this bot over there."""
-        ...
-
-
-class NobodyFar:
-    """There is no other nexus."""
-
-    def lane(self, bot: str, route: Route | None) -> str:
-        """None has."""
-        return ""
-
-    def attached(self, bot: str) -> bool:
-        """None is."""
-        return False
-
-
 class Choice:
-    """Chooses among stream workers and socket workers."""
+    """Chooses among stream workers and socket workers. Implements `workers.Beyond`.
 
-    def __init__(self, workers: Workers, sockets: SocketWorkers, far: Far, clock: Clock) -> None:
+    `own_lane`: the lane by which others send events to the socket workers here.
+    """
+
+    def __init__(self, workers: Workers, sockets: SocketWorkers, far: FarWorkers, own_lane: str, clock: Clock) -> None:
         self._workers, self._sockets, self._far, self._clock = workers, sockets, far, clock
+        self.own_lane = own_lane
         self._rng = random.Random()  # noqa: S311  balancing needs no secrecy
         self._loads = ChainMap(workers.loads, sockets.loads)
         self._known: dict[str, Pools] = {}
@@ -58,8 +40,10 @@ class Choice:
         """A lane or the id of a socket worker that is here; a parking place, or None, as `Workers.choose`."""
         if route is None:
             route = self._implicit(bot)
+            if route is None and (far := self._far.lane(bot, None, Kind.APPLICATION)):
+                return far
         lanes, _, fell_back = place(route, self._pools(bot))
-        if (fell_back or not lanes) and (far := self._far.lane(bot, route)):
+        if (fell_back or not lanes) and not self._far.is_empty and (far := self._far.lane(bot, route)):
             return far
         if lanes:
             return pick(lanes, self._loads, self._rng, self._clock.now())
@@ -69,10 +53,36 @@ class Choice:
         """Where to when a socket worker takes no more: among the stream workers, or parked."""
         return self._workers.choose(route) or PARKING
 
-    def near(self, bot: str, route: Route | None) -> bool:
-        """Whether a socket worker that is here takes it, so that it needs no Redis."""
+    def near(self, bot: str, route: Route | None) -> str:
+        """The best socket worker that is here and takes it, for which Redis is not needed; `""`: there is none."""
         lanes, *_ = place(route if route is not None else self._implicit(bot), self._pools(bot))
-        return any(lane in self._sockets.workers for lane in lanes)
+        here = [lane for lane in lanes if lane in self._sockets.workers]
+        return pick(here, self._loads, self._rng, self._clock.now()) if here else ""
+
+    # ---------------------------------------------------------------- for what is parked
+
+    @property
+    def version(self) -> object:
+        """See `Beyond.version`."""
+        here = bool(self._sockets.workers)
+        return (self._sockets.version, self._far.version) if here or not self._far.is_empty else None
+
+    def serves(self, targets: Sequence[str]) -> bool:
+        """See `Beyond.serves`."""
+        here = self._sockets.workers.values()
+        return any(one.id in targets or POOL + one.pool in targets for one in here) or self._far.serves(targets)
+
+    def relay(self, bot: str, route: Route | None, *, applications: bool) -> str:
+        """See `Beyond.relay`."""
+        kind = Kind.APPLICATION if applications else Kind.OLD
+        targets = route.targets if route is not None else None
+        for worker in self._sockets.workers.values():
+            fits = targets is None or worker.id in targets or POOL + worker.pool in targets
+            if worker.kind is kind and fits and self._sockets.takes(worker.id, bot):
+                return self.own_lane
+        return self._far.lane(bot, route, kind)
+
+    # ---------------------------------------------------------------- inside
 
     def _implicit(self, bot: str) -> Route | None:
         here = [one for one in self._sockets.applications_of(bot) if self._sockets.takes(one, bot)]

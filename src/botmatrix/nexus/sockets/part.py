@@ -10,7 +10,9 @@ from typing import Any
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.lanes import Lanes
 from botmatrix.bus.presence import Presence
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
@@ -19,7 +21,9 @@ from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.sockets.announcer import Announcer
 from botmatrix.nexus.sockets.asker import Asker
 from botmatrix.nexus.sockets.dial import Dialer
+from botmatrix.nexus.sockets.far import FarWorkers, relay_lane
 from botmatrix.nexus.sockets.forward import ForwardBots
+from botmatrix.nexus.sockets.relay import Relay
 from botmatrix.nexus.sockets.servers import DialledApplications
 from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.onebot.event import Event
@@ -30,6 +34,7 @@ class SocketPart:
 
     def __init__(self, settings: Settings, hub: Hub, keys: Keys, inc: str, clock: Clock) -> None:
         self._settings, self._hub = settings, hub
+        self._works = False
         url = str(settings.redis_url)
         self._box = ActionBox(url, keys, f"{inc}.ask")
         self._client = Client(url, name=f"botmatrix-sockets-{inc}")
@@ -39,6 +44,12 @@ class SocketPart:
         self.dialer = Dialer(hub.timing, settings.max_frame, clock)
         self._applications = DialledApplications(self.workers, self.dialer)
         self._bots = ForwardBots(hub, self.dialer, self._client, keys, inc)
+        self.far = FarWorkers(self._client, keys, inc)
+        self.relay_lane = relay_lane(inc)
+        self._relay = Relay(
+            Lanes(url, keys, inc), self.relay_lane, lambda envelope, raw: self.on_relayed(envelope, raw)
+        )
+        self.on_relayed: Callable[[Envelope, bytes], None] = lambda _envelope, _payload: None
         self._announcer = Announcer(self._client, self._presence, keys, inc, self.workers)
 
     def on_change(self, tell: Callable[[], None]) -> None:
@@ -46,9 +57,17 @@ class SocketPart:
 
         def changed() -> None:
             self._announcer.changed()
+            if self.workers.workers:
+                self._relay.want()
             tell()
 
         self.workers.on_change = changed
+
+    def take(self, settings: Settings) -> None:
+        """These settings are in force: the token, and whom to dial."""
+        self._settings = settings
+        if self._works:
+            self._dial()
 
     def opens(self, _name: str, token: str) -> bool:
         """Whether a token is good for a socket worker."""
@@ -73,13 +92,19 @@ class SocketPart:
 
     def work(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs as long as the nexus does."""
-        self._applications.configure(self._settings.onebot_apps)
-        self._bots.configure(self._settings.bots)
+        self._works = True
+        self._dial()
         return {
             "ask": self.asker.run(),
             "announce sockets": self._announcer.run(self.dialer),
             "dial bots": self._bots.run(),
+            "far sockets": self.far.run(),
+            "relay": self._relay.run(),
         }
+
+    def _dial(self) -> None:
+        self._applications.configure(self._settings.onebot_apps)
+        self._bots.configure(self._settings.bots)
 
     async def close(self) -> None:
         """Hang up, and tell that nobody is here."""
@@ -88,6 +113,7 @@ class SocketPart:
         with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
             await self._announcer.farewell()
         await self._bots.release()
+        await self._relay.close()
         await self._box.close()
         await self._presence.close()
         await self._client.close()
@@ -95,4 +121,4 @@ class SocketPart:
     @property
     def counters(self) -> Counter[str]:
         """Everything counted here; of the workers that are gone too."""
-        return self.workers.totals() + self.asker.counters
+        return self.workers.totals() + self.asker.counters + self._relay.counters
