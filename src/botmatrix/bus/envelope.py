@@ -44,6 +44,7 @@ class ActionEntry(msgspec.Struct, gc=False):
 
     `aid`: action id, the same when its handler runs again. `params`: JSON object. `exp`: unix ms after which it is
     not sent any more. `reply_to`: incarnation that waits for the result, or empty. `eid`: the event it answers.
+    `paced`: unix ms since when it waited for its turn (`nexus/pacer.py`); 0: it has not.
     """
 
     bot: str
@@ -53,6 +54,7 @@ class ActionEntry(msgspec.Struct, gc=False):
     exp: int
     reply_to: str = ""
     eid: str = ""
+    paced: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)] = 0
 
 
 _encoder = msgspec.json.Encoder()

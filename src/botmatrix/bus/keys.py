@@ -65,6 +65,7 @@ class Keys:
         self.groups_version = p + "groups:version"  # string: their version; every nexus compares it
         self.groups_changed = p + "groups:changed"  # channel: a new version of them
         self.groups_heard = p + "groups:heard"  # hash: group and bot -> when the bot last heard something there
+        self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
@@ -119,6 +120,10 @@ class Keys:
     def actions(self, nexus: str) -> str:
         """Stream: actions for the bots of one nexus incarnation."""
         return f"{self.prefix}actions:{nexus}"
+
+    def room(self, bot: str) -> str:
+        """Stream: actions that wait for the turn of a bot; nobody has read them."""
+        return f"{self.prefix}paced:{bot}"
 
     def act(self, action_id: str) -> str:
         """Hash (24 h): state and result of an action."""

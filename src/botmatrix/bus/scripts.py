@@ -46,7 +46,10 @@ REMEMBER = _load("remember")
 SWAP = _load("swap")
 ASKED = _load("asked")
 ALLOW = _load("allow")
+DEFER = _load("defer")
+ADMIT = _load("admit")
 ALL = (
+    *(DEFER, ADMIT),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

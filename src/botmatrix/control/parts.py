@@ -22,6 +22,7 @@ from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.series import Series
 from botmatrix.bus.settings import SettingsBox
@@ -94,6 +95,7 @@ class Parts:
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
+    rooms: Rooms
     history: History
     trace_writer: TraceWriter
     feed: Feed
@@ -171,6 +173,7 @@ def build(current: Current) -> Parts:
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
+        rooms=Rooms(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
         feed=Feed(_stream(settings, keys, "live"), presence),

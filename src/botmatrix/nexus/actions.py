@@ -22,6 +22,7 @@ from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.endings import Endings
 from botmatrix.nexus.hub import Hub
+from botmatrix.nexus.pacer import MOST, Pacer
 from botmatrix.nexus.recent import RecentActions
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.action import ActionResponse
@@ -58,6 +59,8 @@ class Actions:
         self._hub, self._clock, self._tracer = hub, clock, tracer
         self._waiting: dict[str, deque[Sent]] = {}  # bot -> unsent, because its link is away or full
         self.endings = Endings(client, keys, inc)
+        self.pacer: Pacer[Sent] = Pacer(client, keys, inc, hub, clock)
+        self.pacer.on_moved, self.pacer.on_full = self._moved, self._crowded_out
         self._room = asyncio.Event()
         self._forwarding = asyncio.Lock()  # the stop gives back what is just being handed on
         self._open = 0
@@ -118,7 +121,7 @@ class Actions:
 
     async def stop_reading(self) -> None:
         """At an orderly stop: what is not read yet stays for whoever gets the bots."""
-        self._stopping = True
+        self._stopping = self.pacer.is_stopping = True
         if self._reader is not None:
             await self._reader.close()
 
@@ -129,6 +132,7 @@ class Actions:
             await self._read_lost(connection)
         finally:
             await connection.close()
+        await self.pacer.flush()
         for key, queue in list(self._waiting.items()):
             await self._forward(key, queue, give_back=True)
 
@@ -149,6 +153,8 @@ class Actions:
         if action.aid in self._lately:
             self.counters["action_twice"] += 1
             self._end(sent, *(self._lately.result(action.aid) if action.reply_to else ("DONE", 0, "")))
+        elif self.pacer.puts_off(sent):
+            pass
         elif action.bot in self._waiting or not self._write(sent):
             self._wait(sent)
 
@@ -213,8 +219,16 @@ class Actions:
                     return
                 queue.popleft()
                 self.counters["action_forwarded"] += 1
-                self.endings.held.discard(sent.entry_id)
-                self._close_one()
+                self._moved(sent)
+
+    def _moved(self, sent: Sent) -> None:
+        """The entry is no longer on this stream."""
+        self.endings.held.discard(sent.entry_id)
+        self._close_one()
+
+    def _crowded_out(self, sent: Sent) -> None:
+        self.counters["action_crowded_out"] += 1
+        self._end(sent, "FAILED", 1400, f"{MOST} messages wait for the turn of this bot already")
 
     # ---------------------------------------------------------------- ending
 

@@ -101,7 +101,6 @@ class Nexus:
             rules=self.rules,
             tracer=tracer,
         )
-        self.hot.follow(self._adjust)
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.on_relayed = self.router.relayed
         self.sockets.on_change(self.workers.look_soon)
@@ -109,6 +108,7 @@ class Nexus:
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
         self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
+        self.hot.follow(self._adjust)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins
         )
@@ -120,6 +120,7 @@ class Nexus:
             AccessBox(self._state, keys), settings.home, self.hub, lambda: str(self.current.running.bot_token), clock
         )
         self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
+        self.parking.on_buried = tracer.refused
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,
@@ -184,6 +185,7 @@ class Nexus:
             **{"claims": self.registry.run_claims(), "publish": self.registry.run_publish()},
             **{"actions": self.actions.run_read(), "waiting": self.actions.run_waiting()},
             **{"access": self.access.run(), "refusals": self.refusals.run()},
+            **{"pacer": self.actions.pacer.run()},
             **{"finish": self.actions.endings.run(), "live": self.live.run(), "rules": self.rules.run()},
             **{"hot": self.hot.run(), "groups": self.groups.run(), "group policies": self.groups.state.run()},
             **{"trace": self.tracer.run(), "settings": self.follower.run()},
@@ -247,6 +249,7 @@ class Nexus:
             self.parking.counters,
             self.ingest.counters,
             self.actions.counters,
+            self.actions.pacer.counters,
             self.reaper.counters,
             self.live.counters,
             self.core.counters,
@@ -254,6 +257,7 @@ class Nexus:
         ):
             total.update(part)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed + self.sockets.workers.waiting
+        total["paced_waiting"] = self.actions.pacer.waiting
         total["conversations"] = len(self.pins)
         return total
 
@@ -298,8 +302,10 @@ class Nexus:
     def _adjust(self, hot: Hot) -> None:
         self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)
         self.router.limits.adjust(hot.limits)
+        self.actions.pacer.pace.adjust(hot.limits)
 
     def _claimed(self, bot: Bot) -> None:
+        self.actions.pacer.claimed(bot.key)
         self.router.claimed(bot)
         self.reaper.soon()
 

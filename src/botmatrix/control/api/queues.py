@@ -34,10 +34,11 @@ class Queue(BaseModel):
 
 
 class Queues(Page):
-    """A page of queues, and how many dead letters there are."""
+    """A page of queues, how many dead letters there are, and how many messages wait for the turn of each bot."""
 
     queues: list[Queue]
     dead: int
+    paced: dict[str, int]
 
 
 class Letter(BaseModel):
@@ -107,7 +108,8 @@ _letters = listing("id", "reason", "lane", "since")
 async def list_queues(parts: UsedParts, wanted: Annotated[Listing, Depends(_queues)]) -> Queues:
     """Every lane and every parking place (`default`, `wait:TARGET`, `away:TARGET`)."""
     page = wanted.cut([_queue(one) for one in await parts.presence.queues()], "queues")
-    return Queues(**page, dead=await parts.presence.dead_count())
+    paced = await parts.rooms.waiting(sorted(await parts.rooms.bots()))
+    return Queues(**page, dead=await parts.presence.dead_count(), paced=paced)
 
 
 @router.get("/dead", responses=protected(), dependencies=[OPERATOR])

@@ -15,7 +15,9 @@ from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.isolated.lines import Answer, BadLine, Hello
 
 REMEMBERED = 512
-"""Ids that were given up or need no answer, whose late answers are no forgeries."""
+"""Ids that have their answer or were given up, whose late answers are no forgeries."""
+NO_ANSWER = "re-"
+"""What the ids of messages begin with that need no answer."""
 
 
 class PluginError(Exception):
@@ -98,8 +100,7 @@ class Exchange:
 
     def tell(self, kind: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
         """Send a message that needs no answer; one that can't be sent is dropped."""
-        id = f"re-{self._salt}{next(self._numbers):x}"
-        self._remember(id)
+        id = f"{NO_ANSWER}{self._salt}{next(self._numbers):x}"
         try:
             self._send(kind, id, name, payload, correlation_id)
         except PluginError:
@@ -117,6 +118,8 @@ class Exchange:
                 self.on_hello(found)
             return
         pending = self._pending.get(found.id)
+        if pending is None and found.id.startswith(NO_ANSWER):
+            return  # a courtesy
         if pending is None:
             self._figures.lines["late" if found.id in self._gone else "unknown_id"] += 1
             return

@@ -55,7 +55,7 @@ class Isolation:
     async def load(self, folder: Path, scope: Scope) -> Plugin:
         """The plugin of a folder with `plugin.json`; it starts with its startup hook. Raises `LoadError`."""
         manifest = read_manifest(folder)
-        argv, env = await self._program(manifest, folder)
+        argv, env = await python.program(manifest, folder, self._envs)
         launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
         isolated = IsolatedPlugin(self, manifest, launch)
         scope.on_close_async(isolated.stop)
@@ -64,11 +64,6 @@ class Isolation:
         plugin.description = manifest.description
         plugin.startup.append(partial(isolated.start, plugin))
         return plugin
-
-    async def _program(self, manifest: Manifest, folder: Path) -> tuple[list[str], dict[str, str]]:
-        if python.is_python(manifest):
-            return await python.launch(manifest, folder, self._envs)
-        return manifest.argv(folder), {}
 
     def commands(self) -> list[CommandInfo]:
         """Commands of those that tell them."""

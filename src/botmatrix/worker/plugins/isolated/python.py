@@ -36,6 +36,11 @@ def is_python(manifest: Manifest) -> bool:
     return manifest.isolation == "process" and not (manifest.entry or manifest.entry_point)
 
 
+async def program(manifest: Manifest, folder: Path, envs: Path | None) -> tuple[list[str], dict[str, str]]:
+    """What to start for any plugin, and with which variables. Raises `LoadError`."""
+    return await launch(manifest, folder, envs) if is_python(manifest) else (manifest.argv(folder), {})
+
+
 async def launch(manifest: Manifest, folder: Path, envs: Path | None) -> tuple[list[str], dict[str, str]]:
     """What to start, and with which variables. Makes the environment when it is not there. Raises `LoadError`."""
     module = ["-m", "botmatrix.worker.plugins.isolated.runner", str(folder)]

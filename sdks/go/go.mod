@@ -1,0 +1,3 @@
+module botmatrix
+
+go 1.21

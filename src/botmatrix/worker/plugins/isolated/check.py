@@ -1,0 +1,147 @@
+"""Does a program speak the protocol? Every message of it is sent, and what is wrong said in plain words.
+
+The program is started as a worker would start it. What it wants to do is looked at, and not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from botmatrix.clock import SystemClock
+from botmatrix.worker.plugins.isolated import python
+from botmatrix.worker.plugins.isolated.broker import Broker, Here, Refused
+from botmatrix.worker.plugins.isolated.child import Launch
+from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
+from botmatrix.worker.plugins.isolated.figures import Figures, State
+from botmatrix.worker.plugins.isolated.going import INTERNAL
+from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
+from botmatrix.worker.plugins.isolated.lines import Action
+from botmatrix.worker.plugins.isolated.manifest import Manifest, read_manifest
+from botmatrix.worker.plugins.loader import LoadError
+
+AT_ONCE = 10
+HERE = Here("qq:10001", "123", "456", numeric=True)
+RAW = {"self_id": 10001, "user_id": 123, "group_id": 456, "message_id": 9, "time": 1_700_000_000}
+OWN = frozenset({"skill_result", "skill_response"})
+BAD_LINES = {
+    "no_json": "lines that begin with { and are no JSON",
+    "no_answer": "lines without a text `id`, a true or false `ok`, and a list `actions`",
+    "no_action": "actions without a text `type`, or whose parts have wrong types",
+    "no_hello": "a hello that can't be read",
+    "unknown_id": "answers with an id that was not given out",
+    "late": "more than one last answer for an event",
+    "too_long": "lines of more than 1 MiB",
+}
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `problem`: what is wrong, empty when nothing is."""
+
+    what: str
+    problem: str = ""
+
+
+async def check(folder: Path, envs: Path | None) -> AsyncIterator[Finding]:
+    """Findings, as they come. Stops after one that makes the rest meaningless."""
+    try:
+        manifest = read_manifest(folder)
+        argv, env = await python.program(manifest, folder, envs)
+    except LoadError as error:
+        yield Finding("plugin.json can be read and names a program", str(error))
+        return
+    yield Finding("plugin.json can be read and names a program")
+    program = Program(manifest, Launch(manifest.id, argv, folder, manifest.limits, env))
+    try:
+        await program.keeper.start()
+    except LoadError as error:
+        yield Finding("it starts and stays", str(error))
+        return
+    yield Finding("it starts and stays")
+    try:
+        async for finding in _conversation(program):
+            yield finding
+    finally:
+        began = time.monotonic()
+        await program.keeper.stop()
+    taken = time.monotonic() - began
+    yield Finding("it ends when it is told to", "" if taken < 1.9 else "it had to be killed: end when stdin is closed")
+
+
+class Program:
+    """The program under test."""
+
+    def __init__(self, manifest: Manifest, launch: Launch) -> None:
+        self.manifest, self.figures = manifest, Figures()
+        self.exchange = Exchange(self.figures)
+        says_hello = python.is_python(manifest)
+        self.keeper = Keeper(
+            launch, self.exchange, self.figures, SystemClock(), pace=Pace(most=1), says_hello=says_hello
+        )
+        self._broker = Broker(manifest.wanted)
+
+    async def event(self, name: str, payload: Mapping[str, Any]) -> str:
+        """Send one; what is wrong with the answer."""
+        timeout = max(self.manifest.timeout_ms / 1000, 1.0)
+        try:
+            with self.exchange.ask(name, payload, id="check") as pending:
+                while True:
+                    said = await pending.next(timeout)
+                    problem = "; ".join(filter(None, (self._wrong(action) for action in said.actions)))
+                    if problem or not said.ok or not said.more:
+                        return problem or ("" if said.ok or said.error else "it failed and gave no `error`")
+                    self._answer(said.actions)
+        except TimeoutError:
+            return f"no last answer within {timeout:g} s"
+        except PluginError as error:
+            return f"its process {error}"
+
+    def _wrong(self, action: Action) -> str:
+        if action.type in OWN | INTERNAL or action.type.startswith("storage."):
+            return ""
+        try:
+            if action.type == "call_skill":
+                return "" if self._broker.allows("call_skill") else "call_skill is not in permissions"
+            self._broker.translated(action, HERE)
+        except Refused as error:
+            return f"{action.type}: {error}"
+        return ""
+
+    def _answer(self, actions: list[Action]) -> None:
+        """Nothing works out, and nobody answers a question: a plugin must be able to go on from there."""
+        nothing = {"ok": False, "error": "this is a check", "retcode": 1400, "data": None, "value": None}
+        for action in actions:
+            if action.correlation_id:
+                asks = action.type in ("send_message", "reply", "send_image")
+                name = "ask_timeout" if asks else f"{action.type}_response"
+                self.exchange.tell("response", name, nothing, action.correlation_id)
+
+
+async def _conversation(program: Program) -> AsyncIterator[Finding]:
+    for words in ("hello", "/help", "", "天气 😀 \n\u2028", "[CQ:at,qq=all]"):
+        yield Finding(f"it answers a message: {words!r}", await program.event("on_message", payload(words)))
+    many = await asyncio.gather(*(program.event("on_message", payload(f"n{n}")) for n in range(AT_ONCE)))
+    yield Finding(f"it answers {AT_ONCE} messages at once", next(filter(None, many), ""))
+    yield Finding("it answers a long message", await program.event("on_message", payload("x" * 300_000)))
+    for name in ("on_notice", "on_request", "skill_no_such_skill", "no_such_event"):
+        yield Finding(f"it answers {name}", await program.event(name, payload("")))
+    for intent in program.manifest.intents:
+        told = payload(intent.keywords[0] if intent.keywords else "x") | {"intent_name": intent.name}
+        yield Finding(f"it answers intent_{intent.name}", await program.event(f"intent_{intent.name}", told))
+    program.exchange.tell("response", "storage.get_response", {"ok": True, "value": None}, "nobody-waits-for-this")
+    yield Finding("it goes on after a response nobody waits for", await program.event("on_message", payload("again")))
+    yield Finding("it stays", "" if program.figures.state is State.RUNNING else program.figures.error)
+    for reason, words in BAD_LINES.items():
+        count = program.figures.lines[reason]
+        yield Finding(f"it writes no {words}", f"{count} of them" if count else "")
+
+
+def payload(text: str) -> dict[str, Any]:
+    """Of an event in a group."""
+    ids = {"from": "123", "user_id": "123", "group_id": "456", "platform": "qq", "self_id": "10001"}
+    raw = {**RAW, "post_type": "message", "message_type": "group", "message": text, "sender": {"role": "member"}}
+    more = {"message_id": "9", "event_id": "check", "received_at": time.time(), "prefixes": ["/"], "chat_admin": False}
+    return {**ids, "text": text, **more, "raw": raw}
