@@ -1,4 +1,4 @@
-"""All lanes as Redis describes them in one look: who owns each, whether it lives, how much is unsettled."""
+"""Who takes events, as Redis describes it: all lanes in one look, and workers that hear by WebSocket."""
 
 from __future__ import annotations
 
@@ -35,6 +35,42 @@ class LaneView:
         return self.presence.get("pool") or "default"
 
 
+@dataclass(slots=True)
+class SocketView:
+    """A worker without a lane: a nexus that holds its link hands it events. `bots`: whose, as far as it says so."""
+
+    id: str
+    presence: dict[str, str]
+    bots: frozenset[str]
+
+    @property
+    def pool(self) -> str:
+        """The pool that it belongs to."""
+        return self.presence.get("pool") or "default"
+
+    @property
+    def is_application(self) -> bool:
+        """Whether it is a OneBot application: attached to its bots, it is their implicit rule."""
+        return self.presence.get("transport") == "onebot"
+
+    def takes(self, bot: str) -> bool:
+        """Whether it takes events of this bot."""
+        return bot in self.bots or not self.bots
+
+
+async def read_sockets(client: Client, keys: Keys) -> list[SocketView]:
+    """Every worker that hears by WebSocket. Raises `EngineUnavailable`, `ReplyError`."""
+    ids = sorted(await client.call("SMEMBERS", keys.workers))
+    names = [one.decode(errors="replace") for one in ids]
+    hashes = await client.pipeline(*(("HGETALL", keys.presence(name)) for name in names)) if names else []
+    found = [(name, _words(flat)) for name, flat in zip(names, hashes, strict=True) if isinstance(flat, list)]
+    return [
+        SocketView(name, known, frozenset(filter(None, known.get("bots", "").split(","))))
+        for name, known in found
+        if known.get("transport") in ("onebot", "ws")
+    ]
+
+
 async def read_lanes(client: Client, keys: Keys) -> list[LaneView]:
     """Every lane and every parking place. Raises `EngineUnavailable`, `ReplyError`."""
     rows = await client.run(ROSTER, [keys.own, keys.parkings], keys.prefix, keys.lease(""), PARKING)
@@ -43,6 +79,9 @@ async def read_lanes(client: Client, keys: Keys) -> list[LaneView]:
 
 def _view(row: list[Any]) -> LaneView:
     lane, owner, alive, oldest, newest, length, flat = row
+    return LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), oldest, newest, length, _words(flat))
+
+
+def _words(flat: list[bytes]) -> dict[str, str]:
     words = [word.decode(errors="replace") for word in flat]
-    presence = dict(zip(words[::2], words[1::2], strict=True))
-    return LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), oldest, newest, length, presence)
+    return dict(zip(words[::2], words[1::2], strict=True))

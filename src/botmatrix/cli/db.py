@@ -59,9 +59,7 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="A 
 def restore(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="What `db backup` made.", exists=True, dir_okay=False)],
-    only: Annotated[
-        str, typer.Option(help="Parts with commas between: users, rules, core, settings, bots, audit, alerts.")
-    ] = "",
+    only: Annotated[str, typer.Option(help="Parts with commas between, such as users,rules; else all.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Put a backup in the place of what is there, in one step; a damaged or newer file changes nothing."""

@@ -12,7 +12,7 @@ import msgspec
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.roster import LaneView, read_lanes
+from botmatrix.bus.roster import read_lanes, read_sockets
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.control.fields import number
 from botmatrix.core.config import BadCoreConfig, CoreConfig, parse
@@ -22,7 +22,7 @@ from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.onebot.v11 import META_EVENT
 from botmatrix.routing.balance import Load
-from botmatrix.routing.explain import Explanation, Verdict, Way, explain
+from botmatrix.routing.explain import Explanation, Verdict, Way, Whose, explain
 from botmatrix.routing.place import Pools
 from botmatrix.routing.rule import DEFAULT_POOL, POOL, BadRule
 
@@ -66,14 +66,18 @@ class Explainer:
         platform, _, self_id = bot.rpartition(":")
         self_id = self_id or read.self_id
         platform = platform.lower() or "qq"
-        views = await read_lanes(self._redis, self._keys)
-        pools = Pools((view.lane, view.pool) for view in views if view.takes_events)
-        loads = {view.lane: _load(view) for view in views}
+        lanes = [view for view in await read_lanes(self._redis, self._keys) if view.takes_events]
+        sockets = [one for one in await read_sockets(self._redis, self._keys) if one.takes(f"{platform}:{self_id}")]
+        pools = Pools([*((view.lane, view.pool) for view in lanes), *((one.id, one.pool) for one in sockets)])
+        loads = {view.lane: _load(view.presence, view.length) for view in lanes}
+        loads |= {one.id: _load(one.presence, int(number(one.presence.get("in_flight", 0)))) for one in sockets}
         mirror = await RulesMirror(self._redis, self._keys).read()
         judged = await self._judged(platform, self_id, read)
-        ids = (self_id, read.group_id, read.user_id)
-        found = await asyncio.to_thread(explain, mirror.rules.values(), *ids, pools, loads)
-        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + _mark(way)) for way in found.ways]
+        attached = [one.id for one in sockets if one.is_application]
+        whose = Whose(self_id, read.group_id, read.user_id, attached)
+        found = await asyncio.to_thread(explain, mirror.rules.values(), whose, pools, loads)
+        mark = _mark if found.winner else lambda _way: ""
+        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + mark(way)) for way in found.ways]
         return Explained(self_id, read.conv, judged, found, last)
 
     async def _judged(self, platform: str, self_id: str, event: Event) -> str:
@@ -109,9 +113,8 @@ def _mark(way: Way) -> str:
     return "" if way.target == POOL + DEFAULT_POOL else "\t" + way.target
 
 
-def _load(view: LaneView) -> Load:
+def _load(known: dict[str, str], in_flight: int) -> Load:
     """What a nexus would think of the worker if it had heard all that the worker says of itself."""
-    known = view.presence
     load = Load(time.time(), number(known.get("response_ms", 0)) / 1000)
-    load.in_flight = view.length
+    load.in_flight = in_flight
     return load

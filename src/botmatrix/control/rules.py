@@ -9,6 +9,7 @@ right.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.roster import read_lanes
+from botmatrix.bus.roster import read_lanes, read_sockets
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.errors import BotMatrixError, EngineUnavailable
 from botmatrix.routing.place import Pools, missing
@@ -167,7 +168,18 @@ def noted(rules: Sequence[Rule]) -> dict[str, Any]:
 
 async def warnings(rule: Rule, redis: Client, keys: Keys) -> list[str]:
     """In words, whom the rule names that takes no events now. Raises `EngineUnavailable`."""
-    return missing(rule, Pools((view.lane, view.pool) for view in await read_lanes(redis, keys) if view.takes_events))
+    lanes = [(view.lane, view.pool) for view in await read_lanes(redis, keys) if view.takes_events]
+    return missing(rule, Pools([*lanes, *((one.id, one.pool) for one in await read_sockets(redis, keys))]))
+
+
+async def implicit_rules(redis: Client, keys: Keys) -> list[Rule]:
+    """The rules that applications are by being attached to bots; none while Redis is away."""
+    attached: dict[str, list[str]] = {}
+    with contextlib.suppress(EngineUnavailable, ReplyError):
+        for one in await read_sockets(redis, keys):
+            for bot in sorted(one.bots) if one.is_application else ():
+                attached.setdefault(bot.partition(":")[2], []).append(one.id)
+    return [Rule(key=f"bot_{self_id}", target=",".join(names)) for self_id, names in sorted(attached.items())]
 
 
 def _aged(rule: Rule, before: Rule | None) -> Rule:

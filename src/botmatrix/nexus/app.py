@@ -120,6 +120,7 @@ class Nexus:
             AccessBox(self._state, keys), settings.home, self.hub, lambda: str(self.current.running.bot_token), clock
         )
         self.parking = Parking(self._state, keys, self.inc, self.workers, self.rules)
+        self.parking.on_buried = tracer.refused
         self.gateway = Gateway(
             self.hub,
             host=settings.gateway_host,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -45,6 +45,7 @@ class Parked(NamedTuple):
     conv: str
     route: Route | None
     bot: str = ""
+    payload: bytes = b""
 
     @property
     def conversation(self) -> tuple[str, str]:
@@ -79,6 +80,7 @@ class Parking:
         self._client, self._keys, self._inc = client, keys, inc
         self._workers, self._rules = workers, rules
         self._places: dict[str, Place] = {}
+        self.on_buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
         self.counters: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -138,14 +140,14 @@ class Parking:
         """
         noted = await self._noted({one.conversation for one in parked} - place.passed)
         shares: dict[str, list[Parked]] = {}
-        unwanted: dict[str, list[bytes]] = {}
+        unwanted: dict[str, dict[bytes, bytes]] = {}
         for one in parked:
             if one.route is not None and one.route.blocked:
-                unwanted.setdefault("blocked_rule", []).append(one.entry_id)
+                unwanted.setdefault("blocked_rule", {})[one.entry_id] = one.payload
             elif one.conversation not in place.passed:
                 lane = noted.get(one.conversation) or self._workers.unpark(one.bot, one.route)
                 if lane is None:
-                    unwanted.setdefault("dropped_rule", []).append(one.entry_id)
+                    unwanted.setdefault("dropped_rule", {})[one.entry_id] = one.payload
                 elif lane == place.name:
                     place.passed.add(one.conversation)
                 else:
@@ -180,14 +182,14 @@ class Parking:
 
     def _parked(self, place: Place, entry_id: bytes, fields: list[Any]) -> Parked:
         k = self._keys
-        known = dict(zip(fields[::2], fields[1::2], strict=False))
+        payload = _payload(fields)
         try:
-            envelope = decode_envelope(known.get(FIELD, b""))
+            envelope = decode_envelope(payload)
         except BadEnvelope:
             return Parked(entry_id, k.affinity("none"), "none", None)  # a worker turns it into a dead letter
         route = self._route(place, envelope.bot, bytes(envelope.event))
         conv = envelope.conv + route.mark if route is not None else envelope.conv
-        return Parked(entry_id, k.affinity(envelope.bot), conv, route, envelope.bot)
+        return Parked(entry_id, k.affinity(envelope.bot), conv, route, envelope.bot, payload)
 
     def _route(self, place: Place, bot: str, raw: bytes) -> Route | None:
         """What the rules say now; of a copy, what they say of its own target."""
@@ -219,12 +221,17 @@ class Parking:
         limit = int((time.time() - WAIT_SECONDS) * 1000)
         entries = await self._client.call("XRANGE", self._keys.lane(name), "-", limit, "COUNT", PAGE)
         if entries:
-            self.counters["expired"] += await self._bury(name, "expired", [entry_id for entry_id, _ in entries])
+            payloads = {entry_id: _payload(fields) for entry_id, fields in entries}
+            self.counters["expired"] += await self._bury(name, "expired", payloads)
             self._workers.look_soon()
 
-    async def _bury(self, name: str, reason: str, entries: list[bytes]) -> int:
+    async def _bury(self, name: str, reason: str, payloads: dict[bytes, bytes]) -> int:
         k = self._keys
-        return int(await self._client.run(BURY, [k.lane(name), k.dead, k.stats, k.parkings], name, reason, *entries))
+        keys = [k.lane(name), k.dead, k.stats, k.parkings]
+        buried = int(await self._client.run(BURY, keys, name, reason, *payloads))
+        for payload in payloads.values():
+            self.on_buried(payload, reason)
+        return buried
 
     async def _mine(self) -> bool:
         key = self._keys.parking_owner
@@ -234,6 +241,10 @@ class Parking:
             return False
         await self._client.call("PEXPIRE", key, LEASE_MS)
         return True
+
+
+def _payload(fields: list[Any]) -> bytes:
+    return bytes(dict(zip(fields[::2], fields[1::2], strict=False)).get(FIELD, b""))
 
 
 def _milliseconds(entry_id: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from botmatrix.routing.balance import Load
 from botmatrix.routing.place import Otherwise, Pools, place
 from botmatrix.routing.rule import DEFAULT_POOL, POOL, Fallback, Rule
-from botmatrix.routing.table import Hit, Route, Table, route_of, why_lost
+from botmatrix.routing.table import Hit, Route, Table, implicit_route, route_of, why_lost
 
 Verdict = Literal["lane", "parked", "dropped", "blocked"]
 ORDER: Final[tuple[Verdict, ...]] = ("lane", "parked", "dropped")
@@ -55,10 +55,18 @@ class Explanation(NamedTuple):
     why: str
 
 
-def explain(
-    rules: Iterable[Rule], bot: str, group: str, user: str, pools: Pools, loads: Mapping[str, Load]
-) -> Explanation:
-    """What becomes of an event of this bot (its self_id), group and user that is the first of its conversation."""
+class Whose(NamedTuple):
+    """The ids that rules are about (`bot`: its self_id), and the applications that are attached to the bot."""
+
+    bot: str
+    group: str
+    user: str
+    applications: Sequence[str] = ()
+
+
+def explain(rules: Iterable[Rule], whose: Whose, pools: Pools, loads: Mapping[str, Load]) -> Explanation:
+    """What becomes of such an event that is the first of its conversation."""
+    bot, group, user, applications = whose
     rules = list(rules)
     hits = Table(rules).explain(bot, group, user)
     winner = hits[0] if hits else None
@@ -66,11 +74,13 @@ def explain(
     asleep = [msgspec.structs.replace(rule, disabled=False) for rule in rules if rule.disabled]
     lost += [Lost(hit, "it is disabled") for hit in Table(asleep).explain(bot, group, user)]
     route = route_of(winner.rule) if winner is not None else None
+    if route is None and applications:
+        route = implicit_route(bot, applications)
     if route is not None and route.blocked:
         return Explanation("blocked", winner, lost, [], f"the rule {route.key} blocks it")
     ways = _ways(route, pools, loads)
     verdict = next(one for one in ORDER if any(way.verdict == one for way in ways))
-    return Explanation(verdict, winner, lost, ways, _why(winner, ways))
+    return Explanation(verdict, winner, lost, ways, _why(winner, ways, bool(applications)))
 
 
 def _ways(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> list[Way]:
@@ -91,7 +101,9 @@ def _way(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> Way:
     return Way(target, verdict, sorted(found, key=lambda one: (one.score, one.lane)), fell_back)
 
 
-def _why(winner: Hit | None, ways: list[Way]) -> str:
+def _why(winner: Hit | None, ways: list[Way], attached: bool) -> str:
+    if winner is None and attached:
+        return f"no rule matches; applications attached to the bot: {_ends(ways[0], Fallback.BALANCE)}"
     if winner is None:
         return f"no rule matches; default pool: {_ends(ways[0], Fallback.BALANCE)}"
     rule = winner.rule

@@ -11,7 +11,7 @@ Of what is equal even then, the key that sorts first wins, so the order is total
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from botmatrix.routing.rule import BLOCK, DEFAULT_POOL, POOL, PREFIXES, Deliver, Fallback, Rule
@@ -113,6 +113,11 @@ def route_of(rule: Rule) -> Route:
     # Whoever is away gets no copy then, unless it waits; only when all are away somebody else gets one.
     alone = Fallback.WAIT if rule.fallback is Fallback.WAIT else Fallback.DROP
     return whole._replace(copies=tuple(_route(rule, (target,), alone) for target in targets))
+
+
+def implicit_route(self_id: str, applications: Sequence[str]) -> Route:
+    """What is said of a bot to which applications are attached, below every written rule."""
+    return Route(f"bot_{self_id}", tuple(applications), False, Fallback.BALANCE, "", "")
 
 
 def _route(rule: Rule, targets: tuple[str, ...], fallback: Fallback) -> Route:

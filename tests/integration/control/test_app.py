@@ -169,6 +169,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 [[operations]]
 include-name = "GET /api/traces"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+
+# Which fields belong together depends on the action.
+[[operations]]
+include-name = "POST /api/alerts"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 """
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.control.conftest import LogIn
+from tests.integration.control.conftest import ControlOptions, LogIn
+from tests.integration.control.reports import heard, report
 
 from botmatrix.bus.keys import Keys
 from botmatrix.control.parts import Parts
@@ -36,7 +37,7 @@ async def test_a_rule_is_made_changed_listed_and_deleted(owner: httpx.AsyncClien
     how = {"priority": 3, "fallback": "wait", "deliver": "all", "disabled": True}
     body = {"key": "group_456", "worker_id": "w2,pool:vip", **how}
     changed = (await owner.post(PATH, json=body)).json()["rule"]
-    assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5)}
+    assert changed == {**body, "created": pytest.approx(made["created"], abs=1e-5), "implicit": False}
     listed = (await owner.get(PATH)).json()
     assert (listed["total"], listed["rules"]) == (1, [changed])
     assert (await owner.delete(PATH, params={"key": "group_456"})).json() == {"success": True, "key": "group_456"}
@@ -141,3 +142,44 @@ async def test_whom_a_rule_names_may_be_away_but_is_told(owner: httpx.AsyncClien
 async def test_what_is_no_event_can_not_be_explained(owner: httpx.AsyncClient, event: dict[str, Any]) -> None:
     refused = await owner.post(f"{PATH}/explain", json={"event": event})
     assert refused.status_code == 422
+
+
+async def test_an_attached_application_is_a_rule_that_is_shown_and_explained(
+    owner: httpx.AsyncClient, parts: Parts
+) -> None:
+    await put_worker(parts, "w1")
+    await parts.presence.announce("app-1", {"transport": "onebot", "pool": "app-1", "bots": "qq:10001,qq:10002"})
+    await parts.presence.announce("bot2-app", {"transport": "onebot", "pool": "bot2-app", "bots": "qq:10002"})
+    listed = (await owner.get(PATH)).json()["rules"]
+    assert [(one["key"], one["worker_id"], one["implicit"]) for one in listed] == [
+        ("bot_10001", "app-1", True),
+        ("bot_10002", "app-1,bot2-app", True),
+    ]
+    found = await explain(owner, "qq:10001", user_id=7)
+    assert (found["verdict"], found["rule"], found["chosen"]) == ("lane", None, "app-1")
+    assert (await explain(owner, "qq:10003", user_id=7))["chosen"] == "w1"
+    saved = (await owner.post(PATH, json={"key": "user_7", "worker_id": "w1"})).json()
+    assert saved["warnings"] == []
+    assert (await explain(owner, "qq:10001", user_id=7))["chosen"] == "w1"
+    assert (await owner.post(PATH, json={"key": "user_8", "worker_id": "app-1"})).json()["warnings"] == []
+
+
+async def test_an_event_that_has_a_trace_is_explained_by_its_id(
+    owner: httpx.AsyncClient, parts: Parts, log_in: LogIn, options: ControlOptions
+) -> None:
+    await put_worker(parts, "w1")
+    part = heard("what time is it", rule="group_456")
+    await report(options.redis_url, part)
+    await parts.trace_writer.write()
+    await owner.post(PATH, json={"key": "user_123", "worker_id": "block"})
+    found = (await owner.post(f"{PATH}/explain", json={"event_id": part.id})).json()
+    assert (found["verdict"], found["rule"]["rule"]["key"], found["conversation"]) == (
+        "blocked",
+        "user_123",
+        "group:456",
+    )
+    assert (found["trace"]["rule"], found["trace"]["outcome"]) == ("group_456", "under_way")
+    viewer = await log_in(Role.VIEWER)
+    assert (await viewer.post(f"{PATH}/explain", json={"event_id": part.id})).status_code == 403
+    for body, status in (({"event_id": "0" * 24}, 404), ({}, 422), ({"event": {}, "event_id": part.id}, 422)):
+        assert (await owner.post(f"{PATH}/explain", json=body)).status_code == status

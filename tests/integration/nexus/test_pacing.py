@@ -113,7 +113,7 @@ async def test_an_orderly_stop_keeps_what_waits(scene: Scene) -> None:
     first = await scene.nexus("n1")
     await scene.bot(first)
     await ask(scene, first, *(to(1, str(n)) for n in range(5)))
-    await until(lambda: first.counters()["action_paced"] == 4)
+    await until(lambda: first.counters()["action_paced"] >= 4)
     await first.stop()
     assert await scene.client.call("XLEN", ROOM) >= 3
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.integration.nexus.test_nexus import KEYS, emptied, message
+from tests.integration.nexus.test_nexus import KEYS, emptied, message, number_of
 from tests.integration.nexus.test_routing import Matrix, said_by, until
 
 from botmatrix.bus.envelope import decode_envelope
@@ -105,9 +105,12 @@ async def test_a_day_is_the_longest_that_an_event_waits(matrix: Matrix, monkeypa
     await bot.send(message(1, group=5))
     await bot.send(message(1, group=6))
     await matrix.numbers("wait:w7", 1)
+    told: list[tuple[int, str]] = []
+    nexus.parking.on_buried = lambda payload, reason: told.append((number_of(decode_envelope(payload)), reason))
     monkeypatch.setattr(parking, "WAIT_SECONDS", 0.0)
     assert await letters(matrix, 1) == [(b"expired", b"wait:w7")]
     await gone(matrix, "wait:w7")
+    assert told == [(1, "expired")]
     assert (nexus.counters()["expired"], await matrix.client.call("HGET", KEYS.stats, "dead")) == (1, b"1")
     assert await matrix.numbers(PARKING, 1) == [1]
     monkeypatch.undo()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from botmatrix.routing.balance import Load
-from botmatrix.routing.explain import Explanation, explain
+from botmatrix.routing.explain import Explanation, Whose, explain
 from botmatrix.routing.place import Pools
 from botmatrix.routing.rule import Rule, make_rule
 
 POOLS = Pools([("w1", "default"), ("w2", "default"), ("v1", "vip")])
 
 
-def ask(*rules: Rule, pools: Pools = POOLS) -> Explanation:
+def ask(*rules: Rule, pools: Pools = POOLS, applications: tuple[str, ...] = ()) -> Explanation:
     loads = {lane: Load(0.0, ewma) for lane, ewma in (("w1", 0.5), ("w2", 0.1), ("v1", 0.9))}
-    return explain(rules, "789", "456", "123", pools, loads)
+    return explain(rules, Whose("789", "456", "123", applications), pools, loads)
 
 
 def test_without_rules_the_default_pool_is_balanced_best_first() -> None:
@@ -86,3 +86,10 @@ def test_losers_come_in_order_and_disabled_ones_last() -> None:
 def test_nobody_there_means_parked() -> None:
     found = ask(pools=Pools())
     assert (found.verdict, found.ways[0].candidates) == ("parked", [])
+
+
+def test_an_attached_application_stands_below_every_written_rule() -> None:
+    found = ask(applications=("v1",))
+    assert (found.winner, found.ways[0].target, found.ways[0].candidates[0].lane) == (None, "v1", "v1")
+    assert "applications attached to the bot" in found.why
+    assert ask(make_rule("*", "w1"), applications=("v1",)).ways[0].target == "w1"

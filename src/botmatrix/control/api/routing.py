@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.bus.keys import Keys
+from botmatrix.control.api.traces import Trace, find, view
 from botmatrix.control.audit import Noting
-from botmatrix.control.auth import ADMIN, VIEWER
-from botmatrix.control.errors import protected
+from botmatrix.control.auth import ADMIN, VIEWER, Asker
+from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.explain import Explained
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.control.rules import said, warnings
+from botmatrix.control.rules import implicit_rules, said, warnings
 from botmatrix.routing.explain import Way
 from botmatrix.routing.rule import (
     KEY_LENGTH,
@@ -28,13 +29,15 @@ from botmatrix.routing.rule import (
     make_rule,
 )
 from botmatrix.routing.table import Hit
+from botmatrix.store.tables import Role
+from botmatrix.store.tables import Trace as TraceRow
 
 router = APIRouter(prefix="/api/admin/routing", tags=["routing"])
 
 
 class Shown(BaseModel):
     """A rule. `worker_id`: a worker's id or `pool:NAME`, several with commas between, or `block`; `created`: unix
-    seconds."""
+    seconds. `implicit`: nobody wrote it, an application is attached to the bot; every written rule goes before it."""
 
     key: str
     worker_id: str
@@ -43,6 +46,7 @@ class Shown(BaseModel):
     deliver: Deliver
     disabled: bool
     created: float
+    implicit: bool = False
 
 
 class Rules(Page):
@@ -80,11 +84,15 @@ class Deleted(BaseModel):
 
 
 class Question(BaseModel):
-    """An OneBot event; `bot` is `platform:self_id` or a self_id, when the event does not say whose it is."""
+    """An OneBot event, or the id of one that has a trace (`/api/traces`; for operators).
+
+    `bot` is `platform:self_id` or a self_id, when the event does not say whose it is.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    event: dict[str, Any]
+    event: dict[str, Any] | None = None
+    event_id: Annotated[str, Field(max_length=64)] = ""
     bot: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -131,7 +139,8 @@ class Judged(BaseModel):
 class Answer(BaseModel):
     """What becomes of the event if it is the first of its conversation.
 
-    `chosen`: the worker that gets it, the first one if several get copies; `ways` says more.
+    `chosen`: the worker that gets it, the first one if several get copies; `ways` says more. `trace`: what became of
+    it then, when it was asked for by its id; all else is how it would be now.
     """
 
     success: Literal[True] = True
@@ -144,6 +153,7 @@ class Answer(BaseModel):
     lost: list[Match]
     ways: list[ShownWay]
     chosen: str
+    trace: Trace | None = None
 
 
 _listing = listing("key", "worker_id", "priority", "fallback", "deliver", "created")
@@ -151,8 +161,10 @@ _listing = listing("key", "worker_id", "priority", "fallback", "deliver", "creat
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
 async def list_rules(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Rules:
-    """Every rule."""
-    return Rules(**wanted.cut([_shown(rule) for rule in (await parts.rules.all()).values()], "rules"))
+    """Every rule, and those that attached applications are."""
+    shown = [_shown(rule) for rule in (await parts.rules.all()).values()]
+    shown += [_shown(rule, implicit=True) for rule in await implicit_rules(parts.redis, Keys())]
+    return Rules(**wanted.cut(shown, "rules"))
 
 
 @router.post("", responses=protected(), dependencies=[ADMIN])
@@ -180,14 +192,35 @@ async def delete_rule(
     return Deleted(key=key)
 
 
-@router.post("/explain", responses=protected(), dependencies=[VIEWER])
-async def explain(question: Question, parts: UsedParts, note: Noting) -> Answer:
+@router.post("/explain", responses=protected(404), dependencies=[VIEWER])
+async def explain(question: Question, parts: UsedParts, note: Noting, asker: Asker) -> Answer:
     """Where an event would go now, and why; nothing is sent."""
     note.nothing_changed()
-    return answer_of(await parts.explainer.explain(question.event, question.bot))
+    if (question.event is None) is (not question.event_id):
+        raise ApiError(
+            422, "invalid", "say either what the event is (event), or the id of one that has a trace (event_id)"
+        )
+    if question.event is not None:
+        return answer_of(await parts.explainer.explain(question.event, question.bot))
+    if not asker.role.covers(Role.OPERATOR):
+        raise ApiError(403, "forbidden", "what people said is for operators: explain an event of your own making")
+    found = await find(parts, question.event_id)
+    if found is None:
+        raise ApiError(404, "unknown_trace", "nothing is known of an event with this id: it was not traced, or is gone")
+    answer = answer_of(await parts.explainer.explain(_event_of(found), found.bot))
+    answer.trace = view(found)
+    return answer
 
 
-def _shown(rule: Rule) -> Shown:
+def _event_of(row: TraceRow) -> dict[str, Any]:
+    """As much of an event as its trace knows."""
+    post_type, _, detail = row.kind.partition(".")
+    ids = {name: value for name, value in (("user_id", row.user_id), ("group_id", row.group_id)) if value}
+    event = {"post_type": post_type, f"{post_type}_type": detail, **ids}
+    return {**event, "message": row.text, "raw_message": row.text} if post_type == "message" else event
+
+
+def _shown(rule: Rule, *, implicit: bool = False) -> Shown:
     return Shown(
         key=rule.key,
         worker_id=rule.target,
@@ -196,6 +229,7 @@ def _shown(rule: Rule) -> Shown:
         deliver=rule.deliver,
         disabled=rule.disabled,
         created=rule.created,
+        implicit=implicit,
     )
 
 

@@ -34,6 +34,9 @@ _BLOCKED: Final = {
     "waiting_full": "too much waits for the target of its routing rule",
     "other_bot": "another bot of the group answers",
     "rule": "a routing rule blocks it",
+    "blocked_rule": "while it was parked, a routing rule was made that blocks it",
+    "dropped_rule": "while it was parked, the target of its routing rule was away, and the rule says drop",
+    "expired": "the target of its routing rule did not come within a day",
     "target_away": "the target of its routing rule is away, and the rule says drop",
 }
 

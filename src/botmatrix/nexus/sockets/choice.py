@@ -18,8 +18,8 @@ from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.workers import Workers
 from botmatrix.routing.balance import pick
 from botmatrix.routing.place import Pools, place
-from botmatrix.routing.rule import POOL, Fallback
-from botmatrix.routing.table import Route
+from botmatrix.routing.rule import POOL
+from botmatrix.routing.table import Route, implicit_route
 
 
 class Choice:
@@ -87,7 +87,7 @@ class Choice:
     def _implicit(self, bot: str) -> Route | None:
         here = [one for one in self._sockets.applications_of(bot) if self._sockets.takes(one, bot)]
         if here:
-            return Route("bot_" + bot.partition(":")[2], tuple(here), False, Fallback.BALANCE, "", "")
+            return implicit_route(bot.partition(":")[2], here)
         return None
 
     def _pools(self, bot: str) -> Pools:
