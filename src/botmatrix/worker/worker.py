@@ -16,6 +16,7 @@ from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.trace import TraceLog
+from botmatrix.clock import SystemClock
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
@@ -29,6 +30,7 @@ from botmatrix.worker.patience import patiently
 from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.report import Report
 from botmatrix.worker.runner import Runner
+from botmatrix.worker.skills import Calls, Declining
 from botmatrix.worker.slots import Slots
 from botmatrix.worker.tracing import Tracing
 from botmatrix.worker.watchdog import Watchdog
@@ -40,10 +42,20 @@ FIRST_CONTACT = 10.0
 
 
 class Worker:
-    """Reads its lane and those of the dead, and has `handler` handle what they hold. `inc` names this start of it."""
+    """Reads its lane and those of the dead, and has `handler` handle what they hold. `inc` names this start of it.
+
+    `calls` answers skill calls; without it they are declined.
+    """
 
     def __init__(
-        self, url: str, inc: str, options: Options, handler: Handler, report: Report, watchdog: Watchdog
+        self,
+        url: str,
+        inc: str,
+        options: Options,
+        handler: Handler,
+        report: Report,
+        watchdog: Watchdog,
+        calls: Calls | None = None,
     ) -> None:
         self._url, self._inc, self._options = url, inc, options
         self._keys = Keys(options.prefix)
@@ -53,7 +65,8 @@ class Worker:
         queues = SerialQueues()
         self._trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{inc}"), self._keys)
         tracing = Tracing(options.worker_id, self._trace_log)
-        runner = Runner(handler, self._lanes, report.tally, tracing)
+        declining = Declining(options.worker_id, SystemClock())
+        runner = Runner(handler, calls or declining, self._lanes, report.tally, tracing)
         self._slots = Slots(queues, runner, options.concurrency)
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)

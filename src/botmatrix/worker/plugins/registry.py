@@ -21,6 +21,7 @@ from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
+from botmatrix.worker.plugins.skills import SkillTable
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound, Table
 from botmatrix.worker.plugins.threads import Threads
@@ -44,11 +45,13 @@ class _Loaded(NamedTuple):
 class Registry:
     """Loads and unloads plugins; what they register goes to the table, and leaves it again."""
 
-    def __init__(self, services: Services, table: Table, threads: Threads, isolation: Isolation) -> None:
+    def __init__(
+        self, services: Services, table: Table, threads: Threads, isolation: Isolation, skills: SkillTable
+    ) -> None:
         self._settings = services.settings
         self._memory, self._values = services.sessions.memory, services.values
         self._isolation = isolation
-        self._table = table
+        self._table, self._skills = table, skills
         self._threads = threads
         self._loaded: dict[str, _Loaded] = {}
         self._absent: dict[Source, PluginInfo] = {}
@@ -107,6 +110,8 @@ class Registry:
         order = next(self._order)
         for index, handler in enumerate(plugin.handlers):
             scope.on_close(self._table.add(Bound(app, handler, (order, index))))
+        for skill in plugin.skills:
+            scope.on_close(self._skills.add(app, skill))
         self._loaded[plugin.id] = _Loaded(source, scope, info.loaded(plugin, source))
         log.info("plugin %s %s loaded from %s", plugin.id, plugin.version, source)
         return self._loaded[plugin.id].info
