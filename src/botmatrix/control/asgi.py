@@ -29,6 +29,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    skills,
     stats,
     traces,
     users,
@@ -57,7 +58,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
-        *(messages, traces, live, config, restart),
+        *(messages, traces, live, config, restart, skills),
     )
     for module in modules:
         app.include_router(module.router)

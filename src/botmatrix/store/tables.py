@@ -389,3 +389,6 @@ class TracePosition(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     """Always 1."""
     entry: Mapped[str]
+
+
+from botmatrix.store import skill_tables as skill_tables  # noqa: E402 - its tables need `Base`
