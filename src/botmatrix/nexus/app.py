@@ -130,6 +130,7 @@ class Nexus:
             clock=clock,
             sockets=self.sockets.workers,
             worker_opens=self.sockets.opens,
+            desk=self.sockets.desk(self.access, lambda *refused: self.gateway.note(*refused)),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
