@@ -46,7 +46,7 @@ class OldWorkerLink(WorkerLink):
             if request.echo:
                 self.answer(old_worker.failure_frame(NO_BOT, NO_BOT_WORDS, request.echo))
             return
-        self.acts(bot, request.params)
+        answers = self.acts(bot, request.params)
 
         def answer(response: ActionResponse | None, retcode: int, words: str) -> None:
             if not request.echo:
@@ -56,4 +56,4 @@ class OldWorkerLink(WorkerLink):
             else:
                 self.answer(old_worker.failure_frame(retcode, words, request.echo))
 
-        self.sockets.asker.ask(bot, request.action, request.params, answer)
+        self.sockets.asker.ask(bot, request.action, request.params, answer, answers)

@@ -19,7 +19,7 @@ from botmatrix.nexus.sockets.asker import Asker
 from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.nexus.sockets.old import OldWorkerLink
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
-from botmatrix.nexus.sockets.worker import SocketWorker
+from botmatrix.nexus.sockets.worker import Open, Report, SocketWorker
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.onebot.event import Event
 from botmatrix.routing.balance import Load
@@ -32,9 +32,10 @@ DISK = 256 << 20
 
 
 class SocketWorkers:
-    """The registry. `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to
-    a worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go
-    to somebody else.
+    """The registry. `is_taken` says whether a stream worker has a name already.
+
+    `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to a worker any more
+    (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go to somebody else.
     """
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
@@ -43,6 +44,8 @@ class SocketWorkers:
         self.on_change: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
+        self.is_taken: Callable[[str], bool] = lambda _worker_id: False
+        self.report: Report = lambda _worker_id, _event, _how: None
         self.arrays: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         self.loads: dict[str, Load] = {}
@@ -180,9 +183,12 @@ class SocketWorkers:
         worker = self.workers.get(accept.worker_id)
         if worker is None or worker.kind is not accept.kind:
             pool = accept.worker_id if accept.kind is Kind.APPLICATION else DEFAULT_POOL
-            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now())
+            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now(), self._tell)
             self.workers[accept.worker_id] = worker
         return worker
+
+    def _tell(self, worker_id: str, event: Open, how: str) -> None:
+        self.report(worker_id, event, how)
 
     def _changed(self, worker: SocketWorker) -> None:
         self.version += 1
