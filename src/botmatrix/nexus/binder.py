@@ -52,8 +52,8 @@ class Binder:
 
     def takes(self, bot: Bot, event: Event) -> bool:
         """Whether this message is the hub's; then its code is tried soon. Ask only while `is_open`."""
-        if event.detail_type != "private" or not verbs.is_bind(said(event.raw).text):
-            return False
+        if event.detail_type != "private" or not event.user_id or not verbs.is_bind(said(event.raw).text):
+            return False  # who has no id would be everybody without one
         try:
             self._waiting.put_nowait((bot, event))
         except asyncio.QueueFull:

@@ -152,7 +152,8 @@ async def test_in_a_group_or_without_a_code_outstanding_it_is_a_message_like_any
     code = await scene.offered(nexus)
     for frame in (said(2, f"/bind {code}"), said(3, "/binding foo", group=0), said(4, "x /bind foo", group=0)):
         await bot.send(frame)
-    assert sorted(await scene.heard(lane, 4)) == [1, 2, 3, 4]
+    await bot.send(said(6, f"/bind {code}", group=0).replace('"user_id": 7', '"user_id": null'))
+    assert sorted(await scene.heard(lane, 5)) == [1, 2, 3, 4, 6]
     assert "绑定成功" in await say(bot, 5, f"/bind {code}")
 
 
