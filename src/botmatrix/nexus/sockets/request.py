@@ -129,7 +129,8 @@ def refuse_worker_token(token: str) -> Refuse:
     return Refuse(
         403,
         "the token is wrong, or it is a bot's",
-        "workers and applications use `worker_token`, which `botmatrix config show --secrets` prints",
+        "workers and applications use `worker_token`: the one in secrets.json in the data folder of the first node, "
+        "unless `botmatrix config set worker_token ...` has set another",
     )
 
 
