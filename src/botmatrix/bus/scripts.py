@@ -50,8 +50,10 @@ DEFER = _load("defer")
 ADMIT = _load("admit")
 CALL = _load("call")
 REPORT = _load("report")
+OFFER = _load("offer")
+BIND = _load("bind")
 ALL = (
-    *(DEFER, ADMIT, CALL, REPORT),
+    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

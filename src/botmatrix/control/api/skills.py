@@ -74,7 +74,7 @@ class Executions(Page):
 
 
 class Call(BaseModel):
-    """What to call with. `timeout`: seconds to wait for the result; `limit`: seconds after which it fails without one."""
+    """What to call with. `timeout`: seconds to wait for the result; `limit`: seconds after which it has failed."""
 
     params: dict[str, Any] = {}
     wait: bool = True
