@@ -12,7 +12,7 @@ import structlog
 from botmatrix.bus.envelope import Envelope, decode_envelope
 from botmatrix.bus.lanes import Delivery, Settlement
 from botmatrix.errors import BadEnvelope
-from botmatrix.skills.model import decode_call
+from botmatrix.skills.model import SkillCall, decode_call
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.hold import Hold
 from botmatrix.worker.job import Job
@@ -59,7 +59,9 @@ class Intake:
         try:
             envelope = decode_envelope(delivery.payload)
         except BadEnvelope:
-            return _call(hold, delivery, alone=deaths >= SUSPECT)
+            if (call := decode_call(delivery.payload)) is None:
+                raise
+            return _called(call, hold, delivery, alone=deaths >= SUSPECT)
         try:
             event = _event.decode(envelope.event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -74,11 +76,8 @@ class Intake:
         hold.settle(Settlement(delivery.entry_id, "", 0, dead=reason, payload=delivery.payload))
 
 
-def _call(hold: Hold, delivery: Delivery, *, alone: bool) -> Job:
-    """A job for what is no event: a skill is called. Raises `BadEnvelope`."""
-    call = decode_call(delivery.payload)
-    if call is None:
-        raise BadEnvelope("undecodable")
+def _called(call: SkillCall, hold: Hold, delivery: Delivery, *, alone: bool) -> Job:
+    """A job for what is no event: a skill is called."""
     envelope = Envelope(call.execution_id, "", "", "", 0, int(time.time() * 1000), msgspec.Raw(b"{}"))
     job = Job(hold, delivery, envelope, {}, f"skill_call|{delivery.entry_id.decode()}", alone=alone)
     job.call = call
