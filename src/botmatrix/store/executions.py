@@ -150,7 +150,7 @@ class Executions:
             for one in results:
                 statement, about = (_DECLINE, {}) if one.declined else (_END, _ended(one))
                 task = int(one.task) if one.task.isascii() and one.task.isdecimal() and len(one.task) < 19 else 0
-                said = {"id": one.execution, "task": task, "worker": _clean(one.worker_id[:200]), **about}
+                said = {"id": _clean(one.execution), "task": task, "worker": _clean(one.worker_id[:200]), **about}
                 changed.append(str(await connection.scalar(statement, said) or ""))
             return changed
 
@@ -190,4 +190,4 @@ def _ended(one: SkillResult) -> dict[str, str]:
 
 def _clean(said: str) -> str:
     """Text that PostgreSQL takes."""
-    return said.replace("\0", "").encode(errors="replace").decode()
+    return said.replace("\0", "\ufffd").encode(errors="replace").decode()

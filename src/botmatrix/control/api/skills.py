@@ -160,7 +160,8 @@ def _called(seen: Seen) -> Called:
 def _text(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters, if the database can keep them."""
     try:
-        kept = "\\u0000" not in json.dumps(params, allow_nan=False)
+        text = json.dumps(params, allow_nan=False, ensure_ascii=False)
+        kept = "\\u0000" not in text and bool(text.encode())
     except (ValueError, RecursionError):
         kept = False
     if not kept:

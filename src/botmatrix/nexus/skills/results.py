@@ -54,7 +54,7 @@ class Results:
             try:
                 reports = await self._next()
                 if reports:
-                    await self._apply(reports)
+                    await self._apply_all(reports)
                     await self._box.done(reports)
             except (EngineUnavailable, ReplyError) as error:
                 # What was read stays ours on the stream, and is taken up again as abandoned.
@@ -68,6 +68,20 @@ class Results:
                 self._look_at = 0.0
                 return left
         return await self._box.results(self._inc)
+
+    async def _apply_all(self, reports: list[Report]) -> None:
+        """Apply them; one that can't be is discarded and counted, and keeps no other from being applied."""
+        try:
+            await self._apply(reports)
+        except (EngineUnavailable, ReplyError):
+            raise
+        except Exception:
+            if len(reports) > 1:
+                for one in reports:
+                    await self._apply_all([one])
+            else:
+                log.exception("a skill result can't be applied")
+                self._counters["skill_results_unreadable"] += 1
 
     async def _apply(self, reports: list[Report]) -> None:
         results = [found for one in reports if (found := decode_result(one.payload)) is not None]
