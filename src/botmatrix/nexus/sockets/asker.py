@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
@@ -121,7 +122,8 @@ class Asker:
 
     def _retry(self, bot: str) -> None:
         queue, now = self._waiting[bot], self._clock.monotonic()
-        link = self._hub.bots[bot].api_link
+        known = self._hub.bots.get(bot)
+        link = known.api_link if known is not None else None
         while queue:
             question = queue[0]
             if link is None or question.deadline <= now:
@@ -150,8 +152,8 @@ class Asker:
         )
         try:
             result = await self._elsewhere().call(entry, timeout=TIMEOUT, must_be_online=True)
-        except EngineUnavailable:
-            self._fail(question, NO_BOT, "the bot is not on this nexus, and Redis is away")
+        except (EngineUnavailable, ReplyError):
+            self._fail(question, NO_BOT, "the bot is not on this nexus, and Redis can't be asked")
         else:
             self._take(question, result)
 
