@@ -124,6 +124,14 @@ async def test_an_unusable_document_in_redis_is_not_kept(owner: httpx.AsyncClien
     assert (answer["version"], answer["published"]) == (6, True)
 
 
+async def test_an_unusable_document_in_redis_gives_way_to_the_saved_one(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await owner.post("/api/admin/core", json=CLOSE)
+    await parts.redis.call("MSET", KEYS.core_config, "{", KEYS.core_version, "5")
+    await parts.core.reconcile()
+    version, config = await published(parts)
+    assert (version, config.system_control.open) == (6, False)
+
+
 async def test_of_many_changes_at_once_none_is_lost(owner: httpx.AsyncClient, parts: Parts) -> None:
     def adds(name: str) -> Any:
         def edit(config: CoreConfig) -> CoreConfig:
