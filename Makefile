@@ -22,7 +22,7 @@ lint: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench $(ARGS)
 
-# The quick run takes a few minutes; `make chaos FULL=1` about an hour.
+# The quick run takes three minutes or so; `make chaos FULL=1` more than an hour.
 chaos: .venv/.dev
 	$(BIN)/python -m tests.chaos $(if $(FULL),--full) $(ARGS)
 

@@ -85,6 +85,10 @@ class Keys:
         """Hash (30 s): what a worker says of itself."""
         return f"{self.prefix}worker:{worker_id}"
 
+    def worker_plugins(self, worker_id: str) -> str:
+        """String (30 s): the plugins of a worker, JSON."""
+        return f"{self.prefix}worker:{worker_id}:plugins"
+
     def drain(self, worker_id: str) -> str:
         """String: a worker is asked to take nothing new."""
         return f"{self.prefix}worker:{worker_id}:drain"

@@ -62,10 +62,24 @@ class Presence:
             ("PUBLISH", k.presence_changed, worker_id),
         )
 
+    async def list_plugins(self, worker_id: str, plugins: bytes) -> None:
+        """Say which plugins a worker has (JSON, 30 s)."""
+        await self._client.call("SET", self._keys.worker_plugins(worker_id), plugins, "EX", PRESENCE_SECONDS)
+
+    async def plugins(self, worker_id: str) -> list[dict[str, Any]]:
+        """The plugins of a worker as it told; none when it is gone."""
+        found = await self._client.call("GET", self._keys.worker_plugins(worker_id))
+        try:
+            return msgspec.json.decode(found, type=list[dict[str, Any]]) if found else []
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return []
+
     async def leave(self, worker_id: str) -> None:
         """Withdraw a worker's presence at an orderly stop."""
         k = self._keys
-        await self._client.pipeline(("DEL", k.presence(worker_id)), ("SREM", k.workers, worker_id))
+        await self._client.pipeline(
+            ("DEL", k.presence(worker_id), k.worker_plugins(worker_id)), ("SREM", k.workers, worker_id)
+        )
 
     async def workers(self) -> list[dict[str, str]]:
         """What each worker says of itself; those whose presence ran out are forgotten."""

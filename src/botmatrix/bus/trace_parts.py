@@ -64,7 +64,7 @@ class Ran(msgspec.Struct, tag="ran", tag_field="part", omit_defaults=True, gc=Fa
     """A worker handled an event. `outcome`: `done`, `retry` or `dead`, the latter two with a `reason`.
 
     `actions`: how many leave with the acknowledgement. `quiet`: why no handler ran (`own`, `permission`, `no_match`,
-    `answer`: it went to a handler that had asked).
+    `answer`: it went to a handler that had asked; of a socket worker `silent`, `lost_on_close`).
     """
 
     id: str

@@ -46,6 +46,7 @@ from botmatrix.nexus.router import Router
 from botmatrix.nexus.rules import Rules
 from botmatrix.nexus.sockets.choice import Choice
 from botmatrix.nexus.sockets.part import SocketPart
+from botmatrix.nexus.sockets.reports import Reports
 from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
@@ -103,7 +104,10 @@ class Nexus:
             tracer=tracer,
         )
         self.sockets.workers.on_unwritten = self.router.again
+        self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
         self.sockets.on_relayed = self.router.relayed
+        reports = Reports(tracer)
+        self.sockets.workers.report, self.sockets.asker.on_end = reports.event_over, reports.action_over
         self.sockets.on_change(self.workers.look_soon)
         self.sockets.workers.on_gone = self.pins.free
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)

@@ -20,7 +20,7 @@ from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
 from botmatrix.bus.event_id import EventIds, is_traced
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.trace import TraceLog
-from botmatrix.bus.trace_parts import READABLE, Acted, Heard, Repeated, heard
+from botmatrix.bus.trace_parts import READABLE, Acted, Heard, Ran, Repeated, heard
 from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.bot import Bot
@@ -86,6 +86,13 @@ class Tracer:
             self._log.put(partial(Repeated, envelope.id, now))
         else:
             self._put(envelope, partial(heard, envelope, now, reason=reason))
+
+    def ran_by_socket(self, event_id: str, worker_id: str, received_ms: int, written_ms: int, how: str) -> None:
+        """An event that a socket worker got is over: `answered`, `silent` or `lost_on_close`."""
+        if is_traced(event_id):
+            quiet = "" if how == "answered" else how
+            make = partial(Ran, event_id, received_ms, worker_id, worker_id, written_ms, self._now(), "done")
+            self._log.put(partial(make, quiet=quiet, actions=1 if how == "answered" else 0))
 
     def acted(self, entry_id: bytes, action: ActionEntry, sent_ms: int, answer: tuple[str, int, str, bytes]) -> None:
         """An action has ended: state, retcode, words, data."""

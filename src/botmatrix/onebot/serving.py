@@ -24,7 +24,8 @@ MAX_ECHO: Final = 4096
 BAD_REQUEST: Final = 1400
 NO_ANSWER: Final = 1401
 NO_BOT: Final = 1404
-"""Retcodes of the hub's own failures: the call makes no sense, the bot did not answer, there is no such bot."""
+"""Retcodes of the hub's own failures: the call makes no sense or can't be forwarded to the bot now, the bot did not
+answer, there is no such bot."""
 
 
 class Call(Struct, gc=False, frozen=True):

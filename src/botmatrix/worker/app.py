@@ -53,6 +53,7 @@ async def run(current: Current) -> bool:
     storage = Storage(settings.redis_url, keys, clock, name=f"botmatrix-plugins-{inc}")
     host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
+    report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
     current.watch(services.take)

@@ -19,7 +19,7 @@ ANNOUNCE, LOOK = 10.0, 2.0
 
 
 class Heartbeat:
-    """Announces `fields()` and looks for a request to drain.
+    """Announces `fields()` and `plugins()` (JSON) and looks for a request to drain.
 
     Presence is no guarantee: a beat that fails is left out.
     """
@@ -30,10 +30,12 @@ class Heartbeat:
         presence: Presence,
         drain: Drain,
         fields: Callable[[], Mapping[str, str]],
+        plugins: Callable[[], bytes],
         *,
         every: float = ANNOUNCE,
     ) -> None:
         self._id, self._presence, self._drain, self._fields = worker_id, presence, drain, fields
+        self._plugins = plugins
         self._every = every
         self._due = 0.0
 
@@ -62,4 +64,5 @@ class Heartbeat:
             log.warning("draining" if self._drain.asked() else "takes events again")
         if changed or now >= self._due:
             await self._presence.announce(self._id, dict(self._fields()))
+            await self._presence.list_plugins(self._id, self._plugins())
             self._due = now + self._every

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from botmatrix.usage import Usage
 from botmatrix.version import VERSION
@@ -16,13 +18,14 @@ from botmatrix.worker.tally import Tally
 
 
 class Report:
-    """The state of one worker in words. `plugins` gives the ids of those that are loaded."""
+    """The state of one worker in words. `plugins` gives the ids of those that are loaded, `details` all."""
 
     def __init__(self, inc: str, options: Options, tally: Tally, drain: Drain) -> None:
         self._inc, self._options, self.tally, self.drain = inc, options, tally, drain
         self._started = time.time()
         self._usage = Usage()
         self.plugins: Callable[[], Sequence[str]] = tuple
+        self.details: Callable[[], Sequence[Mapping[str, Any]]] = tuple
 
     def presence(self) -> dict[str, str]:
         """The presence hash (docs/wire.md): all values text, times in ms, `started` in unix seconds."""
@@ -40,6 +43,10 @@ class Report:
             **self._usage.fields(),
             **self.tally.as_fields(),
         }
+
+    def plugin_list(self) -> bytes:
+        """Every plugin with its state, JSON; of one in a process of its own what is known of that too."""
+        return msgspec.json.encode(list(self.details()))
 
     def status(self) -> dict[str, Any]:
         """For people: `worker`, `version`, `uptime` (s), `plugins` (ids), and the counters."""

@@ -104,7 +104,10 @@ class Worker:
         options, drain = self._options, self._report.drain
         own = OwnLane(options.worker_id, self._lanes, self._presence, drain, probe=options.probe)
         adopter = Adopter(options.worker_id, self._lanes, drain, every=options.adopt_every)
-        heartbeat = Heartbeat(options.worker_id, self._presence, drain, self._report.presence, every=options.announce)
+        report = self._report
+        heartbeat = Heartbeat(
+            *(options.worker_id, self._presence, drain, report.presence, report.plugin_list), every=options.announce
+        )
         slots = group.create_task(self._slots.run(), name="slots")
         owning = group.create_task(own.run(consumer), name="own-lane")
         adopting = group.create_task(adopter.run(consumer), name="adopter")

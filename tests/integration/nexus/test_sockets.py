@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.nexus.test_nexus import Scene
+from tests.integration.nexus.test_trace import TraceScene
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.trace_parts import Acted, Heard, Ran
 from botmatrix.nexus.app import Nexus
 from botmatrix.routing.rule import make_rule
 
@@ -112,6 +115,17 @@ async def test_when_the_application_goes_its_events_go_to_the_pool(stage: Scene)
     await bot.send(event("two", 2))
     (delivery,) = await stage.read(lane, 1)
     assert b"two" in delivery.payload
+
+
+async def test_an_application_may_not_take_the_name_of_a_stream_worker(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    await stage.worker()
+    async with asyncio.timeout(5):
+        while not nexus.workers.candidates:
+            await asyncio.sleep(0.01)
+    with pytest.raises(InvalidStatus) as refused:
+        await worker_link(stage, nexus, "/onebot/v11/app/10001?name=w1")
+    assert refused.value.response.status_code == 409
 
 
 async def test_the_platforms_duplicate_reaches_an_application_once(stage: Scene) -> None:
@@ -230,3 +244,48 @@ async def test_what_waited_for_an_application_reaches_it_when_it_comes(stage: Sc
     assert [(await hear(app))["message_id"] for _ in range(10)] == list(range(10))
     await bot.send(event("now", 10))
     assert (await hear(app))["message_id"] == 10
+
+
+async def test_the_trace_shows_what_became_of_an_event_of_a_socket_worker(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botmatrix.nexus.sockets.worker.SILENT_SECONDS", 0.3)
+    nexus = await stage.nexus()
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    await bot.send(event("answered", 1))
+    await hear(app)
+    await app.send(json.dumps({"action": "send_msg", "params": {"user_id": 7, "message": "hi"}, "echo": 1}))
+    asked = await action(bot)
+    await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": {"message_id": 5}, "echo": asked["echo"]}))
+    await hear(app)
+    await bot.send(event("silent", 2, user_id=8))
+    await hear(app)
+    trace = TraceScene(stage.url, stage.home, stage.stack)
+    heard, ran, acted = await trace.reported(Heard, 2), await trace.reported(Ran, 2), await trace.reported(Acted, 1)
+    await trace.client.close()
+    await trace.lanes.close()
+    ids = {one.text: one.id for one in heard}
+    assert [(one.id, one.worker, one.quiet, one.actions) for one in ran] == [
+        (ids["answered"], "app-10001", "", 1),
+        (ids["silent"], "app-10001", "silent", 0),
+    ]
+    assert [(one.id, one.action, one.text, one.state, one.message_id) for one in acted] == [
+        (ids["answered"], "send_msg", "hi", "DONE", "5")
+    ]
+
+
+async def test_an_old_worker_on_another_nexus_answers_through_the_bot_that_it_heard(stage: Scene) -> None:
+    here, there = await stage.nexus("n1"), await stage.nexus("n2")
+    bot = await stage.bot(here)
+    old = await worker_link(stage, there, "/ws/workers")
+    async with asyncio.timeout(5):
+        while here.sockets.far.is_empty:
+            await asyncio.sleep(0.02)
+    await bot.send(event("over there", 1))
+    heard = await hear(old)
+    request = {"action": "send_msg", "params": {"user_id": heard["user_id"], "message": "x"}, "echo": "1"}
+    await old.send(json.dumps({**request, "self_id": heard["self_id"]}))
+    asked = await action(bot)
+    await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": None, "echo": asked["echo"]}))
+    assert (await hear(old))["status"] == "ok"

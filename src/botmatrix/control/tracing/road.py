@@ -15,6 +15,8 @@ _QUIET: Final = {
     "answer": "it answers a question of a plugin, which had asked",
     "own": "it is the bot's own message, which triggers no plugin",
     "permission": "the person may not use this command",
+    "silent": "the application did nothing in this conversation within 10 s",
+    "lost_on_close": "the link of the application ended before it answered",
 }
 _NOBODY: Final = "no plugin of worker {} listens to this"
 _BLOCKED: Final = {

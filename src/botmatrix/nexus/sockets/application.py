@@ -52,7 +52,7 @@ class ApplicationLink(WorkerLink):
     def said(self, payload: bytes) -> None:
         call = serving.read_call(payload)
         bot = self.accept.bot
-        self.acts(bot, call.params)
+        answers = self.acts(bot, call.params)
 
         def answer(response: ActionResponse | None, retcode: int, words: str) -> None:
             if not call.echo:
@@ -62,4 +62,4 @@ class ApplicationLink(WorkerLink):
             else:
                 self.answer(serving.failure_frame(retcode, words, call.echo))
 
-        self.sockets.asker.ask(bot, call.action, call.params, answer)
+        self.sockets.asker.ask(bot, call.action, call.params, answer, answers)

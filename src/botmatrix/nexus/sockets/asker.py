@@ -38,13 +38,13 @@ class Answer(Protocol):
 
 
 class Question:
-    """One action of a socket worker that was not answered yet."""
+    """One action of a socket worker that was not answered yet; `answers`: the id of an event, or `""`."""
 
-    __slots__ = ("_answer", "action", "answered", "bot", "deadline", "params")
+    __slots__ = ("_answer", "action", "answered", "answers", "asked", "bot", "deadline", "params")
 
-    def __init__(self, bot: str, action: str, params: bytes, deadline: float, answer: Answer) -> None:
-        self.bot, self.action, self.params = bot, action, params
-        self.deadline = deadline
+    def __init__(self, bot: str, action: str, params: bytes, answer: Answer, answers: str) -> None:
+        self.bot, self.action, self.params, self.answers = bot, action, params, answers
+        self.asked = self.deadline = 0.0
         self.answered = False
         self._answer = answer
 
@@ -65,12 +65,14 @@ class Asker:
         self._waiting: dict[str, deque[Question]] = {}
         self._count_waiting = 0
         self._remote: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Question, ActionResponse | None, int, str], None] = lambda *_: None
         self.counters: Counter[str] = Counter()
 
-    def ask(self, bot: str, action: str, params: bytes, answer: Answer) -> None:
+    def ask(self, bot: str, action: str, params: bytes, answer: Answer, answers: str = "") -> None:
         """Ask the bot; `answer` is called exactly once, perhaps before this returns, at the latest after 30 s."""
         self.counters["socket_action"] += 1
-        question = Question(bot, action, params, self._clock.monotonic() + TIMEOUT, answer)
+        question = Question(bot, action, params, answer, answers)
+        question.asked, question.deadline = self._clock.now(), self._clock.monotonic() + TIMEOUT
         if not action:
             self._fail(question, BAD_REQUEST, "the call names no action")
         elif not params:
@@ -110,7 +112,9 @@ class Asker:
     def _on_answer(self, question: Question, response: ActionResponse | None) -> None:
         if response is None:
             self._fail(question, NO_ANSWER, "the bot did not answer in time")
-        elif not question.settle(response):
+        elif question.settle(response):
+            self.on_end(question, response, 0, "")
+        else:
             self.counters["socket_action_late"] += 1
 
     def _wait(self, question: Question) -> None:
@@ -127,7 +131,7 @@ class Asker:
         while queue:
             question = queue[0]
             if link is None or question.deadline <= now:
-                self._fail(question, NO_ANSWER if link else NO_BOT, "the bot takes no actions")
+                self._fail(question, NO_ANSWER if link else BAD_REQUEST, "the bot takes no actions")
             elif not self._write(question):
                 return
             queue.popleft()
@@ -149,11 +153,13 @@ class Asker:
             action=question.action,
             params=msgspec.Raw(question.params),
             exp=int((self._clock.now() + TIMEOUT) * 1000),
+            eid=question.answers,
         )
         try:
             result = await self._elsewhere().call(entry, timeout=TIMEOUT, must_be_online=True)
         except (EngineUnavailable, ReplyError):
-            self._fail(question, NO_BOT, "the bot is not on this nexus, and Redis can't be asked")
+            known = question.bot in self._hub.bots
+            self._fail(question, BAD_REQUEST if known else NO_BOT, "the bot is not on this nexus, and Redis is away")
         else:
             self._take(question, result)
 
@@ -161,7 +167,7 @@ class Asker:
         if result.state == "NOBOT":
             self._fail(question, NO_BOT, "there is no such bot")
         elif result.state == "OFFLINE":
-            self._fail(question, NO_BOT, "the bot is offline")
+            self._fail(question, BAD_REQUEST, "the bot is offline")
         elif result.state == "DONE" or (result.state == "FAILED" and result.data):
             question.settle(_response(result))
         else:
@@ -170,6 +176,7 @@ class Asker:
     def _fail(self, question: Question, retcode: int, words: str) -> None:
         if question.settle(None, retcode, words):
             self.counters["socket_action_failed"] += 1
+            self.on_end(question, None, retcode, words)
 
 
 def _response(result: ActionResult) -> ActionResponse:

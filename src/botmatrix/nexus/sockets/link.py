@@ -107,7 +107,7 @@ class WorkerLink:
     def _hand(self, parcel: Parcel) -> None:
         envelope = decode_envelope(parcel.payload)
         self.connection.send(self.event(envelope))
-        self.worker.written(parcel, self.sockets.clock.now(), envelope.t / 1000)
+        self.worker.written(envelope.id, parcel, self.sockets.clock.now(), envelope.t / 1000)
 
     # ---------------------------------------------------------------- what each kind says in its own way
 
@@ -127,14 +127,17 @@ class WorkerLink:
 
     # ---------------------------------------------------------------- actions in
 
-    def acts(self, bot: str, params: bytes) -> None:
-        """The worker acts through this bot: the first time in a conversation that answers its oldest event."""
+    def acts(self, bot: str, params: bytes) -> str:
+        """The worker acts through this bot: the first time in a conversation that answers its oldest event.
+
+        The id of that event, or `""`.
+        """
         try:
             about = _about(params)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
+            return ""
         conv = f"group:{about.group_id}" if about.group_id else f"private:{about.user_id}"
-        self.worker.answered(bot, conv, self.sockets.clock.now())
+        return self.worker.answered(bot, conv, self.sockets.clock.now())
 
     def answer(self, frame: bytes) -> None:
         """Write an answer; a worker that reads none of them is sent away before it fills the memory."""

@@ -51,6 +51,7 @@ class SocketPart:
         )
         self.on_relayed: Callable[[Envelope, bytes], None] = lambda _envelope, _payload: None
         self._announcer = Announcer(self._client, self._presence, keys, inc, self.workers)
+        self.dialer.on_change = self._announcer.changed
 
     def on_change(self, tell: Callable[[], None]) -> None:
         """Call this whenever a socket worker comes or goes."""

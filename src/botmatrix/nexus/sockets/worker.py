@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from botmatrix.nexus.pins import Pin
@@ -18,12 +19,16 @@ SILENT_SECONDS: Final = 10.0
 
 
 class Open:
-    """An event that was written and may still be answered."""
+    """An event that was written and may still be answered; times are unix seconds."""
 
-    __slots__ = ("pin", "received", "written")
+    __slots__ = ("event_id", "pin", "received", "written")
 
-    def __init__(self, pin: Pin, received: float, written: float) -> None:
-        self.pin, self.received, self.written = pin, received, written
+    def __init__(self, event_id: str, pin: Pin, received: float, written: float) -> None:
+        self.event_id, self.pin, self.received, self.written = event_id, pin, received, written
+
+
+Report = Callable[[str, Open, str], None]
+"""Told the worker's id, an event that is over there, and how: `answered`, `silent`, `lost_on_close`."""
 
 
 class SocketWorker:
@@ -32,7 +37,8 @@ class SocketWorker:
     Counters: `handed`, `answered`, `silent`, `lost_on_close`; each handed event ends as one of the other three.
     """
 
-    def __init__(self, worker_id: str, kind: Kind, pool: str, now: float) -> None:
+    def __init__(self, worker_id: str, kind: Kind, pool: str, now: float, report: Report) -> None:
+        self._report = report
         self.id, self.kind, self.pool = worker_id, kind, pool
         self.load = Load(now)
         self.links: dict[str, WorkerLink] = {}  # by bot; an old worker's is under ""
@@ -52,24 +58,25 @@ class SocketWorker:
         """Events that are not written yet."""
         return sum(len(link.outbox) for link in self.links.values())
 
-    def written(self, parcel: Parcel, now: float, received: float) -> None:
+    def written(self, event_id: str, parcel: Parcel, now: float, received: float) -> None:
         """The event is on the wire: it is never handed to anyone else."""
         self.counters["handed"] += 1
         key = (parcel.pin.bot, parcel.pin.conv.partition("\t")[0])
-        one = Open(parcel.pin, received, now)
+        one = Open(event_id, parcel.pin, received, now)
         self._open.setdefault(key, deque()).append(one)
         self._ages.append((key, one))
 
-    def answered(self, bot: str, conv: str, now: float) -> bool:
-        """The worker did something in this conversation: the oldest event there is answered. False: none was open."""
+    def answered(self, bot: str, conv: str, now: float) -> str:
+        """The worker did something in this conversation: the oldest event there is answered. Its id; `""`: none was."""
         queue = self._open.get((bot, conv))
         if not queue:
-            return False
+            return ""
         one = self._close((bot, conv), queue)
         one.pin.waiting -= 1
         self.counters["answered"] += 1
         self.load.settled(1, 0, max(0.0001, now - one.received), now)
-        return True
+        self._report(self.id, one, "answered")
+        return one.event_id
 
     def expire(self, now: float) -> None:
         """What is open for too long needs no answer."""
@@ -78,16 +85,14 @@ class SocketWorker:
             key, one = ages.popleft()
             queue = self._open.get(key)
             if queue and queue[0] is one:
-                self.end(self._close(key, queue).pin)
-                self.counters["silent"] += 1
+                self._give_up(key, queue, "silent")
 
     def lost(self, bot: str) -> None:
         """A link ended (`""`: that of all bots): what was written to it and not answered is lost."""
         for key in [key for key in self._open if bot in ("", key[0])]:
             queue = self._open[key]
             while queue:
-                self.end(self._close(key, queue).pin)
-                self.counters["lost_on_close"] += 1
+                self._give_up(key, queue, "lost_on_close")
 
     def begin(self, pin: Pin, now: float) -> None:
         """An event of this conversation was given to the worker: it stays there until that is over."""
@@ -98,6 +103,12 @@ class SocketWorker:
         """An event is over, or goes to somebody else."""
         pin.waiting -= 1
         self.load.in_flight = max(0, self.load.in_flight - 1)
+
+    def _give_up(self, key: tuple[str, str], queue: deque[Open], how: str) -> None:
+        one = self._close(key, queue)
+        self.end(one.pin)
+        self.counters[how] += 1
+        self._report(self.id, one, how)
 
     def _close(self, key: tuple[str, str], queue: deque[Open]) -> Open:
         one = queue.popleft()

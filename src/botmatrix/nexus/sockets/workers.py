@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.sockets.application import ApplicationLink
 from botmatrix.nexus.sockets.asker import Asker
+from botmatrix.nexus.sockets.finder import BotFinder
 from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.nexus.sockets.old import OldWorkerLink
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
-from botmatrix.nexus.sockets.worker import SocketWorker
+from botmatrix.nexus.sockets.worker import Open, Report, SocketWorker
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.onebot.event import Event
 from botmatrix.routing.balance import Load
@@ -32,17 +33,21 @@ DISK = 256 << 20
 
 
 class SocketWorkers:
-    """The registry. `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to
-    a worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go
-    to somebody else.
+    """The registry. `is_taken` says whether a stream worker has a name already.
+
+    `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to a worker any more
+    (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go to somebody else.
     """
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
         self.hub, self.asker, self.clock = hub, asker, clock
+        self.finder = BotFinder(hub, clock)
         self.workers: dict[str, SocketWorker] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
+        self.is_taken: Callable[[str], bool] = lambda _worker_id: False
+        self.report: Report = lambda _worker_id, _event, _how: None
         self.arrays: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         self.loads: dict[str, Load] = {}
@@ -135,17 +140,6 @@ class SocketWorkers:
         if unwritten:
             self.on_unwritten(unwritten)
 
-    def bot_for(self, platform: str, self_id: str, group_id: str) -> str:
-        """The bot that an old worker means: by its id, else the one bot that is in the group; `""`: none."""
-        bots = self.hub.bots
-        if self_id:
-            if platform and f"{platform}:{self_id}" in bots:
-                return f"{platform}:{self_id}"
-            return _only(key for key, bot in bots.items() if bot.self_id == self_id)
-        if group_id:
-            return _only(key for key, bot in bots.items() if group_id in bot.groups and bot.links)
-        return ""
-
     def wants_arrays(self, worker_id: str) -> bool:
         """Whether messages are turned into arrays for this application."""
         return worker_id in self.arrays
@@ -181,9 +175,12 @@ class SocketWorkers:
         worker = self.workers.get(accept.worker_id)
         if worker is None or worker.kind is not accept.kind:
             pool = accept.worker_id if accept.kind is Kind.APPLICATION else DEFAULT_POOL
-            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now())
+            worker = SocketWorker(accept.worker_id, accept.kind, pool, self.clock.now(), self._tell)
             self.workers[accept.worker_id] = worker
         return worker
+
+    def _tell(self, worker_id: str, event: Open, how: str) -> None:
+        self.report(worker_id, event, how)
 
     def _changed(self, worker: SocketWorker) -> None:
         self.version += 1
@@ -196,9 +193,3 @@ class SocketWorkers:
                     by_bot.setdefault(bot, []).append(one.id)
             self._by_bot = by_bot
         self.on_change()
-
-
-def _only(found: Iterable[str]) -> str:
-    """The one that was found; `""` when there are none or several."""
-    several = list(itertools.islice(found, 2))
-    return several[0] if len(several) == 1 else ""

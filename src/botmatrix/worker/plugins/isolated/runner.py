@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.sdk.handler import Handler, Trigger
@@ -151,4 +152,4 @@ def _write(out: int, data: bytes) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of standard input is the word to end, in order
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asyncio.run(main(Path(sys.argv[1])))
+    uvloop.run(main(Path(sys.argv[1])))
