@@ -156,6 +156,16 @@ async def test_the_statistics_of_today(owner: httpx.AsyncClient, parts: Parts) -
     assert (answer["blocked"], answer["groups"]) == ([blocked], [])
 
 
+async def test_what_was_blocked_is_read_by_operators_and_what_is_no_message_by_nobody(
+    log_in: LogIn, parts: Parts
+) -> None:
+    blocked = {"t": 1, "bot": "qq:1", "user": "8", "group": "", "reason": "system_closed", "text": "hi"}
+    await parts.core_box.add("20260131", {}, [b"\xff", b"[]", json.dumps(blocked).encode()])
+    for role, text in ((Role.VIEWER, ""), (Role.OPERATOR, "hi")):
+        answer = (await (await log_in(role)).get("/api/stats/chat")).json()
+        assert answer["blocked"] == [{**blocked, "text": text}]
+
+
 async def test_an_address_of_two_routes_names_both_methods(owner: httpx.AsyncClient) -> None:
     refused = await owner.delete("/api/admin/core")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
