@@ -42,7 +42,8 @@ _TOKEN = "visible ASCII characters without spaces"  # noqa: S105 - words for peo
 _REDIS = "redis://[:password@]host:port/db (or rediss://, unix://)"
 _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/folder)"
 _BOTS = '[{"url": "ws://host:port", "token": "...", "platform": "qq"}]'
-_APPS = '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all"}]'
+_APPS = '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '
+_APPS += '"format": "" or "array"}]'
 
 OPTIONS: tuple[Option, ...] = (
     Option("gateway_host", values.host, _HOST, "127.0.0.1"),

@@ -101,6 +101,7 @@ class Nexus:
             groups=self.groups,
             rules=self.rules,
             tracer=tracer,
+            sockets=self.sockets.workers,
         )
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
