@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from botmatrix.bus.access import AccessBox
+from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.follower import Follower
@@ -89,7 +90,8 @@ class Nexus:
             *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
+        codes = BindBox(self._state, keys)
+        self.core = Core(box, codes, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.current.watch(self.sockets.take)
         self.follower = Follower(self.current, keys, self.inc)
@@ -102,6 +104,7 @@ class Nexus:
             groups=self.groups,
             rules=self.rules,
             tracer=tracer,
+            sockets=self.sockets.workers,
         )
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
@@ -135,6 +138,7 @@ class Nexus:
             clock=clock,
             sockets=self.sockets.workers,
             worker_opens=self.sockets.opens,
+            desk=self.sockets.desk(self.access, lambda *refused: self.gateway.note(*refused)),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
@@ -300,6 +304,7 @@ class Nexus:
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.bind_changed, self.core.binder.nudge)
         self._signals.subscribe(k.access_changed, self.access.nudge)
         self._signals.subscribe(k.groups_changed, self.groups.state.nudge)
         self._signals.subscribe(k.hot_changed, self.hot.nudge)

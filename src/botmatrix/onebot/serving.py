@@ -67,14 +67,26 @@ def read_call(payload: bytes) -> Call:
 
 def answer_frame(response: ActionResponse, echo: bytes) -> bytes:
     """The bot's whole answer with the application's echo in it, and with every field that applications rely on."""
-    fields = _decode_fields(response.raw)
+    fields = _whole(response)
     fields["echo"] = Raw(echo)
+    return _encode(fields)
+
+
+def answer_body(response: ActionResponse) -> bytes:
+    """The same as the body of an HTTP answer: there is no echo."""
+    fields = _whole(response)
+    fields.pop("echo", None)
+    return _encode(fields)
+
+
+def _whole(response: ActionResponse) -> dict[str, Raw]:
+    fields = _decode_fields(response.raw)
     fields["retcode"] = Raw(_encode(response.retcode))
     fields["status"] = Raw(_encode(response.status))
     fields.setdefault("data", NULL)
     for name in ("message", "wording"):
         fields.setdefault(name, Raw(b'""'))
-    return _encode(fields)
+    return fields
 
 
 def failure_frame(retcode: int, words: str, echo: bytes) -> bytes:
@@ -82,6 +94,13 @@ def failure_frame(retcode: int, words: str, echo: bytes) -> bytes:
     quoted = _encode(words)
     shape = b'{"status":"failed","retcode":%d,"data":null,"message":%b,"wording":%b,"echo":%b}'
     return shape % (retcode, quoted, quoted, echo)
+
+
+def failure_body(retcode: int, words: str) -> bytes:
+    """The same as the body of an HTTP answer: there is no echo."""
+    quoted = _encode(words)
+    shape = b'{"status":"failed","retcode":%d,"data":null,"message":%b,"wording":%b}'
+    return shape % (retcode, quoted, quoted)
 
 
 def lifecycle_frame(self_id: str, now: float) -> bytes:
