@@ -120,15 +120,15 @@ async def test_a_page_of_five_thousand_bots_costs_little(owner: httpx.AsyncClien
     keeper = SeenKeeper(parts.presence, parts.core_box, parts.seen)
     await keeper.round()
     for params, first in (
-        ({"sort": "-received", "page": 3, "q": "bot"}, 4899),
-        ({"sort": "-total_received"}, 4999),
-        ({}, 0),
-        ({"sort": "-state"}, None),
+        ("?sort=-received&page=3&q=bot", 4899),
+        ("?sort=-total_received", 4999),
+        ("", 0),
+        ("?sort=-state", None),
     ):
         times = []
         for _ in range(5):
             began = time.process_time()
-            page = (await owner.get("/api/bots", params=params)).json()
+            page = (await owner.get(f"/api/bots{params}")).json()
             times.append(time.process_time() - began)
         assert (page["total"], len(page["bots"])) == (5000, 50)
         assert first is None or page["bots"][0]["received"] == first
