@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.client import ReplyError
+from botmatrix.bus.nudge import Nudge
 from botmatrix.bus.rules import RulesMirror, State
 from botmatrix.config import Home
 from botmatrix.errors import EngineUnavailable
@@ -30,9 +30,9 @@ class Rules:
     """
 
     def __init__(self, mirror: RulesMirror, home: Home, *, poll: float = POLL_SECONDS) -> None:
-        self._mirror, self._home, self._poll = mirror, home, poll
+        self._mirror, self._home = mirror, home
         self._state: State | None = None
-        self._nudge = asyncio.Event()
+        self._nudge = Nudge(poll)
         self.table = Table()
         self.counters: Counter[str] = Counter()
 
@@ -43,7 +43,7 @@ class Rules:
 
     def on_changed(self, _body: bytes) -> None:
         """Somebody changed the rules."""
-        self._nudge.set()
+        self._nudge()
 
     async def begin(self) -> None:
         """The rules of Redis; those of the copy while it is away or has lost them."""
@@ -57,10 +57,7 @@ class Rules:
     async def run(self) -> None:
         """Look, again and again."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._nudge.wait()
-            self._nudge.clear()
+            await self._nudge.wait()
             try:
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
@@ -74,7 +71,7 @@ class Rules:
         mirror = await self._mirror.read()
         self.counters["rules_unreadable"] += len(mirror.problems)
         for key, problem in mirror.problems.items():
-            log.error("a routing rule can't be read", key=key, problem=problem)
+            log.error("a routing rule can't be read", key=key[:100], problem=problem)
         rules = mirror.rules
         if self._state is not None and mirror.state.version == self._state.version:
             rules = {**self.table.rules, **rules}  # what is missing was removed by hand: control writes it again
@@ -98,7 +95,7 @@ class Rules:
             rules = msgspec.json.decode(self.copy.read_bytes(), type=list[Rule])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.error("the copy of the routing rules can't be read", error=str(error))
             return
         self.table = Table(rules)

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Identity, Index, Integer, String, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from botmatrix.store.tables import Base
+from botmatrix.store.base import Base
 
 
 class Task(Base):

@@ -14,7 +14,7 @@ MODEL, STORE = "unit/skills/test_model.py", "integration/store/test_executions.p
 UNIFORM = "test_the_choice_is_uniform_among_those_that_reported_the_skill"
 CONFIG, RESTART = "unit/test_config.py", "integration/test_restart.py"
 SENTENCES = [
-    ("all skill-related features are turned off by default", CONFIG, "test_"),
+    ("all skill-related features are turned off by default", CONFIG, "test_default_value"),
     (
         "older workers can still process basic messages normally via WebSocket",
         "integration/sockets/test_old_workers.py",
@@ -25,7 +25,8 @@ SENTENCES = [
         RESTART,
         "test_a_restart_puts_settings_into_effect_and_they_survive_a_kill",
     ),
-    ("the toggle in config.json and by ENABLE_SKILL=true or 1", CONFIG, "test_"),
+    ("the toggle in config.json", CONFIG, "test_file_takes_json_values"),
+    ("ENABLE_SKILL=true or 1", CONFIG, "test_environment_is_read"),
     ("off, nexus: no database connections, task manager, Redis subscriptions", SYSTEM, OFF),
     (
         "off, nexus: a skill_result is discarded and logged",
