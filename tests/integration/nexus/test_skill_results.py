@@ -35,6 +35,14 @@ class Stand:
         made = await self.executions.make("weather", {}, limit=60, creator="")
         return made.task_id, made.execution_id
 
+    async def add(self, body: dict[str, object]) -> None:
+        """A result on the stream."""
+        await self.redis.call("XADD", KEYS.skill_results, "*", "payload", json.dumps(body))
+
+    async def is_empty(self) -> bool:
+        """Whether every result was taken off the stream."""
+        return int(await self.redis.call("XLEN", KEYS.skill_results)) == 0
+
     async def ended(self, execution: str) -> tuple[str, str]:
         """Its state and result, once it has one."""
 
@@ -103,18 +111,16 @@ async def test_a_result_from_a_socket_without_execution_id_is_matched_by_its_tas
 
 async def test_late_and_foreign_results_and_nonsense_are_counted_and_change_nothing(stand: Stand) -> None:
     _, execution = await stand.make()
-    for body in (
-        {"type": "skill_result", "execution_id": execution, "result": {"sky": ["blue"]}},
-        {"type": "skill_result", "execution_id": execution, "result": "second"},
-        {"type": "skill_result", "execution_id": "nobody's"},
-        {"type": "control"},
-    ):
-        await stand.redis.call("XADD", KEYS.skill_results, "*", "payload", json.dumps(body))
+    await stand.add({"type": "skill_result", "execution_id": execution, "result": {"sky": ["blue"]}})
     assert await stand.ended(execution) == ("success", '{"sky":["blue"]}')
+    await stand.add({"type": "skill_result", "execution_id": execution, "result": "second"})
+    await stand.add({"type": "skill_result", "execution_id": "nobody's"})
+    await stand.add({"type": "control"})
     await stand.until_counted(
         skill_results_success=1, skill_results_late=1, skill_results_foreign=1, skill_results_unreadable=1
     )
-    assert await stand.redis.call("XLEN", KEYS.skill_results) == 0
+    assert await stand.ended(execution) == ("success", '{"sky":["blue"]}')
+    await until(stand.is_empty)
 
 
 async def test_only_workers_that_are_there_and_reported_the_skill_are_called(stand: Stand) -> None:
