@@ -143,7 +143,8 @@ class SocketWorkers:
             del worker.links[bot]
             worker.lost(bot)
         if not worker.links and not worker.asking:
-            self.workers.pop(worker.id, None)
+            if self.workers.get(worker.id) is worker:
+                del self.workers[worker.id]
             self._gone.update({f"socket_{what}": count for what, count in worker.counters.items()})
         self._changed(worker)
         log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
