@@ -1,12 +1,11 @@
 """A quick OneBot application: `/echo TEXT` answers TEXT. It is dialled (reverse WebSocket), or dials as an old worker.
 
-    python -m bench.socket_app listen PORT
-    python -m bench.socket_app dial URL TOKEN
+python -m bench.socket_app listen PORT
+python -m bench.socket_app dial URL TOKEN
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from itertools import count
 

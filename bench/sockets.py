@@ -1,7 +1,7 @@
 """`python -m bench.sockets`: what an event and its answer cost the nexus when the worker hears by WebSocket.
 
-The same nexus, the same bots, by turns: a stream worker, a OneBot application that is dialled, an old worker. Exit code 1
-when a socket worker costs more than 1.5 times what a stream worker costs.
+The same nexus, the same bots, by turns: a stream worker, a OneBot application that is dialled, an old worker. Exit
+code 1 when a socket worker costs more than 1.5 times what a stream worker costs.
 """
 
 from __future__ import annotations
