@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from botmatrix.bus.access import AccessBox
+from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.follower import Follower
@@ -51,6 +52,7 @@ from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
+from botmatrix.vital import must_not_end
 
 log = structlog.get_logger("nexus")
 ANSWER_GRACE = 2.0
@@ -88,7 +90,8 @@ class Nexus:
             *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
+        codes = BindBox(self._state, keys)
+        self.core = Core(box, codes, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.current.watch(self.sockets.take)
         self.follower = Follower(self.current, keys, self.inc)
@@ -101,6 +104,7 @@ class Nexus:
             groups=self.groups,
             rules=self.rules,
             tracer=tracer,
+            sockets=self.sockets.workers,
         )
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
@@ -134,6 +138,7 @@ class Nexus:
             clock=clock,
             sockets=self.sockets.workers,
             worker_opens=self.sockets.opens,
+            desk=self.sockets.desk(self.access, lambda *refused: self.gateway.note(*refused)),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
@@ -197,7 +202,7 @@ class Nexus:
             **self.sockets.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
-            task.add_done_callback(_must_not_end)
+            task.add_done_callback(must_not_end)
             self._tasks.append(task)
         with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
@@ -214,7 +219,7 @@ class Nexus:
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
         for task in self._tasks:
-            task.remove_done_callback(_must_not_end)
+            task.remove_done_callback(must_not_end)
         await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
@@ -299,6 +304,7 @@ class Nexus:
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.bind_changed, self.core.binder.nudge)
         self._signals.subscribe(k.access_changed, self.access.nudge)
         self._signals.subscribe(k.groups_changed, self.groups.state.nudge)
         self._signals.subscribe(k.hot_changed, self.hot.nudge)
@@ -319,14 +325,6 @@ class Nexus:
             self.hub.pause_reading(reason)
         else:
             self.hub.resume_reading(reason)
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """A part of the nexus that ends by itself is a defect: end the process, the supervisor starts it again."""
-    if task.cancelled():
-        return
-    log.critical("a part of the nexus has ended", part=task.get_name(), exc_info=task.exception())
-    signal.raise_signal(signal.SIGTERM)
 
 
 async def run(current: Current) -> bool:

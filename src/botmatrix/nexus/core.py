@@ -1,4 +1,4 @@
-"""CorePlugin and what it stands on, put together: configuration, figures, verbs, answers."""
+"""CorePlugin and what it stands on, put together: configuration, figures, verbs, codes, answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import contextlib
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 
+from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.clock import Clock
 from botmatrix.config.home import Home
 from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.binder import Binder
 from botmatrix.nexus.core_answers import Answers
 from botmatrix.nexus.core_config import CoreState
 from botmatrix.nexus.core_figures import Figures
@@ -24,13 +26,16 @@ PATIENCE = 3.0
 class Core:
     """One per nexus. `plugin` judges; `state` holds the configuration."""
 
-    def __init__(self, box: CoreBox, home: Home, admins: Iterable[str], facts: Count, clock: Clock) -> None:
+    def __init__(
+        self, box: CoreBox, codes: BindBox, home: Home, admins: Iterable[str], facts: Count, clock: Clock
+    ) -> None:
         self._box = box
         self.state = CoreState(box, home)
         self.figures = Figures(box, clock)
         self._answers = Answers(clock)
         self._verbs = Verbs(self.state, box, self._answers, facts, clock)
-        self.plugin = CorePlugin(self.state, self.figures, self._verbs, self._answers, admins)
+        self.binder = Binder(codes, self._answers, clock)
+        self.plugin = CorePlugin(self.state, self.figures, self._verbs, self._answers, self.binder, admins)
 
     async def prepare(self) -> None:
         """Have a configuration before the first event: of Redis, else the last good copy."""
@@ -44,12 +49,14 @@ class Core:
             "core configuration": self.state.run(),
             "core figures": self.figures.run(),
             "core verbs": self._verbs.run(),
+            "codes": self.binder.run(),
+            "codes outstanding": self.binder.follow(),
         }
 
     @property
     def counters(self) -> Counter[str]:
         """What its parts counted."""
-        return self.figures.counters + self._answers.counters + self._verbs.counters
+        return self.figures.counters + self._answers.counters + self._verbs.counters + self.binder.counters
 
     async def close(self) -> None:
         """Write the last figures and end the connection."""

@@ -32,6 +32,10 @@ ROWS: Final = 900
 """Rows a second of all nexuses together; what writes them down takes 1,000, so that it catches up."""
 RESERVE: Final = 0.3
 SHARE_EVERY: Final = 5.0
+SET_BACK_MS: Final = 60_000
+"""Events may be reported late; one that is older than this means that the clock was set back."""
+BIND_CODE: Final = "bind_code"
+"""The reason of a message that says a secret: what it says is not reported."""
 
 
 class Tracer:
@@ -65,7 +69,7 @@ class Tracer:
         if not self._admits(2 if event.post_type == "message" else 1, received_ms, 0.0):
             return
         event_id = self._ids.next(received_ms, traced=True)
-        raw = msgspec.Raw(event.raw)
+        raw = msgspec.Raw(b"{}" if reason == BIND_CODE else event.raw)
         envelope = Envelope(event_id, bot.key, event.conv, self._inc, bot.epoch, received_ms, raw)
         self._put(envelope, partial(heard, envelope, self._now(), reason=reason, detail=detail))
 
@@ -117,8 +121,9 @@ class Tracer:
     def _admits(self, rows: int, now_ms: int, reserve: float) -> bool:
         passed = now_ms - self._at
         if passed > 0:
-            self._at = now_ms
             self._level = min(self._full, self._level + passed * self._full / 1000)
+        if passed > 0 or passed < -SET_BACK_MS:
+            self._at = now_ms
         if self._level - rows < reserve:
             self._sampled += 1
             return False

@@ -11,6 +11,7 @@ from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
+from botmatrix.vital import must_not_end
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
@@ -59,6 +60,7 @@ async def run(current: Current) -> bool:
     follower = Follower(current, keys, inc)
     follower.on_restart = stop.set
     following = asyncio.create_task(follower.run(), name="settings")
+    following.add_done_callback(must_not_end)
     try:
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))

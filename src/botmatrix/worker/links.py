@@ -14,6 +14,7 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
+from botmatrix.vital import must_not_end
 
 
 class Links:
@@ -32,7 +33,12 @@ class Links:
     async def kept(self) -> AsyncIterator[None]:
         """Look after them for the length of a block; what was noted in it is still written."""
         self._signals.subscribe(self._keys.hot_changed, self.hot.nudge)
-        tasks = [asyncio.create_task(work) for work in (self.hot.run(), self.sessions.memory.run())]
+        tasks = [
+            asyncio.create_task(self.hot.run(), name="hot configuration"),
+            asyncio.create_task(self.sessions.memory.run(), name="histories"),
+        ]
+        for task in tasks:
+            task.add_done_callback(must_not_end)
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
@@ -125,11 +126,12 @@ class Asker:
 
     def _retry(self, bot: str) -> None:
         queue, now = self._waiting[bot], self._clock.monotonic()
-        link = self._hub.bots[bot].api_link
+        known = self._hub.bots.get(bot)
+        link = known.api_link if known is not None else None
         while queue:
             question = queue[0]
             if link is None or question.deadline <= now:
-                self._fail(question, NO_ANSWER if link else NO_BOT, "the bot takes no actions")
+                self._fail(question, NO_ANSWER if link else BAD_REQUEST, "the bot takes no actions")
             elif not self._write(question):
                 return
             queue.popleft()
@@ -155,8 +157,9 @@ class Asker:
         )
         try:
             result = await self._elsewhere().call(entry, timeout=TIMEOUT, must_be_online=True)
-        except EngineUnavailable:
-            self._fail(question, NO_BOT, "the bot is not on this nexus, and Redis is away")
+        except (EngineUnavailable, ReplyError):
+            known = question.bot in self._hub.bots
+            self._fail(question, BAD_REQUEST if known else NO_BOT, "the bot is not on this nexus, and Redis is away")
         else:
             self._take(question, result)
 
@@ -164,7 +167,7 @@ class Asker:
         if result.state == "NOBOT":
             self._fail(question, NO_BOT, "there is no such bot")
         elif result.state == "OFFLINE":
-            self._fail(question, NO_BOT, "the bot is offline")
+            self._fail(question, BAD_REQUEST, "the bot is offline")
         elif result.state == "DONE" or (result.state == "FAILED" and result.data):
             question.settle(_response(result))
         else:
