@@ -9,7 +9,7 @@ from botmatrix.config.home import Home
 from botmatrix.core.config import CoreConfig, parse
 from botmatrix.core.judge import Judge
 from botmatrix.errors import EngineUnavailable
-from botmatrix.nexus.documents import DocumentState
+from botmatrix.bus.document_state import DocumentState
 
 
 class CoreState(DocumentState[Judge]):
