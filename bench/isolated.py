@@ -145,7 +145,9 @@ async def one(host: Host, number: int, took: list[float], due: float = 0) -> Non
 def bare_services() -> Services:
     """Just enough of a worker: nothing here is sent early, asked or kept."""
     memory = SimpleNamespace(wanted=False)
-    settings = SimpleNamespace(command_prefixes=["/"], chat_admins=[], disabled_plugins=[], plugin_dirs=[])
+    settings = SimpleNamespace(
+        command_prefixes=["/"], chat_admins=[], disabled_plugins=[], plugin_grants=[], plugin_dirs=[]
+    )
     status: Mapping[str, Any] = {}
     services = SimpleNamespace(
         **{"worker_id": "w1", "clock": SystemClock(), "settings": settings, "values": None},

@@ -28,7 +28,7 @@ class Console:
         own = {"WEBUI_PORT": str(self.port), "DEFAULT_ADMIN_PASSWORD": PASSWORD, "BOTMATRIX_HOME": str(home)}
         self.database = {"DATABASE_URL": self.postgres.url()}
         self.part = Part("control", botmatrix("control"), folder / "control.log", {**env, **self.database, **own})
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     async def start(self) -> None:
         """Returns when somebody is logged in. Raises `TimeoutError`."""

@@ -80,6 +80,7 @@ PHASES = (
         concurrency=16,
         bots=100,
         conversations=3,
+        rate=400,
     ),
     Phase(
         "postgresql kill -9",

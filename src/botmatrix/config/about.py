@@ -23,6 +23,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "worker_concurrency": "Events that a worker handles at once.",
     "plugin_dirs": "Folders with plugins; relative ones are in the data folder.",
     "disabled_plugins": "Ids of plugins that are not loaded.",
+    "plugin_grants": "PLUGIN:ACTION: what a plugin in a process of its own may do, if it is named here.",
     "nexus_id": "The id of a nexus.",
     "command_prefixes": "What commands begin with.",
     "chat_admins": "People who may command the hub from chat: platform:user_id.",

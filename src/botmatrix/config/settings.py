@@ -72,6 +72,8 @@ class Settings:
     worker_concurrency: int
     plugin_dirs: tuple[Path, ...]
     disabled_plugins: tuple[str, ...]
+    plugin_grants: tuple[str, ...]
+    """`PLUGIN:ACTION`: an isolated plugin that is named here may do only this, of what it asks for."""
     record_sessions: bool
     """Write the history of every person, even when no plugin of the worker asks for it."""
     audit_days: int

@@ -169,6 +169,15 @@ def network(value: Any) -> str:
     return str(ipaddress.ip_network(text(value), strict=False))
 
 
+def grant(value: object) -> str:
+    """`PLUGIN:ACTION`, with `*` for all its actions."""
+    found = text(value)
+    plugin, colon, action = found.partition(":")
+    if not (plugin and colon and action) or ":" in action:
+        raise ValueError
+    return found
+
+
 def person(value: Any) -> str:
     """Somebody on a chat platform: `qq:123`."""
     platform, mark, user = text(value).partition(":")

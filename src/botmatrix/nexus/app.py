@@ -103,6 +103,7 @@ class Nexus:
             tracer=tracer,
         )
         self.sockets.workers.on_unwritten = self.router.again
+        self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
         self.sockets.on_relayed = self.router.relayed
         reports = Reports(tracer)
         self.sockets.workers.report, self.sockets.asker.on_end = reports.event_over, reports.action_over

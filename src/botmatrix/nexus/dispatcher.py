@@ -22,6 +22,9 @@ from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 from botmatrix.routing.table import Route
 
+MARKS = 65_536
+"""In each generation of remembered duplicate marks."""
+
 
 class Dispatcher:
     """Sends events of this nexus's bots to workers. Counters: `duplicate`, of those that go by socket."""
@@ -150,7 +153,7 @@ class RecentMarks:
         if mark in self._young or mark in self._old:
             return False
         self._young.add(mark)
-        if len(self._young) >= GENERATION:
+        if len(self._young) >= MARKS:
             self._young, self._old = set(), self._young
         return True
 

@@ -146,7 +146,9 @@ class Gateway:
 
     def _decide(self, door: Door, asked: Request) -> Accept | AcceptWorker | Refuse:
         if self._sockets is not None and is_workers_road(asked.target):
-            return decide_worker(asked, door.remote, self._worker_opens, self.hub.bots)
+            answer = decide_worker(asked, door.remote, self._worker_opens, self.hub.bots)
+            taken = isinstance(answer, AcceptWorker) and self._sockets.is_taken(answer.worker_id)
+            return _name_taken() if taken else answer
         return decide(asked, self._tokens)
 
     def _connection(self, door: Door, accept: Accept | AcceptWorker) -> Connection:
@@ -207,6 +209,14 @@ def _back_off(seconds: float) -> Refuse:
         "this bot connected too often in a short time",
         "let the client wait longer before it reconnects, and see that only one client uses this account",
         (("Retry-After", str(max(1, round(seconds)))),),
+    )
+
+
+def _name_taken() -> Refuse:
+    return Refuse(
+        409,
+        "a stream worker has this name",
+        "give the application another one with ?name=, or change worker_id of the other",
     )
 
 

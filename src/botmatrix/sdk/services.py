@@ -59,6 +59,11 @@ class PluginSettings(Protocol):
     def disabled_plugins(self) -> Sequence[str]: ...
 
     @property
+    def plugin_grants(self) -> Sequence[str]:
+        """`PLUGIN:ACTION`: what isolated plugins that are named here may do."""
+        ...
+
+    @property
     def plugin_dirs(self) -> Sequence[Path]: ...
 
 

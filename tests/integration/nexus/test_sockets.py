@@ -14,6 +14,7 @@ from tests.conftest import ValkeyProcess
 from tests.integration.nexus.test_nexus import Scene
 from tests.integration.nexus.test_trace import TraceScene
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.rules import RulesMirror
@@ -114,6 +115,17 @@ async def test_when_the_application_goes_its_events_go_to_the_pool(stage: Scene)
     await bot.send(event("two", 2))
     (delivery,) = await stage.read(lane, 1)
     assert b"two" in delivery.payload
+
+
+async def test_an_application_may_not_take_the_name_of_a_stream_worker(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    await stage.worker()
+    async with asyncio.timeout(5):
+        while not nexus.workers.candidates:
+            await asyncio.sleep(0.01)
+    with pytest.raises(InvalidStatus) as refused:
+        await worker_link(stage, nexus, "/onebot/v11/app/10001?name=w1")
+    assert refused.value.response.status_code == 409
 
 
 async def test_the_platforms_duplicate_reaches_an_application_once(stage: Scene) -> None:

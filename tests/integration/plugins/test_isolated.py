@@ -151,6 +151,18 @@ async def test_saying_something_elsewhere_needs_a_grant(open_room: Open, host: H
     assert await room.say("x") == ["hi", "here"]
 
 
+async def test_what_is_asked_for_is_narrowed_down_by_the_administrator(
+    open_room: Open, platform: Platform, host: Host
+) -> None:
+    platform.settings.plugin_grants = ["other:*", "mine:delete_msg"]
+    act = "[{'type': t, 'target': '5', 'target_id': '456'} for t in ('kick_user', 'delete_message')]"
+    code = f"for m in messages(): say(id=m['id'], ok=True, actions={act})"
+    room = await open_room(code, permissions=["kick_user", "delete_msg"])
+    outcome = await room.handle(message("x"))
+    assert [entry.action for entry in actions(outcome)] == ["delete_msg"]
+    assert process(host)["refused"] == {"kick_user": 1}
+
+
 async def test_another_bot_can_not_be_commanded(open_room: Open, host: Host) -> None:
     room = await open_room(
         """

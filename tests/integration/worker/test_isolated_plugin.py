@@ -1,4 +1,4 @@
-"""A plugin in a process of its own, in a whole worker: it answers, is listed, and ends with it."""
+"""A plugin in a process of its own, in a whole worker: it answers, is listed, ends with it, and asks across a crash."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import psutil
 from tests.integration.plugins.children import write_isolated
 from tests.integration.worker.composed import composed, message
 from tests.integration.worker.support import KEYS, Stage
+from tests.integration.worker.test_asking import hear
 
 from botmatrix.bus.envelope import decode_action
 
@@ -16,6 +17,23 @@ APART = """
 for m in messages():
     said = m["payload"]["text"]
     reply(m, *(["apart " + said] if said.startswith("hey") else []))
+"""
+
+ASKING = """
+waiting = {}
+for m in messages():
+    p = m["payload"]
+    if m.get("correlation_id") in waiting:
+        first = waiting.pop(m["correlation_id"])
+        say(id=m["id"], ok=True, actions=[])
+        reply(first, "so: " + p["text"])
+    elif p["text"] == "ask":
+        waiting["c" + m["id"]] = m
+        prompt = {"type": "send_message", "target": p["from"], "target_id": p["group_id"], "text": "well?",
+                  "correlation_id": "c" + m["id"], "payload": {"timeout": 60}}
+        say(id=m["id"], ok=True, actions=[prompt], more=True)
+    else:
+        reply(m, "heard " + p["text"])
 """
 
 
@@ -35,3 +53,18 @@ async def test_it_answers_is_listed_and_ends_with_the_worker(stage: Stage, home:
         worker.process.terminate()
         assert await worker.end() == 0, worker.output()
         assert not psutil.pid_exists(pid)
+
+
+async def test_its_question_outlives_a_worker_that_is_killed(stage: Stage, home: Path) -> None:
+    (home / "plugins").mkdir(exist_ok=True)
+    write_isolated(home / "plugins", ASKING, "asking")
+    async with composed(stage, home) as worker:
+        await stage.put("w1", message("ask"))
+        await hear(stage, "well?")
+        worker.process.kill()
+        await worker.end()
+    await stage.put("w1", message("blue"))
+    async with composed(stage, home):
+        await hear(stage, "well?", "so: blue")
+        await stage.until_settled("w1")
+    assert await stage.dead() == []

@@ -40,6 +40,7 @@ class Settings:
     command_prefixes: list[str] = field(default_factory=lambda: ["/"])
     chat_admins: list[str] = field(default_factory=list)
     disabled_plugins: list[str] = field(default_factory=list)
+    plugin_grants: list[str] = field(default_factory=list)
     plugin_dirs: list[Path] = field(default_factory=list)
 
 

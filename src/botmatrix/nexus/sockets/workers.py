@@ -32,9 +32,10 @@ DISK = 256 << 20
 
 
 class SocketWorkers:
-    """The registry. `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to
-    a worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go
-    to somebody else.
+    """The registry. `is_taken` says whether a stream worker has a name already.
+
+    `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to a worker any more
+    (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go to somebody else.
     """
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
@@ -43,6 +44,7 @@ class SocketWorkers:
         self.on_change: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
+        self.is_taken: Callable[[str], bool] = lambda _worker_id: False
         self.report: Report = lambda _worker_id, _event, _how: None
         self.arrays: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()

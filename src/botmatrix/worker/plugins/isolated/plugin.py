@@ -87,7 +87,7 @@ class IsolatedPlugin:
         self.commands: list[CommandInfo] = []
         self.figures = Figures()
         self.exchange = Exchange(self.figures)
-        self.broker = Broker(manifest.wanted)
+        self.broker = Broker(manifest.wanted, _granted(self.id, self.services.settings.plugin_grants))
         self.keeper = Keeper(
             *(launch, self.exchange, self.figures, isolation.services.clock),
             pace=isolation.pace,
@@ -177,6 +177,12 @@ def declare(plugin: Plugin, events: Iterable[str], intents: Iterable[Intent], ha
     for intent in intents:
         name = f"intent_{intent.name}"
         plugin.on_message(_expression(intent), timeout=FOREVER)(_handler(name, handle))
+
+
+def _granted(plugin: str, grants: Iterable[str]) -> list[str] | None:
+    """What the administrator grants a plugin; None: whatever it asks for."""
+    named = [action for name, _, action in (grant.partition(":") for grant in grants) if name == plugin]
+    return named or None
 
 
 def _listed(plugin: str, command: Command) -> CommandInfo:

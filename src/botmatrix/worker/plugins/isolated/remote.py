@@ -42,6 +42,7 @@ class RemoteSettings:
         self.command_prefixes: Sequence[str] = ()
         self.chat_admins: list[str] = []
         self.disabled_plugins: Sequence[str] = ()
+        self.plugin_grants: Sequence[str] = ()
         self.plugin_dirs: Sequence[Path] = ()
 
     def learn(self, told: Mapping[str, Any]) -> None:
