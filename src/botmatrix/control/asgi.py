@@ -25,6 +25,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugins,
     queues,
     restart,
     routing,
@@ -56,7 +57,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, pages),
         *(messages, traces, live, config, restart),
     )
     for module in modules:

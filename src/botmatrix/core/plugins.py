@@ -119,7 +119,6 @@ def _with(wishes: PluginWishes, plugin: str, wish: Wish) -> PluginWishes:
     return wishes.model_copy(update={"plugins": plugins})
 
 
-
 class Matrix:
     """The cells, made ready to be asked for every event. False while there are none."""
 

@@ -1,4 +1,7 @@
-"""The verbs of chat administrators: `/system` and `/nexus`, read and applied. Words for people are here too."""
+"""The verbs of chat administrators: `/system` and `/nexus`, read and applied. Words for people are here too.
+
+What follows `/plugin` is read elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from botmatrix.core.config import CoreConfig, changed
 
-PREFIXES: Final = ("/system", "/nexus")
+PREFIXES: Final = ("/system", "/nexus", "/plugin")
 CONFIRM: Final = ("confirm", "确认")
 Word = Literal["status", "top", "open", "close", "whitelist", "blacklist", "reload", "help"]
 _KINDS: Final = {"user": "system", "system": "system", "robot": "robot", "bot": "robot", "group": "group"}

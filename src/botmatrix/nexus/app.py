@@ -21,6 +21,8 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.trace import TraceLog
@@ -39,6 +41,7 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
+from botmatrix.nexus.plugin_verbs import PluginVerbs
 from botmatrix.nexus.reaper import Reaper
 from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
@@ -88,7 +91,9 @@ class Nexus:
             *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        self.core = Core(box, settings.home, settings.commanders, self.counters, clock)
+        self._presence = Presence(url, keys, name=f"botmatrix-nexus-presence-{self.inc}")
+        plugins = PluginVerbs(PluginsBox(self._state, keys), self._presence)
+        self.core = Core(box, settings.home, settings.commanders, plugins, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.current.watch(self.sockets.take)
         self.follower = Follower(self.current, keys, self.inc)
@@ -239,7 +244,7 @@ class Nexus:
         await self.sockets.close()
         await self._signals.close()
         state = (self._state, self.core, self.groups, self.rules)
-        for part in (*state, self.workers, self.registry, self.actions, self.tracer):
+        for part in (*state, self.workers, self.registry, self.actions, self.tracer, self._presence):
             await part.close()
 
     def counters(self) -> Counter[str]:

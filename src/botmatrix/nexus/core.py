@@ -17,6 +17,7 @@ from botmatrix.nexus.core_config import CoreState
 from botmatrix.nexus.core_figures import Figures
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.core_verbs import Count, Verbs
+from botmatrix.nexus.plugin_verbs import PluginVerbs
 
 PATIENCE = 3.0
 
@@ -24,12 +25,14 @@ PATIENCE = 3.0
 class Core:
     """One per nexus. `plugin` judges; `state` holds the configuration."""
 
-    def __init__(self, box: CoreBox, home: Home, admins: Iterable[str], facts: Count, clock: Clock) -> None:
+    def __init__(
+        self, box: CoreBox, home: Home, admins: Iterable[str], plugins: PluginVerbs, facts: Count, clock: Clock
+    ) -> None:
         self._box = box
         self.state = CoreState(box, home)
         self.figures = Figures(box, clock)
         self._answers = Answers(clock)
-        self._verbs = Verbs(self.state, box, self._answers, facts, clock)
+        self._verbs = Verbs(self.state, box, self._answers, plugins, facts, clock)
         self.plugin = CorePlugin(self.state, self.figures, self._verbs, self._answers, admins)
 
     async def prepare(self) -> None:
