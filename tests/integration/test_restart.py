@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from tests.conftest import ValkeyProcess, free_port
 from tests.integration.test_up import COMMAND, ROOT
+from websockets.sync.client import ClientConnection, connect
 
 LIMIT = 60.0
 T = TypeVar("T")
@@ -162,3 +164,44 @@ def test_hot_settings_reach_every_process_at_once(matrix: Matrix) -> None:
         matrix.until(functools.partial(accepted, port))
     assert time.monotonic() - changed < 1.0
     assert "a-brand-new-token" not in "".join(matrix.log(name) for name in matrix.running)
+
+
+def in_private(bot: ClientConnection, self_id: int, text: str) -> str:
+    """Say something to a bot; what it is told to answer, an empty text when it is told nothing."""
+    event = {
+        **{"post_type": "message", "message_type": "private", "sub_type": "friend", "self_id": self_id},
+        **{"time": 1_700_000_000, "message_id": time.time_ns(), "user_id": 77, "message": text, "raw_message": text},
+    }
+    bot.send(json.dumps(event))
+    try:
+        while (action := json.loads(bot.recv(timeout=2)))["action"] != "send_private_msg":
+            pass
+    except TimeoutError:
+        return ""
+    return str(action["params"]["message"][0]["data"]["text"])
+
+
+def test_who_says_a_code_to_one_nexus_commands_every_nexus_until_they_are_unbound(matrix: Matrix) -> None:
+    token = matrix.client.get("/api/connect-info").json()["token"]
+    with ExitStack() as stack:
+        bots = []
+        for port in matrix.ports[:2]:
+            headers = {"X-Self-ID": str(port), "Authorization": f"Bearer {token}"}
+            url = f"ws://127.0.0.1:{port}/onebot/v11/ws"
+            bots.append((stack.enter_context(connect(url, additional_headers=headers, proxy=None)), port))
+        matrix.until(lambda: True if matrix.client.get("/api/bots").json()["total"] == 2 else None)
+        code = matrix.client.post("/api/user/bind").json()["say"]
+        assert "绑定成功" in matrix.until(lambda: in_private(*bots[0], code) or None)
+        bindings = matrix.until(lambda: matrix.client.get("/api/user/bindings").json()["bindings"] or None)
+        assert [(one["identity"], one["counts"]) for one in bindings] == [("qq:77", True)]
+        for bot in bots:
+            assert "状态 State" in matrix.until(functools.partial(commanded, *bot))
+        assert matrix.client.delete("/api/user/bindings", params={"identity": "qq:77"}).status_code == 200
+        time.sleep(1)
+        assert [in_private(*bot, "/system status") for bot in bots] == ["", ""]
+        code_alone = code.removeprefix("/bind ")
+        assert code_alone not in "".join(matrix.log(name) for name in matrix.running)
+
+
+def commanded(bot: ClientConnection, self_id: int) -> str | None:
+    return in_private(bot, self_id, "/system status") or None

@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from botmatrix.config import OPTIONS, BotServer, ConfigFileError, Home, OneBotApp, Secret, Settings, load, save_value
+from botmatrix.config import (
+    OPTIONS,
+    BotServer,
+    ConfigFileError,
+    Home,
+    HttpBot,
+    OneBotApp,
+    Secret,
+    Settings,
+    load,
+    save_value,
+)
 from botmatrix.errors import ConfigError
 
 
@@ -133,6 +144,12 @@ def test_file_takes_the_texts_of_the_environment(home: Path, key: str, raw: str,
         ("chat_admins", ["qq:5"], ("qq:5",)),
         ("max_frame", 4096, 4096),
         ("bots", [{"url": "ws://h:1", "platform": "QQ"}], (BotServer("ws://h:1", platform="qq"),)),
+        ("bots", [{"http": "http://h:1/", "self_id": 7}], (HttpBot("http://h:1", "7"),)),
+        (
+            "bots",
+            [{"http": "https://h", "self_id": "w", "platform": "WX", "token": "t", "secret": "s s", "quick": 2}],
+            (HttpBot("https://h", "w", Secret("t"), "wx", Secret("s s"), 2.0),),
+        ),
         (
             "onebot_apps",
             [{"name": "a", "url": "wss://h", "token": "t", "bots": ["qq:1"], "deliver": "all"}],
@@ -182,6 +199,11 @@ WRONG: list[tuple[str, object]] = [
     ("bots", [{"url": "http://h"}]),
     ("bots", [{"uri": "ws://h"}]),
     ("bots", [{}]),
+    ("bots", [{"http": "ws://h", "self_id": "1"}]),
+    ("bots", [{"http": "http://h"}]),
+    ("bots", [{"http": "http://h", "self_id": "1", "quick": 60}]),
+    ("bots", [{"http": "http://h", "self_id": "1", "url": "ws://h"}]),
+    ("bots", [{"http": "http://h", "self_id": "1"}, {"http": "http://i", "self_id": "1"}]),
     ("onebot_apps", [{"url": "ws://h"}]),
     ("onebot_apps", {"name": "a"}),
 ]
@@ -419,7 +441,7 @@ def test_secret_shows_itself_masked(value: str, masked: str) -> None:
 
 
 def test_settings_never_show_secrets(home: Path) -> None:
-    write(home, {"bots": [{"url": "ws://h", "token": "bot-canary"}]})
+    write(home, {"bots": [{"http": "http://h", "self_id": 1, "token": "bot-canary", "secret": "bot-canary"}]})
     environ = {
         "BOT_TOKEN": "token-canary",
         "REDIS_URL": "redis://:redis-canary@h:1/0",

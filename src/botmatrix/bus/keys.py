@@ -53,6 +53,9 @@ class Keys:
         self.settings = p + "config:settings"  # string: the settings that the database holds, JSON
         self.settings_version = p + "config:settings:version"  # string: its version; every part compares it
         self.settings_changed = p + "config:settings:changed"  # channel: a new version, or a part is to start again
+        self.bind_codes = p + "bind:codes"  # hash (10 min): digest of a one-time code -> user, end, wrong tries
+        self.bind_claims = p + "bind:claims"  # hash: who said a right code -> the user to bind them to
+        self.bind_changed = p + "bind:changed"  # channel: there is a code that was not there, or none any more
         self.handshakes = p + "handshakes"  # list: the last refused handshakes of all nexuses
         self.logs = p + "logs"  # stream: the newest lines of all parts' logs
         self.access = p + "access"  # string: per-bot tokens (hashed) and bans, JSON

@@ -48,8 +48,10 @@ ASKED = _load("asked")
 ALLOW = _load("allow")
 DEFER = _load("defer")
 ADMIT = _load("admit")
+OFFER = _load("offer")
+BIND = _load("bind")
 ALL = (
-    *(DEFER, ADMIT),
+    *(DEFER, ADMIT, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

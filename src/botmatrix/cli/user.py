@@ -14,10 +14,14 @@ from botmatrix.cli.tables import Note, tables_of
 from botmatrix.config import Settings
 
 if TYPE_CHECKING:
+    from botmatrix.bus.binding import BindBox
+    from botmatrix.store.bindings import Bindings
     from botmatrix.store.tables import Role
     from botmatrix.store.users import Users
 
-app = typer.Typer(help="People who may log in: add, passwd, list, role, disable.", no_args_is_help=True)
+app = typer.Typer(
+    help="People who may log in: add, passwd, list, role, disable, bind, bindings, unbind.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="The name they log in with.")]
 RoleName = Annotated[str, typer.Option(help="owner, admin, operator or viewer.")]
@@ -106,6 +110,52 @@ def role(
     say(f"{name} is {wanted} now.")
 
 
+@app.command()
+def bind(context: typer.Context, name: Name) -> None:
+    """Make a one-time code with which this person becomes themselves in a chat."""
+    settings = connected_settings(context, database=True)
+
+    async def make() -> str:
+        async with users_of(settings) as (users, note), codes_of(settings) as codes:
+            user = await users.get(name)
+            code = await codes.offer(user.id)
+            await note("user.code", user.username)
+            return code
+
+    say(f"Within ten minutes, {name} writes to a bot in private:  /bind {run_async(make)}")
+
+
+@app.command("bindings")
+def list_bindings(context: typer.Context, json: Json = False) -> None:
+    """Who in a chat is which user; administrators command the hub from there."""
+    settings = connected_settings(context, database=True)
+
+    async def look() -> list[dict[str, Any]]:
+        async with bindings_of(settings) as (bindings, _):
+            found = await bindings.list()
+            return [{"identity": b.row.identity, "username": b.user.username, "counts": b.counts} for b in found]
+
+    show(run_async(look), ("identity", "username", "counts"), as_json=json, empty="Nobody is bound.")
+
+
+@app.command()
+def unbind(
+    context: typer.Context,
+    identity: Annotated[str, typer.Argument(help="Who, as `bindings` shows them: qq:12345.")],
+) -> None:
+    """End a binding: they command the hub from chat no more."""
+    settings = connected_settings(context, database=True)
+
+    async def change() -> None:
+        async with bindings_of(settings) as (bindings, note):
+            binding = await bindings.get(identity)
+            await bindings.remove(identity)
+            await note("user.unbind", identity, before={"username": binding.user.username})
+
+    run_async(change)
+    say(f"{identity} is bound no more.")
+
+
 def known_role(name: str, parameter: str) -> Role:
     """A role by its name."""
     from botmatrix.store.tables import Role
@@ -123,6 +173,29 @@ async def users_of(settings: Settings) -> AsyncIterator[tuple[Users, Note]]:
 
     async with tables_of(settings) as (database, note):
         yield Users(database, Passwords()), note
+
+
+@asynccontextmanager
+async def bindings_of(settings: Settings) -> AsyncIterator[tuple[Bindings, Note]]:
+    """The table of bindings, as `users_of`."""
+    from botmatrix.store.bindings import Bindings
+
+    async with tables_of(settings) as (database, note):
+        yield Bindings(database), note
+
+
+@asynccontextmanager
+async def codes_of(settings: Settings) -> AsyncIterator[BindBox]:
+    """One-time codes in Redis."""
+    from botmatrix.bus.binding import BindBox
+    from botmatrix.bus.client import Client
+    from botmatrix.bus.keys import Keys
+
+    client = Client(settings.redis_url, name="botmatrix-cli")
+    try:
+        yield BindBox(client, Keys())
+    finally:
+        await client.close()
 
 
 def new_password() -> str:

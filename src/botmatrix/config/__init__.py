@@ -15,7 +15,7 @@ from botmatrix.config.load import (
 from botmatrix.config.merge import STORABLE, check_change, host_id, resolve
 from botmatrix.config.options import OPTIONS, Option, nearest
 from botmatrix.config.secret import Secret
-from botmatrix.config.settings import BotServer, OneBotApp, Settings, Source
+from botmatrix.config.settings import BotServer, HttpBot, OneBotApp, Settings, Source
 from botmatrix.config.stored import Stored, parse_stored, remember, remembered
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ConfigFileError",
     "Current",
     "Home",
+    "HttpBot",
     "OneBotApp",
     "Option",
     "Secret",

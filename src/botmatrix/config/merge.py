@@ -15,7 +15,7 @@ from botmatrix.config.home import Home
 from botmatrix.config.options import BY_KEY, COMPUTED, OPTIONS, Option, nearest
 from botmatrix.config.parts import compose_urls
 from botmatrix.config.secret import MASK, Secret
-from botmatrix.config.settings import Inputs, Settings, Source
+from botmatrix.config.settings import HttpBot, Inputs, Settings, Source
 from botmatrix.config.stored import Stored
 from botmatrix.errors import ConfigError
 
@@ -85,6 +85,9 @@ def check_together(settings: Settings) -> None:
     names = [app.name for app in settings.onebot_apps]
     if len(set(names)) != len(names):
         raise ConfigError("onebot_apps", names, "a name of its own for each application")
+    posting = [bot.key for bot in settings.bots if isinstance(bot, HttpBot)]
+    if len(set(posting)) != len(posting):
+        raise ConfigError("bots", posting, "one entry for each bot that speaks HTTP")
 
 
 def unknown(key: str, raw: Any) -> ConfigError:

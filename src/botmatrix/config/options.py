@@ -41,7 +41,10 @@ _ID = "letters, digits, _ . -, at most 64, the first a letter or digit"
 _TOKEN = "visible ASCII characters without spaces"  # noqa: S105 - words for people
 _REDIS = "redis://[:password@]host:port/db (or rediss://, unix://)"
 _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/folder)"
-_BOTS = '[{"url": "ws://host:port", "token": "...", "platform": "qq"}]'
+_BOTS = (
+    '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
+    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
+)
 _APPS = '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all"}]'
 
 OPTIONS: tuple[Option, ...] = (

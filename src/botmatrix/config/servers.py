@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from botmatrix.config import values
-from botmatrix.config.settings import BotServer, OneBotApp
+from botmatrix.config.settings import BotServer, HttpBot, OneBotApp
+
+MAX_QUICK: Final = 10.0
+"""Seconds for which the answer to an event may wait at most: clients give up after little more."""
 
 _socket_url = values.url("ws", "wss")
+_http_url = values.url("http", "https")
 
 
-def bot_server(value: Any) -> BotServer:
-    """An entry of `bots`: `{url, token?, platform?}`."""
+def bot_server(value: Any) -> BotServer | HttpBot:
+    """An entry of `bots`: `{url, token?, platform?}`, or `{http, self_id, token?, platform?, secret?, quick?}`."""
+    if isinstance(value, Mapping) and "http" in value:
+        return _http_bot(value)
     found = _fields(value, "url", "token", "platform")
     return BotServer(
         url=_address(found),
         token=values.secret(found.get("token", "")),
         platform=values.identifier(found.get("platform", "qq")).lower(),
+    )
+
+
+def _http_bot(value: Mapping[str, Any]) -> HttpBot:
+    found = _fields(value, "http", "self_id", "token", "platform", "secret", "quick")
+    address = str(_http_url(found.get("http"))).rstrip("/")
+    self_id = values.text(str(found.get("self_id", "")))
+    quick = float(found.get("quick", 0))
+    if not address or "?" in address or not self_id or len(self_id) > 128 or not 0 <= quick <= MAX_QUICK:
+        raise ValueError(value)
+    return HttpBot(
+        http=address,
+        self_id=self_id,
+        token=values.secret(found.get("token", "")),
+        platform=values.identifier(found.get("platform", "qq")).lower(),
+        secret=values.password(found.get("secret", "")),
+        quick=quick,
     )
 
 

@@ -23,6 +23,36 @@ class BotServer:
     token: Secret = NO_TOKEN
     platform: str = "qq"
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must never be shown."""
+        return (self.token,)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBot:
+    """A bot that is reached over HTTP only: it posts its events to the gateway, and takes actions at `http`.
+
+    `secret` signs what it posts. `quick`: seconds for which an event may wait for a quick operation, 0: none.
+    """
+
+    http: str
+    self_id: str
+    token: Secret = NO_TOKEN
+    platform: str = "qq"
+    secret: Secret = NO_TOKEN
+    quick: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """`platform:self_id`."""
+        return f"{self.platform}:{self.self_id}"
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must never be shown."""
+        return (self.token, self.secret)
+
 
 @dataclass(frozen=True, slots=True)
 class OneBotApp:
@@ -81,7 +111,7 @@ class Settings:
     command_prefixes: tuple[str, ...]
     chat_admins: tuple[str, ...]
     onebot_apps: tuple[OneBotApp, ...]
-    bots: tuple[BotServer, ...]
+    bots: tuple[BotServer | HttpBot, ...]
     message_days: int
     """For how many days what was said is kept; 0: not at all."""
     trace_days: int
@@ -109,5 +139,5 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for masking in logs."""
         values = [self.bot_token, self.worker_token, self.default_admin_password]
-        values += [app.token for app in self.onebot_apps] + [bot.token for bot in self.bots]
+        values += [app.token for app in self.onebot_apps] + [secret for bot in self.bots for secret in bot.secrets]
         return tuple(str(value) for value in values if value)

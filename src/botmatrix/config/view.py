@@ -10,7 +10,7 @@ from botmatrix.config.current import Current
 from botmatrix.config.merge import STORABLE
 from botmatrix.config.options import COMPUTED, OPTIONS, Option
 from botmatrix.config.secret import Secret
-from botmatrix.config.settings import BotServer, OneBotApp, Settings, Source
+from botmatrix.config.settings import BotServer, HttpBot, OneBotApp, Settings, Source
 
 NODE = "this node: config.json, environment or flags"
 
@@ -46,6 +46,9 @@ def shown(value: Any) -> Any:
             return None
         case BotServer():
             return {"url": _url(value.url), "platform": value.platform, "token_set": bool(value.token)}
+        case HttpBot():
+            bot = {"http": _url(value.http), "self_id": value.self_id, "platform": value.platform, "quick": value.quick}
+            return {**bot, "token_set": bool(value.token), "secret_set": bool(value.secret)}
         case OneBotApp():
             app = {"name": value.name, "url": _url(value.url), "bots": list(value.bots), "deliver": value.deliver}
             return {**app, "token_set": bool(value.token)}

@@ -54,6 +54,7 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
         asyncio.create_task(prepare(parts), name="prepare"),
         asyncio.create_task(keep_core(parts), name="keep core"),
         asyncio.create_task(keep(parts, parts.settings_keeper.run), name="keep settings"),
+        asyncio.create_task(keep(parts, parts.binding_keeper.run), name="keep bindings"),
         asyncio.create_task(parts.restart.run(), name="restart"),
         asyncio.create_task(keep(parts, parts.trace_writer.run), name="write trace"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),

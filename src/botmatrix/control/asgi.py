@@ -11,6 +11,7 @@ from botmatrix.control.api import (
     action,
     alerts,
     audit,
+    bindings,
     bot_access,
     bots,
     config,
@@ -55,7 +56,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        *(health, metrics, login, sessions, keys, users, audit),
+        *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, pages),
         *(messages, traces, live, config, restart),

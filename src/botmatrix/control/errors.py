@@ -23,6 +23,7 @@ from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
 from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
+from botmatrix.store.bindings import UnknownBinding
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.text import BadValue
@@ -104,6 +105,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UnknownAlertRule, _refusal(404, "unknown_alert_rule"))
     app.add_exception_handler(TooManyAlertRules, _refusal(409, "too_many_alert_rules"))
     app.add_exception_handler(UnknownLogin, _refusal(404, "unknown_session"))
+    app.add_exception_handler(UnknownBinding, _refusal(404, "unknown_binding"))
     app.add_exception_handler(LastAdministrator, _refusal(409, "last_administrator"))
     app.add_exception_handler(Exception, _unexpected)
 

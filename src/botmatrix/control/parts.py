@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from botmatrix.bus.access import AccessBox
 from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.controls import Controls
 from botmatrix.bus.core import CoreBox
@@ -33,6 +34,7 @@ from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
+from botmatrix.control.binding_keeper import BindingKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
@@ -48,6 +50,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
+from botmatrix.store.bindings import Bindings
 from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.history import History
@@ -83,6 +86,8 @@ class Parts:
     core: CoreKeeper
     core_box: CoreBox
     settings_keeper: SettingsKeeper
+    bindings: Bindings
+    binding_keeper: BindingKeeper
     restart: Restart
     seen: Seen
     seen_keeper: SeenKeeper
@@ -144,6 +149,7 @@ def build(current: Current) -> Parts:
     presence = Presence(settings.redis_url, keys, name=f"botmatrix-{PART}-presence")
     seen = Seen(database)
     box = SettingsBox(redis, keys)
+    settings_keeper, bindings = SettingsKeeper(SettingsTable(database), box, current), Bindings(database)
     alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     return Parts(
         current=current,
@@ -161,7 +167,9 @@ def build(current: Current) -> Parts:
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,
-        settings_keeper=SettingsKeeper(SettingsTable(database), box, current),
+        settings_keeper=settings_keeper,
+        bindings=bindings,
+        binding_keeper=BindingKeeper(BindBox(redis, keys), bindings, settings_keeper),
         restart=Restart(incarnation, presence, Controls(redis, keys), box),
         seen=seen,
         seen_keeper=SeenKeeper(presence, core_box, seen),

@@ -19,8 +19,8 @@ from botmatrix.config import Current, Home, Stored, check_change, remember
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.store.settings import SettingsTable
 
-EVERY: Final = 1.0
-"""Seconds between two looks whether both hold the same."""
+EVERY: Final = 0.8
+"""Seconds between two looks whether both hold the same, so that a change acts within a second."""
 TOKENS: Final = ("bot_token", "worker_token")
 
 log = structlog.get_logger(__name__)
@@ -40,13 +40,21 @@ class SettingsKeeper:
     def __init__(self, table: SettingsTable, box: SettingsBox, current: Current) -> None:
         self._table, self._box, self.current = table, box, current
         self._seen = ""
+        self._soon = asyncio.Event()
 
     async def run(self) -> None:
-        """Compare every second."""
+        """Compare again and again."""
         while True:
+            self._soon.clear()
             with contextlib.suppress(EngineUnavailable):
                 await self.reconcile()
-            await asyncio.sleep(EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._soon.wait()
+
+    def soon(self) -> None:
+        """Something has changed in the database: who commands the hub from chat, perhaps."""
+        self._soon.set()
 
     async def seed(self, home: Home) -> None:
         """Share the tokens that were generated here, unless another node was first. Raises `EngineUnavailable`."""

@@ -1,4 +1,4 @@
-"""The verbs of chat administrators: `/system` and `/nexus`, read and applied. Words for people are here too.
+"""The verbs of chat administrators: `/system` and `/nexus`, read and applied; `/bind`. People's words are here too.
 
 What follows `/plugin` is read elsewhere.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 from botmatrix.core.config import CoreConfig, changed
 
 PREFIXES: Final = ("/system", "/nexus", "/plugin")
+BIND: Final = "/bind"
 CONFIRM: Final = ("confirm", "确认")
 Word = Literal["status", "top", "open", "close", "whitelist", "blacklist", "reload", "help"]
 _KINDS: Final = {"user": "system", "system": "system", "robot": "robot", "bot": "robot", "group": "group"}
@@ -48,7 +49,21 @@ class Verb:
 
 def is_verb(text: str) -> bool:
     """Whether a message speaks to the hub."""
-    return "".join(text.split(None, 1)[:1]).lower() in PREFIXES
+    return _first(text) in PREFIXES
+
+
+def is_bind(text: str) -> bool:
+    """Whether a message may say a one-time code."""
+    return _first(text) == BIND
+
+
+def bind_code(text: str) -> str:
+    """What comes after `/bind`, in one piece."""
+    return "".join(text.split()[1:])
+
+
+def _first(text: str) -> str:
+    return "".join(text.split(None, 1)[:1]).lower()
 
 
 def read(text: str) -> Verb:

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from botmatrix.bus.access import AccessBox
+from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.follower import Follower
@@ -32,7 +33,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.access import Gatekeeper
 from botmatrix.nexus.actions import Actions
-from botmatrix.nexus.core import Core
+from botmatrix.nexus.core import Core, Means
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.groups import Groups
@@ -93,7 +94,8 @@ class Nexus:
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
         self._presence = Presence(url, keys, name=f"botmatrix-nexus-presence-{self.inc}")
         plugins = PluginVerbs(PluginsBox(self._state, keys), self._presence)
-        self.core = Core(box, settings.home, settings.commanders, plugins, self.counters, clock)
+        means = Means(box, BindBox(self._state, keys), plugins)
+        self.core = Core(means, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.current.watch(self.sockets.take)
         self.follower = Follower(self.current, keys, self.inc)
@@ -139,6 +141,7 @@ class Nexus:
             clock=clock,
             sockets=self.sockets.workers,
             worker_opens=self.sockets.opens,
+            desk=self.sockets.desk(self.access, lambda *refused: self.gateway.note(*refused)),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
@@ -304,6 +307,7 @@ class Nexus:
         self._signals.subscribe(k.presence_changed, self.workers.on_presence)
         self._signals.subscribe(k.rules_changed, self.rules.on_changed)
         self._signals.subscribe(k.core_changed, self.core.state.nudge)
+        self._signals.subscribe(k.bind_changed, self.core.binder.nudge)
         self._signals.subscribe(k.access_changed, self.access.nudge)
         self._signals.subscribe(k.groups_changed, self.groups.state.nudge)
         self._signals.subscribe(k.hot_changed, self.hot.nudge)

@@ -43,6 +43,10 @@ class Calls:
         self._waiting[echo] = (deadline, on_answer)
         self._next_deadline = min(self._next_deadline, deadline)
 
+    def is_waiting(self, echo: str) -> bool:
+        """Whether somebody waits for the answer to this echo."""
+        return echo in self._waiting
+
     def answer(self, echo: str, response: ActionResponse) -> bool:
         """Hand the answer over. False: nobody waits for this echo."""
         waiter = self._waiting.pop(echo, None)

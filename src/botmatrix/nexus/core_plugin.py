@@ -8,11 +8,13 @@ from typing import Final, NamedTuple
 from botmatrix.core.judge import Judge
 from botmatrix.core.text import said
 from botmatrix.core.verbs import is_verb
+from botmatrix.nexus.binder import Binder
 from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.core_answers import Answers
 from botmatrix.nexus.core_config import CoreState
 from botmatrix.nexus.core_figures import Figures
 from botmatrix.nexus.core_verbs import Verbs
+from botmatrix.nexus.tracer import BIND_CODE
 from botmatrix.onebot.event import Event
 
 
@@ -30,14 +32,23 @@ class Verdict(NamedTuple):
 PASS: Final = Verdict()
 TAKEN: Final = Verdict("admin_command")
 """A chat administrator spoke to the hub itself."""
+BOUND: Final = Verdict(BIND_CODE)
+"""Somebody said a one-time code, right or wrong."""
 
 
 class CorePlugin:
     """The verdict on one event, in microseconds; `admins`: `qq:123`, the chat administrators."""
 
     def __init__(
-        self, state: CoreState, figures: Figures, verbs: Verbs, answers: Answers, admins: Iterable[str]
+        self,
+        state: CoreState,
+        figures: Figures,
+        verbs: Verbs,
+        answers: Answers,
+        binder: Binder,
+        admins: Iterable[str],
     ) -> None:
+        self._binder = binder
         self._figures, self._verbs, self._answers = figures, verbs, answers
         self.admit(admins)
         self._judge = state.judge
@@ -58,6 +69,8 @@ class CorePlugin:
         if message and event.user_id in self._admins.get(bot.platform, ()) and self._is_verb(event):
             self._verbs.take(bot, event)
             return TAKEN
+        if message and self._binder.is_open and self._binder.takes(bot, event):
+            return BOUND
         if message and self._counting:
             self._figures.count(bot, event)
         reason = self._judge.reason(bot.platform, bot.self_id, event)

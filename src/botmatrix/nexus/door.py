@@ -78,15 +78,20 @@ class Door(WSProtocol):  # type: ignore[misc]
 
     def turn_away(self, body: bytes) -> None:
         """Answer 503 without waiting for the request, and hang up."""
-        self.socket_transport.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-        )
-        self.socket_transport.close()
+        send_away(self.socket_transport, body)
 
     def _on_request(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         answer = self._gateway.judge(self, request)
         return answer if isinstance(answer, WSListener) else _refusal(answer)
+
+
+def send_away(transport: asyncio.Transport, body: bytes) -> None:
+    """Answer 503 without waiting for the request, and hang up."""
+    transport.write(
+        b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    transport.close()
 
 
 def _refusal(refuse: Refuse) -> WSUpgradeResponseWithListener:

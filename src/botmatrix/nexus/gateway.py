@@ -7,7 +7,7 @@ import logging
 import resource
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from picows import WSUpgradeRequest
 
@@ -16,6 +16,8 @@ from botmatrix.nexus import closing
 from botmatrix.nexus.connection import Connection
 from botmatrix.nexus.door import Door
 from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, mask
+from botmatrix.nexus.http.asked import Desk
+from botmatrix.nexus.http.threshold import Threshold
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link
 from botmatrix.nexus.refusals import Refusal
@@ -37,8 +39,22 @@ SPARE_FILES: Final = 64
 MAX_UNFINISHED: Final = 8192
 
 
+class Guest(Protocol):
+    """One accepted TCP connection, whatever it turns out to speak."""
+
+    address: str
+    socket_transport: asyncio.Transport
+
+    def turn_away(self, body: bytes) -> None:
+        """Answer 503 without waiting for the request, and hang up."""
+        ...
+
+
 class Gateway:
-    """Bots' WebSocket links on one port; `tokens` says which tokens open a link, `max_frame` is in bytes."""
+    """Bots' links on one port; `tokens` says which tokens open a link, `max_frame` is in bytes.
+
+    With a `desk` the port answers plain HTTP too, for bots and applications that speak nothing else.
+    """
 
     def __init__(
         self,
@@ -52,6 +68,7 @@ class Gateway:
         reuse_port: bool = False,
         sockets: SocketWorkers | None = None,
         worker_opens: Callable[[str, str], bool] = lambda _name, _token: False,
+        desk: Desk | None = None,
     ) -> None:
         self.hub = hub
         self.host = host
@@ -60,11 +77,12 @@ class Gateway:
         self._tokens = tokens
         self._sockets = sockets
         self._worker_opens = worker_opens
+        self._desk = desk
         self._clock = clock or hub.clock
         self._reuse_port = reuse_port
         self._server: asyncio.Server | None = None
-        self._doors: dict[Door, Connection | None] = {}
-        self._unfinished: dict[str, dict[Door, None]] = {}
+        self._doors: dict[Guest, Connection | None] = {}
+        self._unfinished: dict[str, dict[Guest, None]] = {}
         self._empty = asyncio.Event()
         self._max_doors = 0
 
@@ -74,7 +92,7 @@ class Gateway:
         self._max_doors = max(files - SPARE_FILES, SPARE_FILES)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Door(self),
+            self._guest,
             self.host or None,
             self.port,
             backlog=BACKLOG,
@@ -105,7 +123,7 @@ class Gateway:
 
     # From the doors
 
-    def arrived(self, door: Door) -> None:
+    def arrived(self, door: Guest) -> None:
         """A TCP connection was accepted."""
         if len(self._doors) >= self._max_doors:
             self.hub.count("connection_no_files")
@@ -120,7 +138,7 @@ class Gateway:
 
     def judge(self, door: Door, request: WSUpgradeRequest) -> Connection | Refuse:
         """The request is complete: a connection for whoever may come in."""
-        self._finished(door)
+        self.finished(door)
         target = request.path.decode("ascii", "surrogateescape")
         asked = Request(target, request.headers)
         answer = self._decide(door, asked)
@@ -129,20 +147,48 @@ class Gateway:
         if isinstance(answer, Accept) and (seconds := self._tokens.banned(answer.key)):
             answer = _stay_away(seconds)
         if isinstance(answer, Refuse):
-            self._note(door, asked, answer)
+            self.note(door.remote, asked, answer)
             return answer
         if "upgrade" in request.headers.get("Connection", "").lower():
             request.headers["Connection"] = "Upgrade"  # picows takes no list, browsers and proxies send one
         return self._connection(door, answer)
 
-    def left(self, door: Door) -> None:
+    def left(self, door: Guest) -> None:
         """The TCP connection is gone."""
-        self._finished(door)
+        self.finished(door)
         self._doors.pop(door, None)
         if not self._doors:
             self._empty.set()
 
+    def finished(self, door: Guest) -> None:
+        """Its first request is complete."""
+        waiting = self._unfinished.get(door.address)
+        if waiting is not None and waiting.pop(door, door) is None and not waiting:
+            del self._unfinished[door.address]
+
+    def note(self, remote: str, request: Request, refuse: Refuse) -> None:
+        """Keep a refusal for whoever wonders why a client can't get in."""
+        self.hub.count(f"handshake_{refuse.status}")
+        refusal = Refusal(
+            at=self._clock.now(),
+            remote=remote,
+            target=mask(request.target),
+            self_id=mask(request.headers.get("X-Self-ID", "")),
+            user_agent=mask(request.headers.get("User-Agent", "")),
+            status=refuse.status,
+            reason=refuse.reason,
+            cure=refuse.cure,
+        )
+        if self.hub.refusals.add(refusal):
+            log.warning("refused %s at %s (%d): %s", remote, refusal.target, refuse.status, refuse.reason)
+
     # Inside
+
+    def _guest(self) -> asyncio.BaseProtocol:
+        if self._desk is not None:
+            return Threshold(self, self._desk)
+        door: asyncio.BaseProtocol = Door(self)
+        return door
 
     def _decide(self, door: Door, asked: Request) -> Accept | AcceptWorker | Refuse:
         if self._sockets is not None and is_workers_road(asked.target):
@@ -165,26 +211,6 @@ class Gateway:
 
     def _permits(self, key: str, token: str) -> bool:
         return self._tokens.opens(key, token) and not self._tokens.banned(key)
-
-    def _finished(self, door: Door) -> None:
-        waiting = self._unfinished.get(door.address)
-        if waiting is not None and waiting.pop(door, door) is None and not waiting:
-            del self._unfinished[door.address]
-
-    def _note(self, door: Door, request: Request, refuse: Refuse) -> None:
-        self.hub.count(f"handshake_{refuse.status}")
-        refusal = Refusal(
-            at=self._clock.now(),
-            remote=door.remote,
-            target=mask(request.target),
-            self_id=mask(request.headers.get("X-Self-ID", "")),
-            user_agent=mask(request.headers.get("User-Agent", "")),
-            status=refuse.status,
-            reason=refuse.reason,
-            cure=refuse.cure,
-        )
-        if self.hub.refusals.add(refusal):
-            log.warning("refused %s at %s (%d): %s", door.remote, refusal.target, refuse.status, refuse.reason)
 
     def _tune(self, listener: socket.socket) -> None:
         """Options of the listener that accepted sockets inherit."""

@@ -53,7 +53,11 @@ class Greeter:
             return
         link.call("get_login_info", b"{}", lambda answer: self._on_login_info(link, answer), LOGIN_TIMEOUT)
         if link.bot is not None:
-            link.call("get_group_list", b"{}", lambda answer: self._on_group_list(link, answer), LOGIN_TIMEOUT)
+            self.ask_groups(link)
+
+    def ask_groups(self, link: Link) -> None:
+        """Ask for the groups that the link's bot is in."""
+        link.call("get_group_list", b"{}", lambda answer: self._on_group_list(link, answer), LOGIN_TIMEOUT)
 
     def _on_login_info(self, link: Link, answer: ActionResponse | None) -> None:
         if answer is None or not answer.ok:

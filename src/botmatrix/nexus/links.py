@@ -14,7 +14,7 @@ from botmatrix.nexus.handshake import Accept, clean_platform
 from botmatrix.nexus.vigil import Vigil
 from botmatrix.onebot.action import request_frame
 from botmatrix.onebot.event import Event
-from botmatrix.onebot.session import Answer, Session
+from botmatrix.onebot.session import Answer, Ignored, Session
 from botmatrix.onebot.v11 import META_EVENT, read_meta
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ class Link:
             item = self.session.receive(payload)
         except BadFrame as error:
             self._refuse_frame(error.reason)
-            return
+        else:
+            self.heard(item)
+
+    def heard(self, item: Event | Answer | Ignored) -> None:
+        """What a frame says."""
         if isinstance(item, Event):
             bot = self.bot
             if bot is None:

@@ -32,6 +32,8 @@ ROWS: Final = 900
 """Rows a second of all nexuses together; what writes them down takes 1,000, so that it catches up."""
 RESERVE: Final = 0.3
 SHARE_EVERY: Final = 5.0
+BIND_CODE: Final = "bind_code"
+"""The reason of a message that says a secret: what it says is not reported."""
 
 
 class Tracer:
@@ -65,7 +67,7 @@ class Tracer:
         if not self._admits(2 if event.post_type == "message" else 1, received_ms, 0.0):
             return
         event_id = self._ids.next(received_ms, traced=True)
-        raw = msgspec.Raw(event.raw)
+        raw = msgspec.Raw(b"{}" if reason == BIND_CODE else event.raw)
         envelope = Envelope(event_id, bot.key, event.conv, self._inc, bot.epoch, received_ms, raw)
         self._put(envelope, partial(heard, envelope, self._now(), reason=reason, detail=detail))
 

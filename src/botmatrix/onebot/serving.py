@@ -24,7 +24,8 @@ MAX_ECHO: Final = 4096
 BAD_REQUEST: Final = 1400
 NO_ANSWER: Final = 1401
 NO_BOT: Final = 1404
-"""Retcodes of the hub's own failures: the call makes no sense, the bot did not answer, there is no such bot."""
+"""Retcodes of the hub's own failures: the call makes no sense or can't be forwarded to the bot now, the bot did not
+answer, there is no such bot."""
 
 
 class Call(Struct, gc=False, frozen=True):
@@ -66,14 +67,26 @@ def read_call(payload: bytes) -> Call:
 
 def answer_frame(response: ActionResponse, echo: bytes) -> bytes:
     """The bot's whole answer with the application's echo in it, and with every field that applications rely on."""
-    fields = _decode_fields(response.raw)
+    fields = _whole(response)
     fields["echo"] = Raw(echo)
+    return _encode(fields)
+
+
+def answer_body(response: ActionResponse) -> bytes:
+    """The same as the body of an HTTP answer: there is no echo."""
+    fields = _whole(response)
+    fields.pop("echo", None)
+    return _encode(fields)
+
+
+def _whole(response: ActionResponse) -> dict[str, Raw]:
+    fields = _decode_fields(response.raw)
     fields["retcode"] = Raw(_encode(response.retcode))
     fields["status"] = Raw(_encode(response.status))
     fields.setdefault("data", NULL)
     for name in ("message", "wording"):
         fields.setdefault(name, Raw(b'""'))
-    return _encode(fields)
+    return fields
 
 
 def failure_frame(retcode: int, words: str, echo: bytes) -> bytes:
@@ -81,6 +94,13 @@ def failure_frame(retcode: int, words: str, echo: bytes) -> bytes:
     quoted = _encode(words)
     shape = b'{"status":"failed","retcode":%d,"data":null,"message":%b,"wording":%b,"echo":%b}'
     return shape % (retcode, quoted, quoted, echo)
+
+
+def failure_body(retcode: int, words: str) -> bytes:
+    """The same as the body of an HTTP answer: there is no echo."""
+    quoted = _encode(words)
+    shape = b'{"status":"failed","retcode":%d,"data":null,"message":%b,"wording":%b}'
+    return shape % (retcode, quoted, quoted)
 
 
 def lifecycle_frame(self_id: str, now: float) -> bytes:

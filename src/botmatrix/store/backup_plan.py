@@ -11,7 +11,7 @@ from botmatrix.errors import BotMatrixError
 from botmatrix.store.tables import Base
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "users": ("users", "api_keys"),
+    "users": ("users", "api_keys", "user_bindings"),
     "rules": ("routing_rules", "group_policies"),
     "core": ("core_config",),
     "settings": ("settings",),

@@ -40,17 +40,8 @@ class Operations:
 
     async def write(self, change: Change) -> None:
         """Add one row. Whatever the change holds, it can be stored."""
-        row = Operation(
-            who=line(change.who, 128),
-            via=line(change.via, 128),
-            what=line(change.what, 128),
-            object=line(change.object, 256),
-            before=storable(change.before),
-            after=storable(change.after),
-            address=line(change.address, 64),
-        )
         async with self._database.session() as session:
-            session.add(row)
+            session.add(row_of(change))
 
     async def forget(self, before: datetime, *, most: int) -> int:
         """Drop the rows that were written before this moment, at most so many, the oldest first; says how many."""
@@ -71,6 +62,19 @@ class Operations:
         async with self._database.session() as session:
             total = await session.scalar(select(func.count()).select_from(Operation).where(where))
             return (await session.scalars(page)).all(), total or 0
+
+
+def row_of(change: Change) -> Operation:
+    """The row of a change, for whoever writes it in the transaction of the change itself."""
+    return Operation(
+        who=line(change.who, 128),
+        via=line(change.via, 128),
+        what=line(change.what, 128),
+        object=line(change.object, 256),
+        before=storable(change.before),
+        after=storable(change.after),
+        address=line(change.address, 64),
+    )
 
 
 def _contains(query: str) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from botmatrix.config import Stored
+from botmatrix.store.bindings import COMMANDERS
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import SettingRow
 
@@ -23,12 +24,14 @@ class SettingsTable:
         self._database = database
 
     async def read(self) -> Stored:
-        """All of it, unchecked."""
+        """All of it, unchecked, and who commands the hub from chat."""
         async with self._database.session() as session:
             rows = (await session.scalars(select(SettingRow))).all()
+            bound = (await session.scalars(COMMANDERS)).all()
         return Stored(
             {row.key: json.loads(row.value) for row in rows if not row.generated},
             {row.key: json.loads(row.value) for row in rows if row.generated},
+            tuple(bound),
         )
 
     async def change(self, change: Mapping[str, Any], by: str) -> dict[str, Any]:

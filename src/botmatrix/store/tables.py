@@ -114,6 +114,17 @@ class ApiKey(Base):
     last_address: Mapped[str] = mapped_column(server_default="")
 
 
+class UserBinding(Base):
+    """Somebody on a chat platform who is a user here: as an administrator, one who may command the hub from chat."""
+
+    __tablename__ = "user_bindings"
+
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    """`platform:user_id`."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Operation(Base):
     """One change somebody made. It outlives who made it and what was changed; secrets are masked."""
 

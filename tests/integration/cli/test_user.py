@@ -12,7 +12,12 @@ import asyncpg
 import pytest
 from tests.postgres import run_apart
 
+from botmatrix.bus.binding import BindBox
+from botmatrix.bus.client import Client
+from botmatrix.bus.keys import Keys
 from botmatrix.cli.main import run
+from botmatrix.store.bindings import Bindings
+from botmatrix.store.engine import Database
 from botmatrix.store.migrate import upgrade
 
 Command = Callable[..., int]
@@ -103,3 +108,33 @@ def test_a_database_that_is_away_is_said_in_words(
         assert "PostgreSQL" in said
         assert "canary" not in said
         assert "Traceback" not in said
+
+
+def test_bindings_are_made_listed_and_ended(
+    command: Command, empty_database: str, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("user", "add", "Anna", "--role", "owner", given="a long password 1\n") == 0
+    assert command("user", "bind", "nobody") == 1
+    capsys.readouterr()
+    assert command("user", "bind", "anna") == 0
+    code = capsys.readouterr().out.split("/bind ")[1].strip()
+
+    async def say() -> None:
+        client = Client(redis_url, name="test")
+        codes, database = BindBox(client, Keys()), Database(empty_database, part="tests")
+        assert (await codes.say(code, "qq:7")).bound
+        ((who, user_id),) = (await codes.claims()).items()
+        assert await Bindings(database).add(who, user_id)
+        await client.close()
+        await database.close()
+
+    run_apart(say())
+    assert command("user", "bindings", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"identity": "qq:7", "username": "Anna", "counts": True}]
+    assert command("user", "unbind", "qq:7") == 0
+    assert command("user", "unbind", "qq:7") == 1
+    capsys.readouterr()
+    assert command("user", "bindings") == 0
+    assert capsys.readouterr().out == "Nobody is bound.\n"
+    log = rows(empty_database, "SELECT what, object FROM audit ORDER BY id")
+    assert log[1:] == [("user.code", "Anna"), ("user.bind", "qq:7"), ("user.unbind", "qq:7")]

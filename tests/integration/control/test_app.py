@@ -170,6 +170,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 include-name = "GET /api/traces"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
+# It takes an event, or the id of one that has a trace, and not both.
+[[operations]]
+include-name = "POST /api/admin/routing/explain"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
+
 # Which fields belong together depends on the action.
 [[operations]]
 include-name = "POST /api/alerts"

@@ -124,4 +124,4 @@ async def test_a_bot_with_a_token_of_its_own_is_not_given_the_common_one(owner: 
 
 async def test_a_client_that_is_not_known_is_refused(owner: httpx.AsyncClient) -> None:
     assert (await owner.get("/api/bots/qq:1/config?for=notepad")).status_code == 422
-    assert (await owner.get("/api/bots/telegram:1/config?for=napcat")).status_code == 422
+    assert (await owner.get("/api/bots/telegram:1/config?for=napcat")).status_code == 409

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -217,9 +218,7 @@ async def test_nothing_but_the_login_is_open_to_strangers(client: httpx.AsyncCli
     routes = [(m, p) for p, methods in paths.items() for m in methods if p.startswith("/api/") and p != "/api/login"]
     assert len(routes) > 10
     for method, path in routes:
-        refused = await client.request(
-            method, path.format(bot="qq:1", worker="w1"), json={} if method == "post" else None
-        )
+        refused = await client.request(method, re.sub(r"{\w+}", "qq:1", path), json={} if method == "post" else None)
         assert refused.status_code == 401, (method, path)
 
 

@@ -273,3 +273,19 @@ async def test_the_trace_shows_what_became_of_an_event_of_a_socket_worker(
     assert [(one.id, one.action, one.text, one.state, one.message_id) for one in acted] == [
         (ids["answered"], "send_msg", "hi", "DONE", "5")
     ]
+
+
+async def test_an_old_worker_on_another_nexus_answers_through_the_bot_that_it_heard(stage: Scene) -> None:
+    here, there = await stage.nexus("n1"), await stage.nexus("n2")
+    bot = await stage.bot(here)
+    old = await worker_link(stage, there, "/ws/workers")
+    async with asyncio.timeout(5):
+        while here.sockets.far.is_empty:
+            await asyncio.sleep(0.02)
+    await bot.send(event("over there", 1))
+    heard = await hear(old)
+    request = {"action": "send_msg", "params": {"user_id": heard["user_id"], "message": "x"}, "echo": "1"}
+    await old.send(json.dumps({**request, "self_id": heard["self_id"]}))
+    asked = await action(bot)
+    await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": None, "echo": asked["echo"]}))
+    assert (await hear(old))["status"] == "ok"

@@ -14,8 +14,8 @@ import uvloop
 from tests.accepting import Accepting
 from tests.integration.gateway.peers import TOKEN, RawBot, Recorder
 
-from botmatrix.bus.actions import ActionBox
-from botmatrix.bus.envelope import Envelope, encode
+from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.envelope import ActionEntry, Envelope, encode
 from botmatrix.clock import SystemClock
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.hub import Bot, Hub
@@ -45,7 +45,7 @@ class Meeting:
         clock = SystemClock()
         self.hub = Hub(self.seen, clock, timing)
         ids = itertools.count()
-        self.asker = Asker(self.hub, _nowhere, lambda: str(next(ids)), clock)
+        self.asker = Asker(self.hub, self._elsewhere, lambda: str(next(ids)), clock)
         self.sockets = SocketWorkers(self.hub, self.asker, folder, clock)
         self.seen.react_meta = self.sockets.on_meta
         self.sockets.on_unwritten = self._unwritten
@@ -110,12 +110,21 @@ class Meeting:
         if not any(self.sockets.hand(worker_id, parcel) for worker_id in list(self.sockets.workers)):
             self.untaken.append(event)
 
+    def _elsewhere(self) -> ActionBox:
+        return Elsewhere(self.hub)  # type: ignore[return-value]
+
     def _unwritten(self, parcels: list[Parcel]) -> None:
         self.unwritten += parcels
 
 
-def _nowhere() -> ActionBox:
-    raise AssertionError("there is no other nexus")
+class Elsewhere:
+    """No other nexus has a bot, but they know this one's."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def call(self, entry: ActionEntry, *, timeout: float, must_be_online: bool) -> ActionResult:
+        return ActionResult("OFFLINE" if entry.bot in self._hub.bots else "NOBOT")
 
 
 OpenMeeting = Callable[..., Awaitable[Meeting]]

@@ -84,7 +84,6 @@ async def test_a_call_that_the_bot_does_not_answer_fails_once_and_a_late_answer_
 
 async def test_without_its_bot_every_call_fails_in_the_shape_of_a_bots_answer(meeting: Meeting) -> None:
     app = await meeting.application()
-    meeting.asker._elsewhere = lambda: Nobody()  # type: ignore[assignment,return-value]
     app.say({"action": "get_status", "echo": {"seq": 1}})
     failure = await app.action()
     assert failure == {
@@ -95,15 +94,6 @@ async def test_without_its_bot_every_call_fails_in_the_shape_of_a_bots_answer(me
         "wording": "there is no such bot",
         "echo": {"seq": 1},
     }
-
-
-class Nobody:
-    """No other nexus has the bot."""
-
-    async def call(self, entry: Any, *, timeout: float, must_be_online: bool) -> Any:
-        from botmatrix.bus.actions import ActionResult
-
-        return ActionResult("NOBOT")
 
 
 @pytest.mark.parametrize(("call", "retcode"), [({"echo": 1}, 1400), ({"action": "a", "params": [1], "echo": 1}, 1400)])

@@ -13,6 +13,7 @@ from tests.integration.sockets.silent import Silent
 from botmatrix.clock import SystemClock
 from botmatrix.config.secret import Secret
 from botmatrix.config.settings import BotServer, OneBotApp
+from botmatrix.nexus.http.bots import HttpBots
 from botmatrix.nexus.sockets import dial
 from botmatrix.nexus.sockets.dial import Dialer
 from botmatrix.nexus.sockets.servers import DialledApplications, DialledBots
@@ -119,7 +120,8 @@ async def test_a_bots_own_server_is_dialled_and_the_bot_is_named_by_what_it_says
     dialer = new_dialer()
     url = f"ws://127.0.0.1:{implementation.gateway.port}/onebot/v11/app/10001"
     server = BotServer(url, Secret(WORKER_TOKEN), "qq")
-    DialledBots(hub.hub, dialer).keep(server)
+    http = HttpBots(hub.hub, dialer.lines, 1 << 20, SystemClock())
+    DialledBots(hub.hub, dialer, http).keep(server)
     await hub.seen.until(lambda: "qq:10001" in hub.hub.bots and bool(hub.hub.bots["qq:10001"].links))
     real.message("hi")
     await hub.seen.until(lambda: bool(hub.seen.events))

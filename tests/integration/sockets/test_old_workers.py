@@ -75,3 +75,45 @@ async def test_a_registration_is_kept_and_a_skill_result_is_discarded(meeting: M
     worker.say({"type": "skill_result", "execution_id": "e", "result": "x", "status": "success"})
     await meeting.seen.until(lambda: meeting.sockets.counters["skill_result_ignored"] == 1)
     assert meeting.sockets.workers["w1"].capabilities == [{"name": "checkin"}]
+
+
+async def test_of_several_bots_in_a_group_the_one_that_was_heard_there_is_meant(meeting: Meeting) -> None:
+    _, second = await meeting.bot("10001"), await meeting.bot("20002")
+    for bot in meeting.hub.bots.values():
+        bot.groups = {"77": "Group"}
+    worker = await meeting.old_worker()
+    worker.say({"action": "send_msg", "params": {"group_id": "77", "message": "a"}, "echo": "x"})
+    assert (await worker.action())["retcode"] == 1404
+    second.say({"post_type": "message", "message_type": "group", "self_id": 20002, "group_id": 77, "user_id": 7})
+    await worker.action()
+    worker.say({"action": "send_msg", "params": {"group_id": "77", "message": "b"}, "echo": "y"})
+    assert (await second.action())["params"]["message"] == "b"
+
+
+@pytest.mark.parametrize("answer", [{"retcode": 1200}, {"retcode": 1, "msg": "you were removed"}])
+async def test_a_bot_that_was_removed_from_a_group_is_not_its_bot_any_more(
+    meeting: Meeting, answer: dict[str, object]
+) -> None:
+    bot = await meeting.bot("10001")
+    meeting.hub.bots["qq:10001"].groups = {"77": "Group", "78": "Other"}
+    worker = await meeting.old_worker()
+    worker.say({"action": "send_msg", "params": {"group_id": "77", "message": "a"}, "echo": 1})
+    action = await bot.action()
+    bot.say({"status": "failed", "data": None, "echo": action["echo"], **answer})
+    assert (await worker.action())["retcode"] == answer["retcode"]
+    worker.say({"action": "send_msg", "params": {"group_id": "77", "message": "b"}, "echo": 2})
+    assert (await worker.action())["retcode"] == 1404
+    asked = await bot.action()
+    assert asked["action"] == "get_group_list"
+    bot.say(ok(asked, [{"group_id": 79, "group_name": "New"}]))
+    await meeting.seen.until(lambda: meeting.hub.bots["qq:10001"].groups == {"79": "New"})
+
+
+async def test_a_bot_that_is_away_takes_nothing(meeting: Meeting) -> None:
+    bot, worker = await meeting.bot("10001"), await meeting.old_worker()
+    bot.hang_up()
+    await meeting.seen.until(lambda: not meeting.hub.bots["qq:10001"].links)
+    worker.say({"action": "send_msg", "self_id": "10001", "echo": "x"})
+    failure = await worker.action()
+    assert (failure["status"], failure["retcode"], failure["echo"]) == ("failed", 1400, "x")
+    assert failure["msg"].startswith("Failed to forward to any Bot")

@@ -113,7 +113,7 @@ async def test_one_part_comes_back_and_the_others_stay(full: str, tmp_path: Path
     connection = await asyncpg.connect(full)
     await connection.execute("DELETE FROM users")
     await connection.execute("UPDATE routing_rules SET target = 'changed'")
-    assert await restore(full, tmp_path / "all.gz", ["users"]) == {"users": 2, "api_keys": 2}
+    assert await restore(full, tmp_path / "all.gz", ["users"]) == {"users": 2, "api_keys": 2, "user_bindings": 2}
     after = await content(full)
     assert (after["users"], after["api_keys"]) == (before["users"], before["api_keys"])
     assert await connection.fetchval("SELECT count(*) FROM routing_rules WHERE target = 'changed'") == 2

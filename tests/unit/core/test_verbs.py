@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from botmatrix.core.config import BadCoreConfig, CoreConfig
-from botmatrix.core.verbs import Verb, apply, is_verb, read
+from botmatrix.core.verbs import Verb, apply, bind_code, is_bind, is_verb, read
 
 
 @pytest.mark.parametrize("text", ["/system", "/nexus status", "  /SYSTEM close", "/system\nclose"])
@@ -63,3 +63,16 @@ def test_closing_and_opening() -> None:
 def test_an_id_that_can_be_none_is_refused() -> None:
     with pytest.raises(BadCoreConfig):
         apply(CoreConfig(), read("/system blacklist add user 你好"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("/bind ABCDE-FGH23", "ABCDE-FGH23"), (" /BIND  abc de ", "abcde"), ("/bind", "")]
+)
+def test_what_may_say_a_code(text: str, code: str) -> None:
+    assert is_bind(text)
+    assert bind_code(text) == code
+
+
+@pytest.mark.parametrize("text", ["", "bind x", "/binding x", "x /bind y", "/system bind"])
+def test_what_says_none(text: str) -> None:
+    assert not is_bind(text)

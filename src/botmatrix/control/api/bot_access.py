@@ -103,7 +103,7 @@ async def kick(bot: str, body: Kick, parts: UsedParts, asker: Asker, note: Notin
     return Kicked(bot=found.bot, was=found.state, ban=body.ban)
 
 
-@router.get("/config", responses=protected(404), dependencies=[VIEWER])
+@router.get("/config", responses=protected(404, 409), dependencies=[VIEWER])
 async def client_config(
     bot: str, request: Request, parts: UsedParts, asker: Asker, client: Annotated[Client, Query(alias="for")]
 ) -> ClientConfig:
@@ -123,7 +123,7 @@ def _config(
     url = gateway_url(settings.gateway_host, settings.ws_port, request.url.hostname or "127.0.0.1")
     platform, _, self_id = bot.partition(":")
     if platform != "qq":
-        raise ApiError(422, "invalid", "these clients are for QQ: a bot of another platform can't use them")
+        raise ApiError(409, "not_for_platform", "these clients are for QQ: a bot of another platform can't use them")
     made = ready(client, Place(url, self_id, placeholder if token is None else token))
     return ClientConfig(
         bot=bot,

@@ -123,6 +123,7 @@ async def list_users(_: Administrator, parts: UsedParts, wanted: Annotated[Listi
 async def change_users(body: Request, asker: Administrator, parts: UsedParts, note: Noting) -> OnePerson:
     """Make, edit, remove, bar users, set passwords: nothing above the own role, and an owner always stays."""
     user = await _done(body, asker.role, parts, note)
+    parts.settings_keeper.soon()
     return OnePerson(user=Person.of(user))
 
 

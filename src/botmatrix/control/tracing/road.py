@@ -27,6 +27,7 @@ _BLOCKED: Final = {
     "group_blacklisted": "the group is on the black list",
     "bot_blacklisted": "the bot is on the black list",
     "admin_command": "a chat administrator spoke to the hub itself",
+    "bind_code": "it was a one-time code for the hub, which is not shown",
     "sensitive_word_detected": "it has a sensitive word",
     "sensitive_word_regex_detected": "it matches a pattern of sensitive words",
     "blacklisted_url_detected": "it has an address on the black list",

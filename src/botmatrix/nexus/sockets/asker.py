@@ -129,7 +129,7 @@ class Asker:
         while queue:
             question = queue[0]
             if link is None or question.deadline <= now:
-                self._fail(question, NO_ANSWER if link else NO_BOT, "the bot takes no actions")
+                self._fail(question, NO_ANSWER if link else BAD_REQUEST, "the bot takes no actions")
             elif not self._write(question):
                 return
             queue.popleft()
@@ -156,7 +156,8 @@ class Asker:
         try:
             result = await self._elsewhere().call(entry, timeout=TIMEOUT, must_be_online=True)
         except EngineUnavailable:
-            self._fail(question, NO_BOT, "the bot is not on this nexus, and Redis is away")
+            known = question.bot in self._hub.bots
+            self._fail(question, BAD_REQUEST if known else NO_BOT, "the bot is not on this nexus, and Redis is away")
         else:
             self._take(question, result)
 
@@ -164,7 +165,7 @@ class Asker:
         if result.state == "NOBOT":
             self._fail(question, NO_BOT, "there is no such bot")
         elif result.state == "OFFLINE":
-            self._fail(question, NO_BOT, "the bot is offline")
+            self._fail(question, BAD_REQUEST, "the bot is offline")
         elif result.state == "DONE" or (result.state == "FAILED" and result.data):
             question.settle(_response(result))
         else:

@@ -57,13 +57,16 @@ def place_of(url: str) -> str:
 
 
 class Dialer:
-    """Keeps each line open until it is dropped; waits longer after each failure."""
+    """Keeps each line open until it is dropped; waits longer after each failure. `on_change`: a line is open, is not
+    any more, or can't be opened for another reason than before.
+    """
 
     def __init__(self, timing: Timing, max_frame: int, clock: Clock, rng: random.Random | None = None) -> None:
         self._timing, self._max_frame, self._clock = timing, max_frame, clock
         self._rng = rng or random.Random()  # noqa: S311  jitter needs no secrecy
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.lines: dict[str, Line] = {}
+        self.on_change: Callable[[], None] = lambda: None
 
     def keep(self, line: Line) -> None:
         """Dial this from now on."""
@@ -103,7 +106,9 @@ class Dialer:
             transport = await self._open(line, owner)
             line.error = ""
             self._note(line, "open")
+            self.on_change()
             await transport.wait_disconnected()
+            self.on_change()
         except (OSError, TimeoutError, picows.WSError) as error:
             self._failed(line, error)
         finally:  # it may be open even while `_open` is being cancelled
@@ -132,7 +137,8 @@ class Dialer:
         words = _words(error)
         if words != line.error:
             log.warning("a server can't be reached: it is dialled again and again", name=line.name, error=words)
-        line.error = words
+            line.error = words
+            self.on_change()
 
     def _note(self, line: Line, state: str) -> None:
         line.state, line.since = state, self._clock.now()

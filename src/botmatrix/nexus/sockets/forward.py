@@ -1,37 +1,43 @@
-"""Bots whose own server is dialled: by one nexus at a time, which holds a lease for it."""
+"""Bots whose own server is dialled or asked over HTTP: by one nexus at a time, which holds a lease for it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
-from botmatrix.config.settings import BotServer
 from botmatrix.errors import EngineUnavailable
-from botmatrix.nexus.hub import Hub
-from botmatrix.nexus.sockets.dial import Dialer
-from botmatrix.nexus.sockets.servers import DialledBots, bot_line
+from botmatrix.nexus.sockets.servers import AnyBot, bot_line
 
 log = structlog.get_logger("dial")
 EVERY = 2.0
 LEASE_MS = 10_000
 
 
-class ForwardBots:
-    """Dials the servers of `bots` whose lease it holds; keeps what it has while Redis is away."""
+class Keeper(Protocol):
+    """Whoever has a link to a bot's server from `keep` to `drop`."""
 
-    def __init__(self, hub: Hub, dialer: Dialer, client: Client, keys: Keys, inc: str) -> None:
-        self._dialled = DialledBots(hub, dialer)
+    def keep(self, server: AnyBot) -> None: ...
+
+    def drop(self, server: AnyBot) -> None: ...
+
+
+class ForwardBots:
+    """Keeps the servers of `bots` whose lease it holds; keeps what it has while Redis is away."""
+
+    def __init__(self, dialled: Keeper, client: Client, keys: Keys, inc: str) -> None:
+        self._dialled = dialled
         self._client, self._keys, self._inc = client, keys, inc
-        self._servers: dict[str, BotServer] = {}
-        self._held: dict[str, BotServer] = {}
+        self._servers: dict[str, AnyBot] = {}
+        self._held: dict[str, AnyBot] = {}
         self._changed = asyncio.Event()
 
-    def configure(self, servers: Iterable[BotServer]) -> None:
+    def configure(self, servers: Iterable[AnyBot]) -> None:
         """Dial these from now on."""
         self._servers = {bot_line(server): server for server in servers}
         for name in [name for name, server in self._held.items() if self._servers.get(name) != server]:
@@ -52,13 +58,19 @@ class ForwardBots:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), EVERY)
 
+    async def take(self, server: AnyBot) -> None:
+        """The bot itself came to this nexus: it is kept here from now on. Raises `EngineUnavailable`, `ReplyError`."""
+        name = bot_line(server)
+        await self._client.call("SET", self._keys.dialler(name), self._inc, "PX", LEASE_MS)
+        self._hold(name, server, True)
+
     async def release(self) -> None:
         """At an orderly stop: another nexus may dial at once."""
         with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
             for name in self._held:
                 await self._client.call("DEL", self._keys.dialler(name))
 
-    def _hold(self, name: str, server: BotServer, mine: bool) -> None:
+    def _hold(self, name: str, server: AnyBot, mine: bool) -> None:
         if mine and name not in self._held:
             self._held[name] = server
             self._dialled.keep(server)

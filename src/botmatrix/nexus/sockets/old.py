@@ -11,10 +11,15 @@ from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.onebot import old_worker
 from botmatrix.onebot.action import ActionResponse
 from botmatrix.onebot.event import Event
-from botmatrix.onebot.serving import NO_BOT, answer_frame
+from botmatrix.onebot.serving import BAD_REQUEST, NO_ANSWER, NO_BOT, answer_frame
 from botmatrix.onebot.session import Session
 
-NO_BOT_WORDS = "No Bot available: name one by self_id, or a group that a bot is in"
+WORDS = {
+    BAD_REQUEST: "Failed to forward to any Bot: ",
+    NO_ANSWER: "Request timeout: ",
+    NO_BOT: "No Bot available: ",
+}
+"""How the failures begin that old workers know."""
 
 
 class OldWorkerLink(WorkerLink):
@@ -25,6 +30,7 @@ class OldWorkerLink(WorkerLink):
         event = Session("", "").receive(bytes(envelope.event))
         if not isinstance(event, Event):
             raise BadFrame("not_an_event")
+        self.sockets.finder.heard(envelope.bot, self_id, event.group_id)
         echo = f"evt_{time.time_ns()}_{secrets.randbelow(1000)}"
         return old_worker.event_frame(event, platform, self_id, echo)
 
@@ -40,20 +46,23 @@ class OldWorkerLink(WorkerLink):
             self.sockets.count("socket_handled")
 
     def _ask(self, request: old_worker.Request) -> None:
-        bot = self.sockets.bot_for(request.platform, request.self_id, request.group_id)
+        bot = self.sockets.finder.find(request.platform, request.self_id, request.group_id)
         if not bot:
             self.sockets.count("socket_no_bot")
             if request.echo:
-                self.answer(old_worker.failure_frame(NO_BOT, NO_BOT_WORDS, request.echo))
+                words = WORDS[NO_BOT] + "name one by self_id, or a group that a bot is in"
+                self.answer(old_worker.failure_frame(NO_BOT, words, request.echo))
             return
         answers = self.acts(bot, request.params)
 
         def answer(response: ActionResponse | None, retcode: int, words: str) -> None:
+            if response is not None and request.group_id and not response.ok:
+                self.sockets.finder.learn(bot, request.group_id, response)
             if not request.echo:
                 return
             if response is not None:
                 self.answer(answer_frame(response, request.echo))
             else:
-                self.answer(old_worker.failure_frame(retcode, words, request.echo))
+                self.answer(old_worker.failure_frame(retcode, WORDS.get(retcode, "") + words, request.echo))
 
         self.sockets.asker.ask(bot, request.action, request.params, answer, answers)

@@ -16,7 +16,13 @@ from botmatrix.bus.lanes import Lanes
 from botmatrix.bus.presence import Presence
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
+from botmatrix.config.settings import HttpBot
 from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.handshake import Refuse, Request
+from botmatrix.nexus.http.bots import HttpBots
+from botmatrix.nexus.http.calls import CallDesk
+from botmatrix.nexus.http.desk import HttpDesk
+from botmatrix.nexus.http.posts import Posts
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.sockets.announcer import Announcer
 from botmatrix.nexus.sockets.asker import Asker
@@ -24,8 +30,9 @@ from botmatrix.nexus.sockets.dial import Dialer
 from botmatrix.nexus.sockets.far import FarWorkers, relay_lane
 from botmatrix.nexus.sockets.forward import ForwardBots
 from botmatrix.nexus.sockets.relay import Relay
-from botmatrix.nexus.sockets.servers import DialledApplications
+from botmatrix.nexus.sockets.servers import DialledApplications, DialledBots
 from botmatrix.nexus.sockets.workers import SocketWorkers
+from botmatrix.nexus.tokens import Tokens
 from botmatrix.onebot.event import Event
 
 
@@ -43,7 +50,9 @@ class SocketPart:
         self.workers = SocketWorkers(hub, self.asker, settings.home.spool / f"{inc}.sockets", clock)
         self.dialer = Dialer(hub.timing, settings.max_frame, clock)
         self._applications = DialledApplications(self.workers, self.dialer)
-        self._bots = ForwardBots(hub, self.dialer, self._client, keys, inc)
+        self.http_bots = HttpBots(hub, self.dialer.lines, settings.max_frame, clock)
+        dialled = DialledBots(hub, self.dialer, self.http_bots)
+        self._bots = ForwardBots(dialled, self._client, keys, inc)
         self.far = FarWorkers(self._client, keys, inc)
         self.relay_lane = relay_lane(inc)
         self._relay = Relay(
@@ -51,6 +60,7 @@ class SocketPart:
         )
         self.on_relayed: Callable[[Envelope, bytes], None] = lambda _envelope, _payload: None
         self._announcer = Announcer(self._client, self._presence, keys, inc, self.workers)
+        self.dialer.on_change = self._announcer.changed
 
     def on_change(self, tell: Callable[[], None]) -> None:
         """Call this whenever a socket worker comes or goes."""
@@ -73,6 +83,16 @@ class SocketPart:
         """Whether a token is good for a socket worker."""
         right = str(self._settings.worker_token)
         return not right or secrets.compare_digest(right.encode(), token.encode(errors="surrogateescape"))
+
+    def desk(self, tokens: Tokens, note: Callable[[str, Request, Refuse], None]) -> HttpDesk:
+        """Who answers plain HTTP at the gateway; `note` keeps what is refused."""
+        self.http_bots.banned = tokens.banned
+        posts = Posts(self._posting, self.http_bots, self._bots.take, tokens, self._hub.clock)
+        calls = CallDesk(self.asker, self.opens, self._hub.bots)
+        return HttpDesk(posts, calls, self._settings.max_frame, note)
+
+    def _posting(self) -> list[HttpBot]:
+        return [bot for bot in self._settings.bots if isinstance(bot, HttpBot)]
 
     # ---------------------------------------------------------------- the bots
 
@@ -108,6 +128,7 @@ class SocketPart:
 
     async def close(self) -> None:
         """Hang up, and tell that nobody is here."""
+        await self.http_bots.close()
         await self.dialer.close()
         await self.asker.close()
         with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):

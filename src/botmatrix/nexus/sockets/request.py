@@ -84,7 +84,7 @@ def decide_worker(
         return refusal
     token = token_of(request, query)
     if not opens(query.get("name", ""), token):
-        return _refuse_token(token)
+        return refuse_worker_token(token)
     if path.startswith(APPLICATIONS):
         return application(path, query, request.headers, bots)
     return old_worker(query, request.headers, remote)
@@ -106,7 +106,7 @@ def application(
     named = parts[:-1] if role is not Role.UNIVERSAL else parts
     if len(named) > 1:
         return Refuse(404, "there is nothing at this path", f"applications connect to {APPLICATIONS}/SELF_ID")
-    bot = _bot(named[0], bots) if named else _only_bot(bots)
+    bot = bot_named(named[0], bots) if named else _only_bot(bots)
     if isinstance(bot, Refuse):
         return bot
     given = query.get("name", "")
@@ -116,7 +116,8 @@ def application(
     return AcceptWorker(Kind.APPLICATION, worker_id, bot, role, printable(headers.get("User-Agent", "")))
 
 
-def _refuse_token(token: str) -> Refuse:
+def refuse_worker_token(token: str) -> Refuse:
+    """Whoever shows no token, or a wrong one."""
     if not token:
         return Refuse(
             401,
@@ -128,11 +129,12 @@ def _refuse_token(token: str) -> Refuse:
     return Refuse(
         403,
         "the token is wrong, or it is a bot's",
-        "workers and applications use `worker_token`, which `botmatrix config show --secrets` prints",
+        "workers and applications use `worker_token`: the one in secrets.json in the data folder of the first node, "
+        "unless `botmatrix config set worker_token ...` has set another",
     )
 
 
-def _bot(name: str, bots: Collection[str]) -> str | Refuse:
+def bot_named(name: str, bots: Collection[str]) -> str | Refuse:
     """`self_id` or `platform:self_id`; a bot that is not known yet may come later."""
     platform, colon, self_id = name.partition(":")
     if colon and clean_platform(platform) and self_id:

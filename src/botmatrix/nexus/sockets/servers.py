@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from botmatrix.config.settings import BotServer, OneBotApp
+from botmatrix.config.settings import BotServer, HttpBot, OneBotApp
 from botmatrix.nexus.handshake import Accept, Role
+from botmatrix.nexus.http.bots import HttpBots
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link
 from botmatrix.nexus.sockets.dial import Dialer, Line, place_of
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
 from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.onebot.serving import is_number
+
+AnyBot = BotServer | HttpBot
 
 AGENT: Final = "OneBot/11 BotMatrix"
 
@@ -65,13 +68,16 @@ class DialledApplications:
 
 
 class DialledBots:
-    """Dials bots' own servers (`bots`): the link is a bot's link like any other."""
+    """Dials bots' own servers (`bots`): the link is a bot's link like any other. Bots of HTTP are kept by `http`."""
 
-    def __init__(self, hub: Hub, dialer: Dialer) -> None:
-        self._hub, self.dialer = hub, dialer
+    def __init__(self, hub: Hub, dialer: Dialer, http: HttpBots) -> None:
+        self._hub, self.dialer, self._http = hub, dialer, http
 
-    def keep(self, server: BotServer) -> None:
-        """Dial this server from now on."""
+    def keep(self, server: AnyBot) -> None:
+        """Have a link to this server from now on."""
+        if isinstance(server, HttpBot):
+            self._http.keep(server)
+            return
         headers = [("User-Agent", AGENT)]
         headers += [("Authorization", f"Bearer {server.token}")] if server.token else []
         accept = Accept(Role.UNIVERSAL, server.platform, "", AGENT, True, "")
@@ -79,14 +85,17 @@ class DialledBots:
         owner = partial(Link, self._hub, accept, place, lambda _key: True)
         self.dialer.keep(Line(bot_line(server), server.url, owner, headers))
 
-    def drop(self, server: BotServer) -> None:
-        """Dial it no more."""
-        self.dialer.drop(bot_line(server))
+    def drop(self, server: AnyBot) -> None:
+        """Hang up, and stay away."""
+        if isinstance(server, HttpBot):
+            self._http.drop(server)
+        else:
+            self.dialer.drop(bot_line(server))
 
 
-def bot_line(server: BotServer) -> str:
+def bot_line(server: AnyBot) -> str:
     """The name of the line to a bot's server."""
-    return f"bot at {place_of(server.url)}"
+    return f"bot {server.key}" if isinstance(server, HttpBot) else f"bot at {place_of(server.url)}"
 
 
 def _name(app: str, bot: str) -> str:

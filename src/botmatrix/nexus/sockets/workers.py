@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.sockets.application import ApplicationLink
 from botmatrix.nexus.sockets.asker import Asker
+from botmatrix.nexus.sockets.finder import BotFinder
 from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.nexus.sockets.old import OldWorkerLink
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
@@ -40,6 +41,7 @@ class SocketWorkers:
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
         self.hub, self.asker, self.clock = hub, asker, clock
+        self.finder = BotFinder(hub, clock)
         self.workers: dict[str, SocketWorker] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.on_gone: Callable[[str, str], None] = lambda _worker_id, _bot: None
@@ -137,17 +139,6 @@ class SocketWorkers:
         if unwritten:
             self.on_unwritten(unwritten)
 
-    def bot_for(self, platform: str, self_id: str, group_id: str) -> str:
-        """The bot that an old worker means: by its id, else the one bot that is in the group; `""`: none."""
-        bots = self.hub.bots
-        if self_id:
-            if platform and f"{platform}:{self_id}" in bots:
-                return f"{platform}:{self_id}"
-            return _only(key for key, bot in bots.items() if bot.self_id == self_id)
-        if group_id:
-            return _only(key for key, bot in bots.items() if group_id in bot.groups and bot.links)
-        return ""
-
     def wants_arrays(self, worker_id: str) -> bool:
         """Whether messages are turned into arrays for this application."""
         return worker_id in self.arrays
@@ -201,9 +192,3 @@ class SocketWorkers:
                     by_bot.setdefault(bot, []).append(one.id)
             self._by_bot = by_bot
         self.on_change()
-
-
-def _only(found: Iterable[str]) -> str:
-    """The one that was found; `""` when there are none or several."""
-    several = list(itertools.islice(found, 2))
-    return several[0] if len(several) == 1 else ""
