@@ -34,7 +34,7 @@ class Console:
         """Returns when somebody is logged in. Raises `TimeoutError`."""
         await asyncio.to_thread(self.postgres.start)
         self.part.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not await self._login():
                 await asyncio.sleep(0.1)
 

@@ -65,6 +65,7 @@ class SimulatedBot:
         self._links: dict[str, ClientConnection] = {}
         self._due: dict[str, tuple[str, int]] = {}
         self._seen: list[tuple[str, tuple[str, int]]] = []
+        self._owed: set[str] = set()
         self._online, self._heard = asyncio.Event(), asyncio.Event()
 
     # ---------------------------------------------------------------- what the test does
@@ -91,10 +92,11 @@ class SimulatedBot:
             await link.close(1001, "restart")
         await self.offline()
 
-    async def converse(self, tag: str, seconds: float = 20) -> Verdict:
+    async def converse(self, tag: str, pings: int = PINGS, seconds: float = 20) -> Verdict:
         """Say all of it, wait for the answers, and judge them."""
-        words = [*(f"ping {tag}-{n}" for n in range(PINGS)), f"whoami {tag}", f"groups {tag}", f"boom {tag}"]
+        words = [*(f"ping {tag}-{n}" for n in range(pings)), f"whoami {tag}", f"groups {tag}", f"boom {tag}"]
         self._due, self._seen = {}, []
+        self._owed = {self._answer_due(text) for text in words}
         self._heard.clear()
         for number, text in enumerate(words):
             await self._say(text, "group" if number % 2 else "private")
@@ -211,7 +213,8 @@ class SimulatedBot:
         group = about.get("group_id") if about.get("message_type") != "private" else None
         where = ("group", int(group)) if group else ("private", int(about["user_id"]))
         self._seen.append((message.strip(), where))
-        if {text for text, _ in self._seen} >= set(self._due):
+        self._owed.discard(message.strip())
+        if not self._owed:
             self._heard.set()
 
     def _has(self, quirk: str) -> bool:

@@ -84,3 +84,10 @@ async def test_an_application_may_show_its_token_in_the_address(new_matrix: NewM
     matrix.start_app(command, FORWARD=matrix.roads_for_apps(WORKER_TOKEN))
     assert not any(await matrix.try_out(Manner()))
     assert WORKER_TOKEN not in matrix.nexus.tail(10_000)
+
+
+async def test_a_burst_to_the_slowest_application_loses_nothing(new_matrix: NewMatrix) -> None:
+    matrix = matrices.nonebot2_dialling(new_matrix)
+    async with bots(BOTS, matrix.roads, BOT_TOKEN, Manner()) as pair:
+        await matrix.attached()
+        assert not await pair[0].converse("burst", pings=2000, seconds=120)

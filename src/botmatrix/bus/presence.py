@@ -119,6 +119,20 @@ class Presence:
             found += await self.some_bots(names[start : start + BATCH])
         return found
 
+    async def bot_fields(self, fields: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Every bot ever claimed, with these fields of what its nexus last wrote; one command, and no future each."""
+        k = self._keys
+        gets = [part for field in fields for part in ("GET", k.bot("*") + "->" + field)]
+        flat = await self._client.call("SORT", k.bots, "BY", "nosort", "GET", "#", *gets)
+        words = [word.decode(errors="replace") if word is not None else None for word in flat]
+        step = len(fields) + 1
+        rows = (words[start : start + step] for start in range(0, len(words), step))
+        return {
+            row[0]: {name: value for name, value in zip(fields, row[1:], strict=True) if value is not None}
+            for row in rows
+            if row[0] is not None
+        }
+
     async def some_bots(self, names: Sequence[str]) -> list[dict[str, str]]:
         """These bots, in one round trip."""
         hashes = await self._client.pipeline(*(("HGETALL", self._keys.bot(name)) for name in names))

@@ -79,7 +79,8 @@ async def read_lanes(client: Client, keys: Keys) -> list[LaneView]:
 
 def _view(row: list[Any]) -> LaneView:
     lane, owner, alive, oldest, newest, length, flat = row
-    return LaneView(lane.decode(), owner.decode(errors="replace"), bool(alive), oldest, newest, length, _words(flat))
+    name, inc = lane.decode(errors="replace"), owner.decode(errors="replace")
+    return LaneView(name, inc, bool(alive), oldest, newest, length, _words(flat))
 
 
 def _words(flat: list[bytes]) -> dict[str, str]:

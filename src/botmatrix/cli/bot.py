@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_text
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from botmatrix.errors import BotMatrixError
 
 if TYPE_CHECKING:
     from botmatrix.control.access_keeper import AccessKeeper
+    from botmatrix.control.app_config import Application
 
 app = typer.Typer(help="Bots: list, token, kick, config.", no_args_is_help=True)
 
@@ -97,19 +99,39 @@ def kick(
 def config(
     context: typer.Context,
     bot: Id,
-    client: Annotated[str, typer.Option("--for", help="napcat, llonebot, lagrange or go-cqhttp.")] = "napcat",
+    client: Annotated[
+        str, typer.Option("--for", help="napcat, llonebot, lagrange, go-cqhttp, nonebot2, koishi or astrbot.")
+    ] = "napcat",
 ) -> None:
-    """Print what to paste into the configuration of a bot's client; it holds the common token if that is the bot's."""
+    """Print what to paste into the configuration of a bot's client, or of an application that serves the bot.
+
+    It holds the common token if that is the bot's; for an application, the workers' token.
+    """
+    from botmatrix.control.app_config import Application
     from botmatrix.control.client_config import OWN_TOKEN, Client, Place, gateway_url, ready
 
-    if client not in tuple(Client):
-        raise typer.BadParameter(f"one of {', '.join(Client)}", param_hint="--for")
+    if client not in (*Client, *Application):
+        raise typer.BadParameter(f"one of {', '.join((*Client, *Application))}", param_hint="--for")
     key, settings = bot_key(bot), connected_settings(context)
     url = gateway_url(settings.gateway_host, settings.ws_port, "127.0.0.1")
+    if client in tuple(Application):
+        _print_application(Application(client), key, url, str(settings.worker_token))
+        return
     token = OWN_TOKEN if run_async(lambda: _has_own(settings, key)) else str(settings.bot_token)
     made = ready(Client(client), Place(url, key.partition(":")[2], token))
     say(f"{made.file}: {made.note}", error=True)
     typer.echo(made.text, nl=False)
+
+
+def _print_application(application: Application, bot: str, gateway: str, token: str) -> None:
+    from botmatrix.control.app_config import app_entry, app_url, ready_app
+    from botmatrix.control.client_config import Place
+
+    made = ready_app(application, Place(app_url(gateway, bot), bot.partition(":")[2], token))
+    say(f"{made.file}: {made.note}", error=True)
+    typer.echo(made.text, nl=False)
+    say("\nTo let the hub dial it (reverse WebSocket), add this to `onebot_apps` in the hub's config.json:", error=True)
+    say(json_text.dumps(app_entry(application, bot, token), ensure_ascii=False), error=True)
 
 
 def bot_key(bot: str) -> str:

@@ -45,7 +45,10 @@ _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
     '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
 )
-_APPS = '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all"}]'
+_APPS = (
+    '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '
+    '"format": "" or "array"}]'
+)
 
 OPTIONS: tuple[Option, ...] = (
     Option("gateway_host", values.host, _HOST, "127.0.0.1"),

@@ -45,14 +45,15 @@ def _http_bot(value: Mapping[str, Any]) -> HttpBot:
 
 
 def onebot_app(value: Any) -> OneBotApp:
-    """An entry of `onebot_apps`: `{name, url, token?, bots?, deliver?}`."""
-    found = _fields(value, "name", "url", "token", "bots", "deliver")
+    """An entry of `onebot_apps`: `{name, url, token?, bots?, deliver?, format?}`."""
+    found = _fields(value, "name", "url", "token", "bots", "deliver", "format")
     return OneBotApp(
         name=values.identifier(found.get("name")),
         url=_address(found),
         token=values.secret(found.get("token", "")),
         bots=values.listed(values.person)(found.get("bots", [])),
         deliver=values.choice("one", "all")(found.get("deliver", "one")),
+        format=values.choice("", "array")(found.get("format", "")),
     )
 
 

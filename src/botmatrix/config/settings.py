@@ -56,13 +56,18 @@ class HttpBot:
 
 @dataclass(frozen=True, slots=True)
 class OneBotApp:
-    """An OneBot application that the nexus dials, once per bot. `bots`: bot keys, empty means every bot."""
+    """An OneBot application that the nexus dials, once per bot.
+
+    `bots`: bot keys, empty means every bot. `deliver`: `one` of a bot's applications gets an event, or this one gets a
+    copy of `all` of them. `format`: messages go out as they came (empty), or as an `array` of segments.
+    """
 
     name: str
     url: str
     token: Secret = NO_TOKEN
     bots: tuple[str, ...] = ()
     deliver: str = "one"
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def shown(value: Any) -> Any:
             return {**bot, "token_set": bool(value.token), "secret_set": bool(value.secret)}
         case OneBotApp():
             app = {"name": value.name, "url": _url(value.url), "bots": list(value.bots), "deliver": value.deliver}
-            return {**app, "token_set": bool(value.token)}
+            return {**app, "format": value.format, "token_set": bool(value.token)}
         case tuple():
             return [shown(one) for one in value]
         case str() | int() | bool():

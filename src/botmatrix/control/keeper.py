@@ -51,6 +51,7 @@ class Keeper(Generic[D]):
 
     def __init__(self, box: DocumentBox, documents: Documents, parse: Callable[[bytes | str], D], empty: D) -> None:
         self._box, self._documents, self._parse, self._empty = box, documents, parse, empty
+        self._refused = -1
 
     async def run(self) -> None:
         """Compare every 2 s."""
@@ -65,10 +66,12 @@ class Keeper(Generic[D]):
         """Bring the newer one to where the older one is. Raises `EngineUnavailable`."""
         live, saved = await self._box.read(), await self._documents.read()
         here, there = live.version if live else 0, saved.version if saved else 0
-        if live is not None and here > there and self._is_usable(live):
-            await self._documents.save(here, live.document.decode(), BY_CHAT)
-        elif saved is not None and there > here:
+        if live is not None and here > there and not self._is_usable(live):
+            there = here + 1  # the saved one, under a version that every nexus takes
+        if saved is not None and there > here:
             await self._box.write(saved.document.encode(), expected=here, version=there)
+        elif live is not None and here > there:
+            await self._documents.save(here, live.document.decode(), BY_CHAT)
 
     async def current(self) -> Current[D]:
         """The newest one. Raises `EngineUnavailable` when PostgreSQL is away."""
@@ -109,6 +112,8 @@ class Keeper(Generic[D]):
         try:
             self._parse(kept.document)
         except BotMatrixError as error:
-            log.error("Redis holds a document that can't be used", version=kept.version, reason=str(error))
+            if kept.version != self._refused:
+                log.error("Redis holds a document that can't be used", version=kept.version, reason=str(error))
+            self._refused = kept.version
             return False
         return True

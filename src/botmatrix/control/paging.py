@@ -35,11 +35,15 @@ class Listing:
         """How many items come before the page."""
         return (self.page - 1) * self.size
 
+    @property
+    def field(self) -> str:
+        """What it is sorted by."""
+        return self.sort.removeprefix("-")
+
     def cut(self, items: Iterable[BaseModel], plural: str) -> dict[str, Any]:
         """Filter by `q` in any text of an item, sort, and cut the page out."""
         rows = [item for item in items if self._matches(item)]
-        field = self.sort.removeprefix("-")
-        rows.sort(key=lambda row: _order(getattr(row, field)), reverse=self.sort.startswith("-"))
+        rows.sort(key=lambda row: _order(getattr(row, self.field)), reverse=self.sort.startswith("-"))
         window = rows[self.offset : self.offset + self.size]
         return {plural: window, "total": len(rows), "page": self.page, "size": self.size}
 
@@ -48,7 +52,7 @@ class Listing:
 
         `q` is searched in the fields `texts`.
         """
-        wanted, field = self.q.casefold(), self.sort.removeprefix("-")
+        wanted, field = self.q.casefold(), self.field
         found = [row for row in rows if not wanted or any(wanted in row.get(one, "").casefold() for one in texts)]
         found.sort(key=lambda row: _order(row.get(field)), reverse=self.sort.startswith("-"))
         return found[self.offset : self.offset + self.size], len(found)

@@ -114,7 +114,8 @@ class Restart:
             self.on_restart()
 
     async def _workers(self) -> list[Part]:
-        found = await self._presence.workers()
+        # What is behind a socket is a process of somebody else's, and the incarnation that it shows its nexus's.
+        found = [one for one in await self._presence.workers() if one.get("transport") == "stream"]
         return [Part("worker", one["id"], one["incarnation"]) for one in found if one.get("incarnation")]
 
     async def _nexuses(self) -> list[Part]:

@@ -152,7 +152,7 @@ class RuleBook:
         """Tell once of a field that is no rule."""
         for key, problem in problems.items():
             if self._problems.get(key) != problem:
-                log.error("a routing rule in Redis can't be read", key=key, problem=problem)
+                log.error("a routing rule in Redis can't be read", key=key[:100], problem=problem)
         self._problems = dict(problems)
 
 

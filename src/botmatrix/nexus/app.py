@@ -55,6 +55,7 @@ from botmatrix.nexus.spool import Spool
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
+from botmatrix.vital import must_not_end
 
 log = structlog.get_logger("nexus")
 ANSWER_GRACE = 2.0
@@ -108,6 +109,7 @@ class Nexus:
             groups=self.groups,
             rules=self.rules,
             tracer=tracer,
+            sockets=self.sockets.workers,
         )
         self.sockets.workers.on_unwritten = self.router.again
         self.sockets.workers.is_taken = lambda name: name in self.workers.lanes
@@ -205,7 +207,7 @@ class Nexus:
             **self.sockets.work(),
         }.items():
             task = asyncio.create_task(work, name=name)
-            task.add_done_callback(_must_not_end)
+            task.add_done_callback(must_not_end)
             self._tasks.append(task)
         with contextlib.suppress(EngineUnavailable, ReplyError):
             await self.workers.look()
@@ -222,7 +224,7 @@ class Nexus:
     async def stop(self) -> None:
         """End in order: no new actions, answers in, links closed with 1012, events flushed, then the lease."""
         for task in self._tasks:
-            task.remove_done_callback(_must_not_end)
+            task.remove_done_callback(must_not_end)
         await self.actions.stop_reading()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
@@ -328,14 +330,6 @@ class Nexus:
             self.hub.pause_reading(reason)
         else:
             self.hub.resume_reading(reason)
-
-
-def _must_not_end(task: asyncio.Task[None]) -> None:
-    """A part of the nexus that ends by itself is a defect: end the process, the supervisor starts it again."""
-    if task.cancelled():
-        return
-    log.critical("a part of the nexus has ended", part=task.get_name(), exc_info=task.exception())
-    signal.raise_signal(signal.SIGTERM)
 
 
 async def run(current: Current) -> bool:

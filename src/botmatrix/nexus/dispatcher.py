@@ -20,7 +20,7 @@ from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
-from botmatrix.routing.table import Route
+from botmatrix.routing.table import Route, copy_route
 
 MARKS = 65_536
 """In each generation of remembered duplicate marks."""
@@ -85,13 +85,23 @@ class Dispatcher:
             self._give(Parcel(pin, parcel.mark, parcel.payload), route)
         return pin is not None
 
+    def beside(self, bot: Bot, event: Event, received_ms: int, route: Route | None) -> int:
+        """A copy for each application that gets one whoever is chosen, unless it is among those; how many were sent."""
+        chosen = route.targets if route is not None else self._sockets.applications_of(bot.key)
+        sent = 0
+        for name in self._sockets.copies_of(bot.key):
+            if name not in chosen and self._sockets.takes(name, bot.key):
+                self.dispatch(bot, event, received_ms, copy_route(bot.self_id, name), copy=True)
+                sent += 1
+        return sent
+
     def reaches_socket(self, bot: Bot, event: Event, route: Route | None) -> bool:
         """Whether the event goes to a socket worker that is here, for which Redis is not needed."""
         if not self._sockets.workers:
             return False
         place = event.conv + route.mark if route is not None else event.conv
         pin = self._pins.get(f"{bot.key}|{place}")
-        return pin.lane in self._sockets.workers if pin is not None else bool(self._choice.near(bot.key, route))
+        return pin.lane in self._sockets.workers if pin is not None else self._choice.reaches(bot.key, route)
 
     def relayed(self, envelope: Envelope, payload: bytes, route: Route | None) -> None:
         """An event that came by the lane of this nexus, for a socket worker here, else for somebody else."""

@@ -17,6 +17,7 @@ from botmatrix.nexus.hub import Bot
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.limits import Limits
 from botmatrix.nexus.rules import Rules
+from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
@@ -45,7 +46,9 @@ class Router:
         groups: Groups,
         rules: Rules,
         tracer: Tracer,
+        sockets: SocketWorkers,
     ) -> None:
+        self._sockets = sockets
         self._core, self._groups, self._rules, self._tracer = core, groups, rules, tracer
         self.limits = Limits()
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
@@ -95,6 +98,8 @@ class Router:
             return
         route = self._route(bot, event)
         send = self._dispatcher.park if park else self._dispatcher.dispatch
+        if self._sockets.copying and self._is_copied(bot, event, received_ms, route):
+            return
         if route is None:
             send(bot, event, received_ms)
         elif route.blocked:
@@ -112,7 +117,10 @@ class Router:
             route = self._rules.table.match(envelope.bot.partition(":")[2], event.group_id, event.user_id)
             if route is not None and route.copies:
                 route = route.to(parcel.pin.target)
-            if (route is not None and route.blocked) or not self._dispatcher.again(parcel, route):
+            is_beside = parcel.pin.target in self._sockets.copying and not (
+                route and parcel.pin.target in route.targets
+            )
+            if is_beside or (route is not None and route.blocked) or not self._dispatcher.again(parcel, route):
                 self.counters["blocked"] += 1
                 self.counters["blocked_target_away"] += 1
                 self._tracer.refused(parcel.payload, "target_away")
@@ -137,6 +145,15 @@ class Router:
             self.counters["copied"] += len(route.copies) - 1
             for _ in range(len(route.copies) - len(sent)):
                 self._stopped(bot, event, received_ms, "target_away", route.key)
+
+    def _is_copied(self, bot: Bot, event: Event, received_ms: int, route: Route | None) -> bool:
+        """Applications that want a copy of everything get one; whether that is all, as nobody else is to be chosen."""
+        if route is not None and route.blocked:
+            return False
+        sent = self._dispatcher.beside(bot, event, received_ms, route)
+        is_all = bool(sent) and route is None and not self._sockets.applications_of(bot.key)
+        self.counters["copied"] += sent - is_all
+        return is_all
 
     def _stopped(self, bot: Bot, event: Event, received_ms: int, reason: str, detail: str = "") -> None:
         """The event ends here: counted and traced with its reason; `detail` says what exactly met it."""

@@ -74,7 +74,7 @@ class Rules:
         mirror = await self._mirror.read()
         self.counters["rules_unreadable"] += len(mirror.problems)
         for key, problem in mirror.problems.items():
-            log.error("a routing rule can't be read", key=key, problem=problem)
+            log.error("a routing rule can't be read", key=key[:100], problem=problem)
         rules = mirror.rules
         if self._state is not None and mirror.state.version == self._state.version:
             rules = {**self.table.rules, **rules}  # what is missing was removed by hand: control writes it again
@@ -98,7 +98,7 @@ class Rules:
             rules = msgspec.json.decode(self.copy.read_bytes(), type=list[Rule])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.error("the copy of the routing rules can't be read", error=str(error))
             return
         self.table = Table(rules)

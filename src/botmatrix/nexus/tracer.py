@@ -32,6 +32,8 @@ ROWS: Final = 900
 """Rows a second of all nexuses together; what writes them down takes 1,000, so that it catches up."""
 RESERVE: Final = 0.3
 SHARE_EVERY: Final = 5.0
+SET_BACK_MS: Final = 60_000
+"""Events may be reported late; one that is older than this means that the clock was set back."""
 BIND_CODE: Final = "bind_code"
 """The reason of a message that says a secret: what it says is not reported."""
 
@@ -119,8 +121,9 @@ class Tracer:
     def _admits(self, rows: int, now_ms: int, reserve: float) -> bool:
         passed = now_ms - self._at
         if passed > 0:
-            self._at = now_ms
             self._level = min(self._full, self._level + passed * self._full / 1000)
+        if passed > 0 or passed < -SET_BACK_MS:
+            self._at = now_ms
         if self._level - rows < reserve:
             self._sampled += 1
             return False

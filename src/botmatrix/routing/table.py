@@ -120,6 +120,11 @@ def implicit_route(self_id: str, applications: Sequence[str]) -> Route:
     return Route(f"bot_{self_id}", tuple(applications), False, Fallback.BALANCE, "", "")
 
 
+def copy_route(self_id: str, application: str) -> Route:
+    """The way of a copy for an application that hears whatever is said to its bot, whoever else does."""
+    return Route(f"bot_{self_id}", (application,), False, Fallback.DROP, "\t" + application, AWAY + application)
+
+
 def _route(rule: Rule, targets: tuple[str, ...], fallback: Fallback) -> Route:
     # A rule for the default pool leaves its conversations whole.
     name = "" if targets == (POOL + DEFAULT_POOL,) else ",".join(targets)

@@ -20,11 +20,11 @@ async def glance(url: str) -> Stored | None:
         async with asyncio.timeout(PATIENCE):
             connection = await asyncpg.connect(url, timeout=PATIENCE)
             try:
+                if await connection.fetchval("SELECT to_regclass('settings')") is None:
+                    return None
                 rows = await connection.fetch("SELECT key, generated, value FROM settings")
             finally:
                 await connection.close(timeout=PATIENCE)
-    except asyncpg.UndefinedTableError:
-        return None
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise EngineUnavailable("PostgreSQL", str(error) or "no answer") from error
     return Stored(

@@ -76,6 +76,22 @@ class Seen:
         async with self._database.session() as session:
             return [dict(row._mapping) for row in await session.execute(select(*columns))]
 
+    async def some_bots(self, bots: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Those of these bots (`platform:self_id`) that were seen."""
+        columns = [getattr(SeenBot, name) for name in _SHOWN]
+        keys = [tuple(bot.partition(":")[::2]) for bot in bots if "\0" not in bot]
+        query = select(*columns).where(tuple_(SeenBot.platform, SeenBot.self_id).in_(keys))
+        async with self._database.session() as session:
+            rows = [dict(row._mapping) for row in await session.execute(query)]
+        return {f"{row['platform']}:{row['self_id']}": row for row in rows}
+
+    async def bot_fields(self, fields: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Every bot that was seen (`platform:self_id`), with these fields only."""
+        columns = [getattr(SeenBot, name) for name in fields]
+        async with self._database.session() as session:
+            rows = await session.execute(select(SeenBot.platform, SeenBot.self_id, *columns))
+            return {f"{row[0]}:{row[1]}": dict(zip(fields, row[2:], strict=True)) for row in rows}
+
     async def bot(self, platform: str, self_id: str) -> dict[str, Any] | None:
         """One bot."""
         columns = [getattr(SeenBot, name) for name in _SHOWN]

@@ -12,6 +12,7 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.plugins import PluginsState
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
+from botmatrix.vital import must_not_end
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
@@ -70,11 +71,14 @@ async def run(current: Current) -> bool:
     follower = Follower(current, keys, inc)
     follower.on_restart = stop.set
     following = asyncio.create_task(follower.run(), name="settings")
+    following.add_done_callback(must_not_end)
     try:
         await wishes.prepare()
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
-        keeping = [asyncio.create_task(work.run(), name="plugins") for work in plugin_work]
+        keeping = [asyncio.create_task(work.run(), name=type(work).__name__.lower()) for work in plugin_work]
+        for task in keeping:
+            task.add_done_callback(must_not_end)
         try:
             async with links.kept():
                 await worker.run(stop)

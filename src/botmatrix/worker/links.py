@@ -15,6 +15,7 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
+from botmatrix.vital import must_not_end
 
 
 class Links:
@@ -36,7 +37,12 @@ class Links:
         """Look after them for the length of a block; what was noted in it is still written."""
         self._signals.subscribe(self._keys.hot_changed, self.hot.nudge)
         self._signals.subscribe(self._keys.plugins_changed, self.on_plugins)
-        tasks = [asyncio.create_task(work) for work in (self.hot.run(), self.sessions.memory.run())]
+        tasks = [
+            asyncio.create_task(self.hot.run(), name="hot configuration"),
+            asyncio.create_task(self.sessions.memory.run(), name="histories"),
+        ]
+        for task in tasks:
+            task.add_done_callback(must_not_end)
         try:
             yield
         finally:

@@ -13,10 +13,12 @@ from tests.integration.control.conftest import LogIn
 from tests.integration.control.test_resources import KEYS, put_bot, put_nexus
 
 from botmatrix.bus.access import AccessBox, parse
+from botmatrix.config.servers import onebot_app
 from botmatrix.control.parts import Parts
 from botmatrix.store.tables import Role
 
 URL = "ws://127.0.0.1:3001/onebot/v11/ws"
+APP_URL = "ws://127.0.0.1:3001/onebot/v11/app/10001"
 
 
 async def published(parts: Parts) -> Any:
@@ -106,6 +108,41 @@ async def test_go_cqhttp_is_configured(owner: httpx.AsyncClient) -> None:
     (server,) = yaml.safe_load((await config(owner, "go-cqhttp"))["text"])["servers"]
     link = server["ws-reverse"]
     assert (link["universal"], link["middlewares"]["access-token"]) == (URL, "the-bot-token")
+
+
+async def test_nonebot2_is_configured(owner: httpx.AsyncClient, parts: Parts) -> None:
+    made = await config(owner, "nonebot2")
+    lines = dict(line.split("=", 1) for line in made["text"].splitlines())
+    token = str(parts.settings.worker_token)
+    assert json.loads(lines["ONEBOT_V11_WS_URLS"]) == [APP_URL]
+    assert json.loads(lines["ONEBOT_V11_ACCESS_TOKEN"]) == token
+    assert onebot_app(made["onebot_app"]).bots == ("qq:10001",)
+    assert (made["url"], made["complete"], made["onebot_app"]["token"]) == (APP_URL, True, token)
+
+
+async def test_koishi_is_configured(owner: httpx.AsyncClient, parts: Parts) -> None:
+    (adapter,) = yaml.safe_load((await config(owner, "koishi"))["text"])["plugins"].values()
+    expected = {"protocol": "ws", "selfId": "10001", "endpoint": APP_URL, "token": str(parts.settings.worker_token)}
+    assert adapter == expected
+
+
+async def test_astrbot_waits_to_be_dialled(owner: httpx.AsyncClient) -> None:
+    made = await config(owner, "astrbot")
+    (platform,) = json.loads(made["text"])["platform"]
+    app = onebot_app(made["onebot_app"])
+    assert app.url == f"ws://{platform['ws_reverse_host']}:{platform['ws_reverse_port']}/ws"
+    assert (platform["type"], platform["ws_reverse_token"]) == ("aiocqhttp", str(app.token))
+
+
+async def test_an_application_serves_a_bot_of_any_platform(owner: httpx.AsyncClient) -> None:
+    answer = await owner.get("/api/bots/wechat:w1/config?for=nonebot2")
+    assert "/onebot/v11/app/wechat:w1" in answer.json()["text"]
+
+
+async def test_a_viewer_gets_an_applications_configuration_without_the_token(log_in: LogIn, parts: Parts) -> None:
+    answer = await (await log_in(Role.VIEWER)).get("/api/bots/qq:10001/config?for=astrbot")
+    assert str(parts.settings.worker_token) not in answer.text
+    assert answer.json()["complete"] is False
 
 
 async def test_a_viewer_gets_the_configuration_without_the_token(log_in: LogIn) -> None:

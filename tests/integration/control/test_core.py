@@ -124,6 +124,14 @@ async def test_an_unusable_document_in_redis_is_not_kept(owner: httpx.AsyncClien
     assert (answer["version"], answer["published"]) == (6, True)
 
 
+async def test_an_unusable_document_in_redis_gives_way_to_the_saved_one(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await owner.post("/api/admin/core", json=CLOSE)
+    await parts.redis.call("MSET", KEYS.core_config, "{", KEYS.core_version, "5")
+    await parts.core.reconcile()
+    version, config = await published(parts)
+    assert (version, config.system_control.open) == (6, False)
+
+
 async def test_of_many_changes_at_once_none_is_lost(owner: httpx.AsyncClient, parts: Parts) -> None:
     def adds(name: str) -> Any:
         def edit(config: CoreConfig) -> CoreConfig:
@@ -146,6 +154,16 @@ async def test_the_statistics_of_today(owner: httpx.AsyncClient, parts: Parts) -
     answer = (await owner.get("/api/stats/chat", params={"top": 1})).json()
     assert answer["users"] == [{"name": "qq:8", "messages": 5}]
     assert (answer["blocked"], answer["groups"]) == ([blocked], [])
+
+
+async def test_what_was_blocked_is_read_by_operators_and_what_is_no_message_by_nobody(
+    log_in: LogIn, parts: Parts
+) -> None:
+    blocked = {"t": 1, "bot": "qq:1", "user": "8", "group": "", "reason": "system_closed", "text": "hi"}
+    await parts.core_box.add("20260131", {}, [b"\xff", b"[]", json.dumps(blocked).encode()])
+    for role, text in ((Role.VIEWER, ""), (Role.OPERATOR, "hi")):
+        answer = (await (await log_in(role)).get("/api/stats/chat")).json()
+        assert answer["blocked"] == [{**blocked, "text": text}]
 
 
 async def test_an_address_of_two_routes_names_both_methods(owner: httpx.AsyncClient) -> None:

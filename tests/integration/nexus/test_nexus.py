@@ -29,6 +29,7 @@ from botmatrix.config import load
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import app, registry
 from botmatrix.nexus.app import Nexus
+from botmatrix.vital import must_not_end
 
 KEYS = Keys()
 WORKER = "w1.bbbbbbbb"
@@ -235,6 +236,8 @@ async def test_a_stop_gives_back_what_is_just_being_handed_on(scene: Scene) -> N
     async with asyncio.timeout(10):
         while nexus.actions.open < 300:
             await asyncio.sleep(0.01)
+    for task in nexus._tasks:
+        task.remove_done_callback(must_not_end)  # as at a stop
     await nexus.actions.stop_reading()
     await scene.client.call("HSET", KEYS.bot("qq:10001"), "nexus", "n2.bbbbbbbb")
     await asyncio.gather(nexus.actions.give_back(), nexus.actions._retry("qq:10001"))

@@ -17,7 +17,7 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.envelope import ActionEntry, encode
 from botmatrix.nexus import pacer
 from botmatrix.nexus.app import Nexus
-from botmatrix.nexus.app import _must_not_end as task_ended
+from botmatrix.vital import must_not_end as task_ended
 
 __all__ = ["scene"]
 BOT = "qq:10001"

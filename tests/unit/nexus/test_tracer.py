@@ -153,3 +153,14 @@ async def test_what_finds_no_room_is_counted(clock: ManualClock) -> None:
     for _ in range(3):
         other.put(lambda: Repeated("0" * 24, 0), MOST_BYTES // 2)
     assert other.counters["trace_dropped"] == 1
+
+
+def test_a_clock_that_is_set_back_stops_nothing(tracer: Tracer, reports: Reports, clock: ManualClock) -> None:
+    for _ in range(ROWS * 2):
+        tracer.stopped(BOT, said(), int(clock.now() * 1000), "closed")
+    told = len(reports.parts)
+    back = int((clock.now() - 7200) * 1000)
+    for _ in range(3):
+        back += 1000
+        tracer.stopped(BOT, said(), back, "closed")
+    assert len(reports.parts) > told

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.control.api.bots import find, key_of
+from botmatrix.control.app_config import Application, app_entry, app_url, ready_app
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, OPERATOR, VIEWER, Asker
 from botmatrix.control.client_config import OWN_TOKEN, Client, Place, gateway_url, ready
@@ -32,16 +33,19 @@ class TokenChange(BaseModel):
 
 
 class ClientConfig(BaseModel):
-    """A file for a bot's client. `complete` is false while somebody has to put the token in."""
+    """A file for a bot's client, or for an application of the bot. `complete` is false while somebody has to put the
+    token in. `onebot_app`: for an application, the entry of `onebot_apps` by which the hub dials it instead.
+    """
 
     success: Literal[True] = True
     bot: str
-    client: Client
+    client: Client | Application
     file: str
     text: str
     note: str
     url: str
     complete: bool
+    onebot_app: dict[str, Any] | None = None
 
 
 class TokenAnswer(BaseModel):
@@ -105,15 +109,41 @@ async def kick(bot: str, body: Kick, parts: UsedParts, asker: Asker, note: Notin
 
 @router.get("/config", responses=protected(404, 409), dependencies=[VIEWER])
 async def client_config(
-    bot: str, request: Request, parts: UsedParts, asker: Asker, client: Annotated[Client, Query(alias="for")]
+    bot: str,
+    request: Request,
+    parts: UsedParts,
+    asker: Asker,
+    client: Annotated[Client | Application, Query(alias="for")],
 ) -> ClientConfig:
-    """What to paste into the bot's client; with the token for operators, unless the bot has one of its own."""
+    """What to paste into the bot's client, or into an application that serves the bot; with the token for operators,
+    unless the bot has one of its own.
+    """
     key = key_of(bot)
+    if isinstance(client, Application):
+        return _app_config(request, parts, key, client, shows=asker.role.covers(Role.OPERATOR))
     access = await parts.access.get(key)
     if access is not None and access.token_hash is not None:
         return _config(request, parts, key, client, None, OWN_TOKEN)
     token = str(parts.settings.bot_token) if asker.role.covers(Role.OPERATOR) else None
     return _config(request, parts, key, client, token, _HIDDEN)
+
+
+def _app_config(request: Request, parts: Parts, bot: str, client: Application, *, shows: bool) -> ClientConfig:
+    settings = parts.settings
+    gateway = gateway_url(settings.gateway_host, settings.ws_port, request.url.hostname or "127.0.0.1")
+    url, token = app_url(gateway, bot), str(settings.worker_token) if shows else _HIDDEN
+    made = ready_app(client, Place(url, bot.partition(":")[2], token))
+    entry = app_entry(client, bot, token)
+    return ClientConfig(
+        bot=bot,
+        client=client,
+        file=made.file,
+        text=made.text,
+        note=made.note,
+        url=url,
+        complete=shows,
+        onebot_app=entry,
+    )
 
 
 def _config(

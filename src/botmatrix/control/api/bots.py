@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from botmatrix.bus.presence import state_of
 from botmatrix.control.auth import VIEWER
+from botmatrix.control.bot_list import SORTS, bot_page, described
 from botmatrix.control.errors import ApiError, protected
-from botmatrix.control.fields import Count, Number, number
+from botmatrix.control.fields import Count, Number
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import Parts, UsedParts
 
@@ -60,23 +59,13 @@ class OneBot(BaseModel):
     bot: Bot
 
 
-_TEXTS: Final = ("bot", "state", "nickname", "nexus", "remote", "user_agent")
-_SORTS: Final = (
-    *("bot", "state", "nickname", "since", "received", "sent", "failed", "last_event_at", "groups"),
-    *("first_seen", "last_seen", "total_received", "total_sent", "total_failed"),
-)
-_COUNTERS: Final = ("received", "sent", "failed")
-_listing = listing(*_SORTS)
+_listing = listing(*SORTS)
 
 
 @router.get("", responses=protected())
 async def list_bots(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Bots:
     """Every bot that was ever here."""
-    alive = await parts.presence.living_nexuses()
-    live = {one["bot"]: one for one in await parts.presence.bots()}
-    seen = {f"{row['platform']}:{row['self_id']}": row for row in await parts.seen.bots()}
-    rows = [described(bot, live.get(bot, {}), seen.get(bot), alive) for bot in live.keys() | seen.keys()]
-    page, total = wanted.window(rows, texts=_TEXTS)
+    page, total = await bot_page(parts.presence, parts.seen, wanted)
     return Bots(bots=[Bot.model_validate(row) for row in page], total=total, page=wanted.page, size=wanted.size)
 
 
@@ -103,27 +92,3 @@ def key_of(bot: str) -> str:
     if not platform or not self_id or not bot.isprintable() or len(bot) > 160:
         raise ApiError(404, "unknown_bot", "a bot is called platform:self_id, as in qq:10001")
     return f"{platform.lower()}:{self_id}"
-
-
-def described(bot: str, live: Mapping[str, str], seen: Mapping[str, Any] | None, alive: set[str]) -> dict[str, Any]:
-    """What Redis and the table know of a bot, numbers as numbers: the fields of `Bot`, unchecked."""
-    platform, _, self_id = bot.partition(":")
-    row: dict[str, Any] = {"bot": bot, "platform": platform, "self_id": self_id}
-    if seen is not None:
-        row |= {name: seen[name] for name in ("nickname", "remote", "user_agent", "nexus")}
-        row |= {name: seen[name].timestamp() for name in ("first_seen", "last_seen")}
-    row |= live
-    row |= {name: number(live.get(name)) for name in ("since", "groups", "last_event_at", *_COUNTERS)}
-    row |= {f"total_{name}": _total(name, live, seen) for name in _COUNTERS}
-    row["state"] = state_of(live, alive)
-    return row
-
-
-def _total(name: str, live: Mapping[str, str], seen: Mapping[str, Any] | None) -> int:
-    """What the table has, and what was counted since it was written."""
-    now = int(number(live.get(name)))
-    if seen is None:
-        return now
-    counted: int = seen[name]
-    before = seen[f"nexus_{name}"] if seen["nexus"] == live.get("nexus") else 0
-    return counted + max(0, now - before)

@@ -58,6 +58,8 @@ class Feed:
                     asyncio.create_task(self._read(), name="live hops"),
                     asyncio.create_task(self._look(), name="live state"),
                 ]
+                for task in self._tasks:
+                    task.add_done_callback(self._ended)
             viewer, until = Viewer(reads=reads), self._position
             for name, state in self._told.items():
                 viewer.tell(name, state)
@@ -93,6 +95,12 @@ class Feed:
     async def _missed(self, after: str, until: str) -> Hops | None:
         found = [one for one in await self._stream.after(after, _PAGE) if order(one.entry_id) <= order(until)]
         return batch_of(found) if found else None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Who watches comes back, and then it is begun anew."""
+        if not task.cancelled():
+            log.error("the live view has ended", part=task.get_name(), exc_info=task.exception())
+            self.end()
 
     async def _read(self) -> None:
         while True:

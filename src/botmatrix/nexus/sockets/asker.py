@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.actions import ActionBox, ActionResult
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
@@ -125,7 +126,8 @@ class Asker:
 
     def _retry(self, bot: str) -> None:
         queue, now = self._waiting[bot], self._clock.monotonic()
-        link = self._hub.bots[bot].api_link
+        known = self._hub.bots.get(bot)
+        link = known.api_link if known is not None else None
         while queue:
             question = queue[0]
             if link is None or question.deadline <= now:
@@ -155,7 +157,7 @@ class Asker:
         )
         try:
             result = await self._elsewhere().call(entry, timeout=TIMEOUT, must_be_online=True)
-        except EngineUnavailable:
+        except (EngineUnavailable, ReplyError):
             known = question.bot in self._hub.bots
             self._fail(question, BAD_REQUEST if known else NO_BOT, "the bot is not on this nexus, and Redis is away")
         else:

@@ -59,6 +59,10 @@ class Choice:
         here = [lane for lane in lanes if lane in self._sockets.workers]
         return pick(here, self._loads, self._rng, self._clock.now()) if here else ""
 
+    def reaches(self, bot: str, route: Route | None) -> bool:
+        """Whether a socket worker that is here takes it, or all that take it get copies."""
+        return bool(self.near(bot, route)) or (route is None and bool(self._sockets.copies_of(bot)))
+
     # ---------------------------------------------------------------- for what is parked
 
     @property

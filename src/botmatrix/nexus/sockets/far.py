@@ -45,7 +45,7 @@ class FarWorkers:
         self._client, self._keys, self._inc = client, keys, inc
         self._by_bot: dict[str, list[tuple[Told, str]]] = {}
         self._old: list[tuple[Told, str]] = []
-        self._bodies: list[bytes | None] = []
+        self._bodies: list[bytes | ReplyError | None] = []
         self.version = 0
 
     def lane(self, bot: str, route: Route | None, kind: Kind | None = None) -> str:
@@ -101,8 +101,8 @@ def relay_lane(inc: str) -> str:
     return f"relay-{inc[-58:]}"
 
 
-def _read(body: bytes | None) -> list[Told]:
+def _read(body: bytes | ReplyError | None) -> list[Told]:
     try:
-        return _decode(body) if body else []
-    except msgspec.DecodeError:
+        return _decode(body) if isinstance(body, bytes) else []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []

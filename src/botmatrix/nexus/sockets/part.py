@@ -48,6 +48,7 @@ class SocketPart:
         self._presence = Presence(url, keys, name=f"botmatrix-sockets-presence-{inc}")
         self.asker = Asker(hub, lambda: self._box, lambda: secrets.token_hex(12), clock)
         self.workers = SocketWorkers(hub, self.asker, settings.home.spool / f"{inc}.sockets", clock)
+        self._tell_manners()
         self.dialer = Dialer(hub.timing, settings.max_frame, clock)
         self._applications = DialledApplications(self.workers, self.dialer)
         self.http_bots = HttpBots(hub, self.dialer.lines, settings.max_frame, clock)
@@ -76,6 +77,7 @@ class SocketPart:
     def take(self, settings: Settings) -> None:
         """These settings are in force: the token, and whom to dial."""
         self._settings = settings
+        self._tell_manners()
         if self._works:
             self._dial()
 
@@ -121,6 +123,11 @@ class SocketPart:
             "far sockets": self.far.run(),
             "relay": self._relay.run(),
         }
+
+    def _tell_manners(self) -> None:
+        apps = self._settings.onebot_apps
+        copying = [app.name for app in apps if app.deliver == "all"]
+        self.workers.configure(copying, [app.name for app in apps if app.format == "array"])
 
     def _dial(self) -> None:
         self._applications.configure(self._settings.onebot_apps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,16 @@ class SocketWorkers:
         self.is_taken: Callable[[str], bool] = lambda _worker_id: False
         self.report: Report = lambda _worker_id, _event, _how: None
         self.arrays: frozenset[str] = frozenset()
+        self.copying: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         self.loads: dict[str, Load] = {}
         self.version = 0
         self._gone: Counter[str] = Counter()
         self._folder = folder
         self._numbers = itertools.count(1)
+        self._attached: dict[str, list[str]] = {}
         self._by_bot: dict[str, list[str]] = {}
+        self._copied: dict[str, list[str]] = {}
 
     # ---------------------------------------------------------------- on the message path
 
@@ -64,8 +67,18 @@ class SocketWorkers:
         return self.workers.get(worker_id)
 
     def applications_of(self, bot: str) -> list[str]:
-        """Ids of the applications that are attached to this bot: its implicit rule."""
+        """Ids of the applications that are attached to this bot: its implicit rule, by which one of them is chosen."""
         return self._by_bot.get(bot, [])
+
+    def copies_of(self, bot: str) -> list[str]:
+        """Ids of those attached applications that get a copy of everything, whoever is chosen."""
+        return self._copied.get(bot, [])
+
+    def configure(self, copying: Iterable[str], arrays: Iterable[str]) -> None:
+        """Ids of the applications that get a copy of everything, and of those that want messages as arrays."""
+        self.copying, self.arrays = frozenset(copying), frozenset(arrays)
+        self._attach()
+        self.version += 1
 
     def takers(self, bot: str) -> list[tuple[str, str]]:
         """Id and pool of each worker that has a link for this bot."""
@@ -88,7 +101,7 @@ class SocketWorkers:
 
     def on_meta(self, bot: Bot, event: Event) -> None:
         """A meta event of a bot."""
-        for worker_id in self._by_bot.get(bot.key, ()):
+        for worker_id in self._attached.get(bot.key, ()):
             link = self.workers[worker_id].links.get(bot.key)
             if isinstance(link, ApplicationLink):
                 link.meta(event, self.clock.monotonic())
@@ -130,7 +143,8 @@ class SocketWorkers:
             del worker.links[bot]
             worker.lost(bot)
         if not worker.links and not worker.asking:
-            self.workers.pop(worker.id, None)
+            if self.workers.get(worker.id) is worker:
+                del self.workers[worker.id]
             self._gone.update({f"socket_{what}": count for what, count in worker.counters.items()})
         self._changed(worker)
         log.info("a socket worker is gone", worker=worker.id, bot=bot, unwritten=len(unwritten))
@@ -186,9 +200,18 @@ class SocketWorkers:
         self.loads.clear()
         self.loads |= {one.id: one.load for one in self.workers.values()}
         if worker.kind is Kind.APPLICATION:
-            by_bot: dict[str, list[str]] = {}
-            for one in self.workers.values():
-                for bot in one.links if one.kind is Kind.APPLICATION else ():
-                    by_bot.setdefault(bot, []).append(one.id)
-            self._by_bot = by_bot
+            self._attach()
         self.on_change()
+
+    def _attach(self) -> None:
+        """An application that wants a copy of everything is the bot's implicit rule only while it is the only one."""
+        attached: dict[str, list[str]] = {}
+        for one in self.workers.values():
+            for bot in one.links if one.kind is Kind.APPLICATION else ():
+                attached.setdefault(bot, []).append(one.id)
+        self._attached = attached
+        self._copied = {bot: [one for one in ids if one in self.copying] for bot, ids in attached.items()}
+        self._by_bot = {
+            bot: ids if len(ids) == 1 else [one for one in ids if one not in self.copying]
+            for bot, ids in attached.items()
+        }

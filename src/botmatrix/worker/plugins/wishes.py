@@ -46,7 +46,10 @@ class Wishes:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                await self.converge()
+                try:
+                    await self.converge()
+                except OSError as error:
+                    log.warning("the folders of plugins can't be read", error=str(error))
 
     def nudge(self, version: bytes = b"") -> None:
         """There may be a new version."""
@@ -73,7 +76,8 @@ class Wishes:
         if not wish.enabled:
             if found.state is PluginState.LOADED:
                 log.info("a plugin is switched off", plugin=plugin)
-                await self._host.disable(plugin)
+                with contextlib.suppress(KeyError):  # its file went meanwhile
+                    await self._host.disable(plugin)
         elif found.state is PluginState.DISABLED or self._is_newer(plugin, wish.generation):
             log.info("a plugin is loaded", plugin=plugin)
             await self._host.reload(plugin)
