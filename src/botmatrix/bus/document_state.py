@@ -11,6 +11,7 @@ import structlog
 
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.documents import DocumentBox, Kept
+from botmatrix.bus.nudge import Nudge
 from botmatrix.config.home import Home
 from botmatrix.errors import BotMatrixError, EngineUnavailable
 
@@ -29,7 +30,7 @@ class DocumentState(Generic[V]):
     def __init__(self, box: DocumentBox, home: Home, file: str, make: Callable[[bytes], V], first: V) -> None:
         self._box, self._home, self._make = box, home, make
         self._file = home.root / file
-        self._nudged = asyncio.Event()
+        self.nudge = Nudge(EVERY)
         self._looking = asyncio.Lock()
         self._refused = -1
         self.version = 0
@@ -48,10 +49,6 @@ class DocumentState(Generic[V]):
             return
         self._take(version, value)
 
-    def nudge(self, _version: bytes = b"") -> None:
-        """There may be a new version."""
-        self._nudged.set()
-
     async def run(self) -> None:
         """Look when nudged, and every 2 s."""
         while True:
@@ -59,12 +56,7 @@ class DocumentState(Generic[V]):
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("a document stays as it is", file=self._file.name, error=str(error))
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
+            await self.nudge.wait()
 
     async def look(self, *, first: bool = False) -> None:
         """Take the version of Redis when it is another one (or, `first`, whichever). Raises `EngineUnavailable`."""

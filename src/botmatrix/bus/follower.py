@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.nudge import Nudge
 from botmatrix.bus.settings import SettingsBox
 from botmatrix.bus.signals import Signals
 from botmatrix.config import Current, parse_stored, remember
@@ -33,23 +33,20 @@ class Follower:
         self._box = SettingsBox(Client(url, name=f"botmatrix-settings-{inc}"), keys)
         self._signals = Signals(url, name=f"botmatrix-nudges-{inc}")
         self._channel = keys.settings_changed
-        self._nudged = asyncio.Event()
+        self._nudge = Nudge(EVERY)
         self._seen = ""
         self.restarting = False
 
     async def run(self) -> None:
         """Look when nudged, and every 2 s, until cancelled."""
-        self._signals.subscribe(self._channel, lambda _body: self._nudged.set())
+        self._signals.subscribe(self._channel, self._nudge)
         try:
             while True:
-                self._nudged.clear()
                 try:
                     await self.look()
                 except (EngineUnavailable, ReplyError) as error:
                     log.debug("the settings stay as they are", error=str(error))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(EVERY):
-                        await self._nudged.wait()
+                await self._nudge.wait()
         finally:
             await self._signals.close()
             await self._box.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.connection import Argument
 from botmatrix.bus.hot_values import Kind, RateLimits, Ttls, check, rate_limits, ttls
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.nudge import Nudge
 from botmatrix.bus.scripts import HOT
 from botmatrix.errors import EngineUnavailable
 
@@ -44,7 +44,7 @@ class Hot:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client, self._keys = client, keys
-        self._nudged = asyncio.Event()
+        self.nudge = Nudge(EVERY)
         self._seen: list[Any] = []
         self._numbers: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         self._followers: list[Callable[[Hot], None]] = []
@@ -56,10 +56,6 @@ class Hot:
         self._followers.append(take)
         take(self)
 
-    def nudge(self, _kind: bytes = b"") -> None:
-        """Something may have changed."""
-        self._nudged.set()
-
     async def run(self) -> None:
         """Look when nudged, and every 3 s: somebody may have set a field directly."""
         while True:
@@ -67,12 +63,7 @@ class Hot:
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("the hot configuration stays as it is", error=str(error))
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
+            await self.nudge.wait()
 
     async def look(self) -> None:
         """Read both hashes and take what is new. Raises `EngineUnavailable`, `ReplyError`."""

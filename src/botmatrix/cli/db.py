@@ -39,7 +39,7 @@ def upgrade(context: typer.Context) -> None:
 def backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="A file that is not there yet.")]) -> None:
     """Copy users, rules, settings, bots and the operation log into one file; everything may go on running.
 
-    The file holds password hashes: only its owner can read it (0600). Left out are logins, what Redis holds, and files.
+    It holds password hashes and tokens, readable by its owner alone. Left out are logins, what Redis holds, and files.
     """
     settings = connected_settings(context, database=True)
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from botmatrix.control import errors, health, metrics, pages
+from botmatrix.control import assets, errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     alerts,
@@ -58,7 +58,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
         *(messages, traces, live, config, restart),
     )
     for module in modules:

@@ -12,6 +12,7 @@ import structlog
 
 from botmatrix.bus.access import Access, AccessBox, Kept, parse
 from botmatrix.bus.client import ReplyError
+from botmatrix.bus.nudge import Nudge
 from botmatrix.clock import Clock
 from botmatrix.config.home import Home
 from botmatrix.errors import EngineUnavailable
@@ -33,7 +34,7 @@ class Gatekeeper:
     def __init__(self, box: AccessBox, home: Home, hub: Hub, common: Callable[[], str], clock: Clock) -> None:
         self._box, self._home, self._hub, self._common, self._clock = box, home, hub, common, clock
         self._file = home.root / "access.json"
-        self._nudged = asyncio.Event()
+        self.nudge = Nudge(EVERY)
         self._version = ""
         self._looked = False
         self._access = Access()
@@ -70,10 +71,6 @@ class Gatekeeper:
         except (OSError, msgspec.DecodeError, ValueError) as error:
             log.warning("the copy of the bots' tokens can't be used", file=str(self._file), error=str(error))
 
-    def nudge(self, _version: bytes = b"") -> None:
-        """There may be a new version."""
-        self._nudged.set()
-
     async def run(self) -> None:
         """Look when nudged, and every 2 s."""
         while True:
@@ -81,12 +78,7 @@ class Gatekeeper:
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("the bots' tokens stay as they are", error=str(error))
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
+            await self.nudge.wait()
 
     async def look(self) -> None:
         """Take the version of Redis when it is another one. Raises `EngineUnavailable`."""

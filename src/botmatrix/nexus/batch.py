@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from botmatrix.bus.connection import Argument
 from botmatrix.bus.keys import Keys
 from botmatrix.nexus.spool import Parcel
@@ -36,3 +38,19 @@ class Batch:
         self.lanes = list(lanes)
         head: list[Argument] = [self.seq, self.acked, mark_ttl_ms, high_water, keys.stats, len(lanes)]
         self.args = [*head, *map(keys.lane, lanes), len(self.parcels), *items, *affinity]
+
+
+class Leftover(NamedTuple):
+    """What was not confirmed when a nexus had to end, in the order in which it is to be sent.
+
+    `batches` were under way; `returned` goes before what comes back of them.
+    """
+
+    batches: list[Batch]
+    returned: list[Parcel]
+    parcels: list[Parcel]
+
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(len(batch.parcels) for batch in self.batches) + len(self.returned) + len(self.parcels)

@@ -14,6 +14,7 @@ import structlog
 
 from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import ReplyError
+from botmatrix.bus.nudge import Nudge
 from botmatrix.clock import Clock
 from botmatrix.core import verbs
 from botmatrix.core.text import said
@@ -41,7 +42,7 @@ class Binder:
     def __init__(self, box: BindBox, answers: Answers, clock: Clock) -> None:
         self._box, self._answers, self._clock = box, answers, clock
         self._until = 0.0
-        self._nudged = asyncio.Event()
+        self.nudge = Nudge(EVERY)
         self._waiting: asyncio.Queue[tuple[Bot, Event]] = asyncio.Queue(MOST_WAITING)
         self.counters: Counter[str] = Counter()
 
@@ -60,10 +61,6 @@ class Binder:
             self.counters["bind_left_out"] += 1
         return True
 
-    def nudge(self, _body: bytes = b"") -> None:
-        """A code was offered, or none is left."""
-        self._nudged.set()
-
     async def follow(self) -> None:
         """Look when nudged, and every 2 s."""
         while True:
@@ -71,12 +68,7 @@ class Binder:
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("whether a code is outstanding is unknown", error=str(error))
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
+            await self.nudge.wait()
 
     async def look(self) -> None:
         """Learn how long a code will be outstanding. Raises `EngineUnavailable`, `ReplyError`."""

@@ -9,8 +9,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.keys import is_parking
-from botmatrix.nexus.batch import Batch
-from botmatrix.nexus.ingest import Leftover
+from botmatrix.nexus.batch import Batch, Leftover
 from botmatrix.nexus.pins import Pin, Pins
 from botmatrix.nexus.spool import Parcel, load, save
 

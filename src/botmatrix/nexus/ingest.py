@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -19,7 +19,7 @@ from botmatrix.bus.connection import Connection, ConnectionLost
 from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import INGEST
 from botmatrix.errors import EngineUnavailable
-from botmatrix.nexus.batch import Batch
+from botmatrix.nexus.batch import Batch, Leftover
 from botmatrix.nexus.pins import Pin, Pins
 from botmatrix.nexus.recent import RecentBatches
 from botmatrix.nexus.spool import Parcel, Spool
@@ -31,22 +31,6 @@ WINDOW = 8
 HIGH_WATER = 100_000
 HOLD_SECONDS = 0.1
 MAX_HELD = 4096
-
-
-class Leftover(NamedTuple):
-    """What was not confirmed when a nexus had to end, in the order in which it is to be sent.
-
-    `batches` were under way; `returned` goes before what comes back of them.
-    """
-
-    batches: list[Batch]
-    returned: list[Parcel]
-    parcels: list[Parcel]
-
-    @property
-    def events(self) -> int:
-        """How many."""
-        return sum(len(batch.parcels) for batch in self.batches) + len(self.returned) + len(self.parcels)
 
 
 class Observer(Protocol):

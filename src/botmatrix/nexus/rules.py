@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 import structlog
 
 from botmatrix.bus.client import ReplyError
+from botmatrix.bus.nudge import Nudge
 from botmatrix.bus.rules import RulesMirror, State
 from botmatrix.config import Home
 from botmatrix.errors import EngineUnavailable
@@ -30,9 +30,9 @@ class Rules:
     """
 
     def __init__(self, mirror: RulesMirror, home: Home, *, poll: float = POLL_SECONDS) -> None:
-        self._mirror, self._home, self._poll = mirror, home, poll
+        self._mirror, self._home = mirror, home
         self._state: State | None = None
-        self._nudge = asyncio.Event()
+        self._nudge = Nudge(poll)
         self.table = Table()
         self.counters: Counter[str] = Counter()
 
@@ -43,7 +43,7 @@ class Rules:
 
     def on_changed(self, _body: bytes) -> None:
         """Somebody changed the rules."""
-        self._nudge.set()
+        self._nudge()
 
     async def begin(self) -> None:
         """The rules of Redis; those of the copy while it is away or has lost them."""
@@ -57,10 +57,7 @@ class Rules:
     async def run(self) -> None:
         """Look, again and again."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._nudge.wait()
-            self._nudge.clear()
+            await self._nudge.wait()
             try:
                 await self.look()
             except (EngineUnavailable, ReplyError) as error:
