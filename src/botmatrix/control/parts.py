@@ -34,6 +34,7 @@ from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
+from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
@@ -89,6 +90,7 @@ class Parts:
     bindings: Bindings
     binding_keeper: BindingKeeper
     restart: Restart
+    apps: AppBook
     seen: Seen
     seen_keeper: SeenKeeper
     access: AccessKeeper
@@ -171,6 +173,7 @@ def build(current: Current) -> Parts:
         bindings=bindings,
         binding_keeper=BindingKeeper(BindBox(redis, keys), bindings, settings_keeper),
         restart=Restart(incarnation, presence, Controls(redis, keys), box),
+        apps=AppBook(redis, keys, settings_keeper),
         seen=seen,
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
