@@ -158,6 +158,7 @@ InPerson = Annotated[Principal, Depends(in_person)]
 VIEWER: Final = Depends(needs(Role.VIEWER))
 OPERATOR: Final = Depends(needs(Role.OPERATOR))
 ADMIN: Final = Depends(needs(Role.ADMIN))
+OWNER: Final = Depends(needs(Role.OWNER))
 
 
 def whose(asker: Principal, everybody: bool) -> int | None:
