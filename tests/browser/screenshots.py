@@ -13,7 +13,10 @@ PLACES = {
     "bots": "bots",
     "bot": f"bots/{BOT}",
     "workers": "workers",
+    "routing": "routing/try",
     "queues": "queues",
+    "logs": "logs",
+    "audit": "audit",
 }
 
 

@@ -15,7 +15,19 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 SERIOUS = """axe.run().then(found => JSON.stringify(found.violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => [one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))])))"""
-PLACES = ["dashboard", "bots", f"bots/{BOT}", "workers", "queues", "queues/dead", "account"]
+PLACES = [
+    "dashboard",
+    "bots",
+    f"bots/{BOT}",
+    "workers",
+    "routing",
+    "routing/try",
+    "queues",
+    "queues/dead",
+    "logs",
+    "audit",
+    "account",
+]
 
 
 def findings(watched: Watched) -> Any:
@@ -86,6 +98,25 @@ def test_a_test_message_is_sent_and_answered(visit: Visit) -> None:
     page.get_by_role("button", name="Send", exact=True).click()
     page.locator(".answer pre").wait_for()
     assert '"retcode": 0' in page.locator(".answer pre").inner_text()
+
+
+def test_a_rule_is_made_explained_and_deleted(visit: Visit) -> None:
+    watched = visit().log_in()
+    page = watched.show("routing")
+    page.get_by_role("button", name="Add a rule").click()
+    page.fill("dialog [name=key]", "group_999")
+    page.fill("dialog [name=worker_id]", "block")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("cell", name="group_999", exact=True).wait_for()
+    watched.show("routing/try").fill("[name=bot]", BOT)
+    page.fill("[name=user]", "5")
+    page.fill("[name=group]", "999")
+    page.get_by_role("button", name="Try it").click()
+    page.get_by_text("group_999 → block").first.wait_for()
+    watched.show("routing").get_by_role("button", name="Delete group_999").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("No rules").wait_for()
+    assert watched.wrong == []
 
 
 def test_a_list_is_addressed_by_its_url(visit: Visit) -> None:

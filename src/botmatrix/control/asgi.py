@@ -27,6 +27,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugins,
     queues,
     restart,
     routing,
@@ -58,7 +59,7 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, queues, routing, action, connect, core, group_policies, hot, assets, pages),
+        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
         *(messages, traces, live, config, restart),
     )
     for module in modules:

@@ -92,6 +92,10 @@ class Worker:
         if self._consumer is not None:
             await self._consumer.catch_up()
 
+    async def tell_plugins(self) -> None:
+        """Say now which plugins it has. Raises `EngineUnavailable`, `ReplyError`."""
+        await self._presence.list_plugins(self._options.worker_id, self._report.plugin_list())
+
     async def _reach_redis(self) -> None:
         try:
             async with asyncio.timeout(FIRST_CONTACT):
