@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER, Asker
@@ -72,7 +72,7 @@ class Change(BaseModel):
     bot: Place = ""
     group: Place = ""
     user: Place = ""
-    on: bool | None
+    on: StrictBool | None
 
 
 class Changes(BaseModel):
