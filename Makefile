@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet
 
-.PHONY: up test lint bench chaos docs lock clean
+.PHONY: up test lint bench chaos docs lock vendor screenshots clean
 .DEFAULT_GOAL := up
 
 up: .venv/.run
@@ -35,6 +35,14 @@ lock:
 	uv pip compile -q pyproject.toml $(LOCK) --group build -o requirements.lock
 	uv pip compile -q pyproject.toml $(LOCK) --group build --group dev -o requirements-dev.lock
 LOCK := --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+# The console's libraries, in the versions that the manifests name; needs npm.
+vendor: .venv/.dev
+	$(BIN)/python scripts/vendor.py $(ARGS)
+
+# docs/console/*.png, of a matrix of its own; needs chromium.
+screenshots: .venv/.dev
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -147,6 +147,10 @@ def renderers(format: str, *, colors: bool) -> list[Any]:
 _COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m", "debug": "\x1b[2m"}
 
 
+PLUGIN_LOGGER = "botmatrix.plugin."
+"""Begins the names of plugins' loggers; the plugin's id follows."""
+
+
 class Console:
     """`12:00:00 nexus    bot online  bot=qq:10001`: time, part, what happened, details."""
 
@@ -157,7 +161,9 @@ class Console:
         """One line, with the traceback below it if there is one."""
         structlog.processors.format_exc_info(logger, method, event)
         trace = event.pop("exception", "")
-        event.pop("logger", "")
+        logger_name = str(event.pop("logger", ""))
+        if logger_name.startswith(PLUGIN_LOGGER):
+            event["plugin"] = logger_name.removeprefix(PLUGIN_LOGGER)
         level = str(event.pop("level", "info"))
         head = f"{event.pop('timestamp', '')} {event.pop('part', ''):<9}"
         word = f"{level}: " if level in ("warning", "error", "critical") else ""

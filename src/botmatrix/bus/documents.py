@@ -1,4 +1,4 @@
-"""A document with a version in Redis: control keeps it, every nexus goes by it."""
+"""A document with a version in Redis: control keeps it, every part that it is about goes by it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DocumentBox:
         return int(version) if (version or b"").isdigit() else 0
 
     async def write(self, document: bytes, *, expected: int, version: int) -> bool:
-        """Put a document in place of version `expected` (or of none) and tell every nexus; False: it has changed."""
+        """Put a document in place of version `expected` (or of none) and tell everybody; False: it has changed."""
         keys = [self._place.version, self._place.document]
         return bool(await self._client.run(CONFIGURE, keys, expected, version, document, self._place.changed))
 

@@ -68,6 +68,9 @@ class Keys:
         self.groups_version = p + "groups:version"  # string: their version; every nexus compares it
         self.groups_changed = p + "groups:changed"  # channel: a new version of them
         self.groups_heard = p + "groups:heard"  # hash: group and bot -> when the bot last heard something there
+        self.plugins = p + "plugins:wanted"  # string: which plugins are on and where, JSON
+        self.plugins_version = p + "plugins:version"  # string: its version; every worker compares it
+        self.plugins_changed = p + "plugins:changed"  # channel: a new version of it
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them

@@ -8,6 +8,7 @@ from typing import Any
 from botmatrix.bus.client import Client
 from botmatrix.bus.keys import PARKING, Keys
 from botmatrix.bus.scripts import ROSTER
+from botmatrix.bus.sockets import Told, all_told
 
 
 @dataclass(slots=True)
@@ -37,37 +38,40 @@ class LaneView:
 
 @dataclass(slots=True)
 class SocketView:
-    """A worker without a lane: a nexus that holds its link hands it events. `bots`: whose, as far as it says so."""
+    """A worker without a lane: the nexuses that hold its links hand it events. `bots`: whose; of all when it is empty.
+
+    `copied`: it gets a copy of everything, whoever is chosen.
+    """
 
     id: str
-    presence: dict[str, str]
+    pool: str
+    is_application: bool
     bots: frozenset[str]
-
-    @property
-    def pool(self) -> str:
-        """The pool that it belongs to."""
-        return self.presence.get("pool") or "default"
-
-    @property
-    def is_application(self) -> bool:
-        """Whether it is a OneBot application: attached to its bots, it is their implicit rule."""
-        return self.presence.get("transport") == "onebot"
+    copied: bool
+    presence: dict[str, str]
 
     def takes(self, bot: str) -> bool:
         """Whether it takes events of this bot."""
-        return bot in self.bots or not self.bots
+        return bot in self.bots or not self.is_application
 
 
 async def read_sockets(client: Client, keys: Keys) -> list[SocketView]:
     """Every worker that hears by WebSocket. Raises `EngineUnavailable`, `ReplyError`."""
-    ids = sorted(await client.call("SMEMBERS", keys.workers))
-    names = [one.decode(errors="replace") for one in ids]
+    told: dict[str, list[Told]] = {}
+    for one in await all_told(client, keys):
+        told.setdefault(one.id, []).append(one)
+    names = sorted(told)
     hashes = await client.pipeline(*(("HGETALL", keys.presence(name)) for name in names)) if names else []
-    found = [(name, _words(flat)) for name, flat in zip(names, hashes, strict=True) if isinstance(flat, list)]
     return [
-        SocketView(name, known, frozenset(filter(None, known.get("bots", "").split(","))))
-        for name, known in found
-        if known.get("transport") in ("onebot", "ws")
+        SocketView(
+            id=name,
+            pool=told[name][0].pool,
+            is_application=told[name][0].kind == "onebot",
+            bots=frozenset(bot for one in told[name] for bot in one.bots),
+            copied=told[name][0].copied,
+            presence=_words(flat) if isinstance(flat, list) else {},
+        )
+        for name, flat in zip(names, hashes, strict=True)
     ]
 
 

@@ -1,1 +1,1 @@
-"""The control plane: the REST interface and the status page. Reads and writes the engines only."""
+"""The control plane: the REST interface and the web console. Reads and writes the engines only."""

@@ -42,7 +42,10 @@ def app_entry(application: Application, bot: str, token: str) -> dict[str, Any]:
         Application.KOISHI: "ws://127.0.0.1:5140/onebot",
         Application.ASTRBOT: f"ws://127.0.0.1:{ASTRBOT_PORT}/ws",
     }[application]
-    return {"name": application.value, "url": url, "token": token, "bots": [bot]}
+    entry: dict[str, Any] = {"name": application.value, "url": url, "token": token, "bots": [bot]}
+    if application is Application.ASTRBOT:  # it answers people with a complaint when a message is no array
+        entry["format"] = "array"
+    return entry
 
 
 def _nonebot2(place: Place) -> Ready:

@@ -6,10 +6,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from botmatrix.control import errors, health, metrics, pages
+from botmatrix.control import assets, errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     alerts,
+    apps,
     audit,
     bindings,
     bot_access,
@@ -26,6 +27,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugins,
     queues,
     restart,
     routing,
@@ -57,8 +59,8 @@ def make_app(parts: Parts) -> ASGIApp:
     errors.install(app)
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
-        *(bot_access, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, queues, routing, action, connect, core, group_policies, hot, pages),
+        *(bot_access, apps, groups, handshakes, stats, logs, alerts),
+        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
         *(messages, traces, live, config, restart, skills),
     )
     for module in modules:

@@ -78,6 +78,11 @@ def drop_cookie(request: Request, response: Response) -> None:
     response.delete_cookie(name, path=path, secure=secure, httponly=True, samesite="strict")
 
 
+def has_login(request: Request) -> bool:
+    """Whether the browser brings a login along; it may have ended."""
+    return _cookie_place(request)[0] in request.cookies
+
+
 def _cookie_place(request: Request) -> tuple[str, str]:
     root: str = request.scope.get("root_path", "")
     name = HOST_COOKIE if request.url.scheme == "https" and not root else COOKIE
@@ -153,6 +158,7 @@ InPerson = Annotated[Principal, Depends(in_person)]
 VIEWER: Final = Depends(needs(Role.VIEWER))
 OPERATOR: Final = Depends(needs(Role.OPERATOR))
 ADMIN: Final = Depends(needs(Role.ADMIN))
+OWNER: Final = Depends(needs(Role.OWNER))
 
 
 def whose(asker: Principal, everybody: bool) -> int | None:

@@ -1,15 +1,18 @@
-"""The documents that control keeps: the judge's configuration, the policies of groups."""
+"""The documents that control keeps: the judge's configuration, the policies of groups, what is wanted of plugins."""
 
 from __future__ import annotations
 
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
+from botmatrix.bus.plugins import PluginsBox
 from botmatrix.control.keeper import Keeper
 from botmatrix.core.config import CoreConfig
 from botmatrix.core.config import parse as parse_core
+from botmatrix.core.plugins import PluginWishes
+from botmatrix.core.plugins import parse as parse_plugins
 from botmatrix.routing.groups import GroupPolicies
 from botmatrix.routing.groups import parse as parse_groups
-from botmatrix.store.core import CoreDocuments, GroupDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
 
 
 class CoreKeeper(Keeper[CoreConfig]):
@@ -24,3 +27,10 @@ class GroupsKeeper(Keeper[GroupPolicies]):
 
     def __init__(self, box: GroupsBox, documents: GroupDocuments) -> None:
         super().__init__(box, documents, parse_groups, GroupPolicies())
+
+
+class PluginsKeeper(Keeper[PluginWishes]):
+    """Which plugins are on, and where."""
+
+    def __init__(self, box: PluginsBox, documents: PluginDocuments) -> None:
+        super().__init__(box, documents, parse_plugins, PluginWishes())

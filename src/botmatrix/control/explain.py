@@ -73,11 +73,14 @@ class Explainer:
         loads |= {one.id: _load(one.presence, int(number(one.presence.get("in_flight", 0)))) for one in sockets}
         mirror = await RulesMirror(self._redis, self._keys).read()
         judged = await self._judged(platform, self_id, read)
-        attached = [one.id for one in sockets if one.is_application]
-        whose = Whose(self_id, read.group_id, read.user_id, attached)
+        attached = [one for one in sockets if one.is_application]
+        chosen = [one.id for one in attached if not one.copied or len(attached) == 1]
+        copied = [one.id for one in attached if one.copied]
+        whose = Whose(self_id, read.group_id, read.user_id, chosen, copied)
         found = await asyncio.to_thread(explain, mirror.rules.values(), whose, pools, loads)
-        mark = _mark if found.winner else lambda _way: ""
-        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + mark(way)) for way in found.ways]
+        beside = set(copied) - set(chosen)
+        marks = [_mark(way) if found.winner or way.target in beside else "" for way in found.ways]
+        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + mark) for mark in marks]
         return Explained(self_id, read.conv, judged, found, last)
 
     async def _judged(self, platform: str, self_id: str, event: Event) -> str:

@@ -1,7 +1,9 @@
-"""The pages: the status page, and a plain list of the REST interface. Everything they need is served here."""
+"""The pages: the console, and a plain list of the REST interface. Everything they need is served here."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from functools import cache
 from html import escape
@@ -12,19 +14,35 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from botmatrix.control.assets import current_version, files
+from botmatrix.control.auth import has_login
+from botmatrix.control.shield import HEADERS
+
 WEB: Final = Path(__file__).with_name("web")
 LANGUAGES: Final = {"en": "en", "zh": "zh-CN"}
 """Language, and the tag that the page carries. The first one serves everybody else."""
+MODULES: Final = {
+    "preact": "preact.js",
+    "preact/hooks": "preact-hooks.js",
+    "htm": "htm.js",
+    "@preact/signals": "signals.js",
+    "@preact/signals-core": "signals-core.js",
+    "uplot": "uplot.js",
+}
+"""What our modules import by name, and the file in `web/vendor`."""
+LATER: Final = ("app/pages/", "app/theme.js", "vendor/uplot.js")
+"""Scripts that are not needed before the first paint."""
 
 router = APIRouter(include_in_schema=False)
 static = StaticFiles(directory=WEB / "static")
 
 
 @router.get("/")
-async def status_page(request: Request) -> HTMLResponse:
-    """The status page in the reader's language; its script asks the REST interface for everything else."""
+async def console(request: Request) -> HTMLResponse:
+    """The console in the reader's language; its scripts ask the REST interface for everything else."""
     language = preferred_language(request.headers.get("accept-language", ""))
-    return HTMLResponse(_status_page(language), headers={"Vary": "Accept-Language"})
+    headers = {"Vary": "Accept-Language, Cookie", "Content-Security-Policy": console_policy()}
+    return HTMLResponse(_console(language, known=has_login(request)), headers=headers)
 
 
 @router.get("/docs")
@@ -46,9 +64,24 @@ def preferred_language(accepted: str) -> str:
 
 
 def words(language: str) -> dict[str, str]:
-    """The texts of the status page."""
-    found: dict[str, str] = json.loads((WEB / f"{language}.json").read_text("utf-8"))
+    """The texts of the console."""
+    found: dict[str, str] = json.loads((WEB / "lang" / f"{language}.json").read_text("utf-8"))
     return found
+
+
+@cache
+def import_map() -> str:
+    """Where modules that are imported by name are found; the one inline script of the console."""
+    folder = f"./assets/{current_version()}/vendor"
+    return json.dumps({"imports": {name: f"{folder}/{file}" for name, file in MODULES.items()}})
+
+
+@cache
+def console_policy() -> str:
+    """What the console may load: our own files, this one import map, drawings inside our style sheets."""
+    digest = base64.b64encode(hashlib.sha256(import_map().encode()).digest()).decode()
+    own = f"script-src 'self' 'sha256-{digest}'; style-src 'self'; img-src 'self' data:"
+    return f"{HEADERS['Content-Security-Policy']}; {own}"
 
 
 def _quality(parameters: str) -> float:
@@ -62,10 +95,17 @@ def _quality(parameters: str) -> float:
 
 
 @cache
-def _status_page(language: str) -> str:
-    template = (WEB / "status.html").read_text("utf-8")
-    texts = json.dumps(words(language), ensure_ascii=False)
-    return template.replace("{{lang}}", LANGUAGES[language]).replace("{{words}}", escape(texts))
+def _console(language: str, *, known: bool) -> str:
+    template = (WEB / "console.html").read_text("utf-8")
+    assets = f"assets/{current_version()}"
+    early = [one for one in files() if one.endswith(".js") and not one.startswith(LATER)]
+    preload = "\n".join(f'<link rel="modulepreload" href="{assets}/{one}">' for one in early)
+    filled = template.replace("{{assets}}", assets).replace("{{preload}}", preload)
+    return (
+        filled.replace("{{lang}}", LANGUAGES[language])
+        .replace("{{map}}", import_map())
+        .replace("{{known}}", "true" if known else "")
+    )
 
 
 def _docs_page(schema: dict[str, Any]) -> str:

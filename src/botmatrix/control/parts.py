@@ -22,6 +22,7 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
+from botmatrix.bus.plugins import PluginsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
@@ -33,8 +34,9 @@ from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
+from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
-from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
 from botmatrix.control.retention import Retention
@@ -51,7 +53,7 @@ from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.bindings import Bindings
-from botmatrix.store.core import CoreDocuments, GroupDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.executions import Executions
 from botmatrix.store.history import History
@@ -90,6 +92,7 @@ class Parts:
     bindings: Bindings
     binding_keeper: BindingKeeper
     restart: Restart
+    apps: AppBook
     seen: Seen
     seen_keeper: SeenKeeper
     access: AccessKeeper
@@ -102,6 +105,7 @@ class Parts:
     hot: HotBox
     groups: GroupsKeeper
     groups_box: GroupsBox
+    plugins: PluginsKeeper
     rooms: Rooms
     history: History
     trace_writer: TraceWriter
@@ -174,6 +178,7 @@ def build(current: Current) -> Parts:
         bindings=bindings,
         binding_keeper=BindingKeeper(BindBox(redis, keys), bindings, settings_keeper),
         restart=Restart(incarnation, presence, Controls(redis, keys), box),
+        apps=AppBook(redis, keys, settings_keeper),
         seen=seen,
         seen_keeper=SeenKeeper(presence, core_box, seen),
         access=AccessKeeper(AccessBox(redis, keys), BotAccesses(database)),
@@ -186,6 +191,7 @@ def build(current: Current) -> Parts:
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
+        plugins=PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database)),
         rooms=Rooms(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),

@@ -1,4 +1,7 @@
-"""The verbs of chat administrators: `/system` and `/nexus`, read and applied; `/bind`. People's words are here too."""
+"""The verbs of chat administrators: `/system` and `/nexus`, read and applied; `/bind`. People's words are here too.
+
+What follows `/plugin` is read elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from botmatrix.core.config import CoreConfig, changed
 
-PREFIXES: Final = ("/system", "/nexus")
+PREFIXES: Final = ("/system", "/nexus", "/plugin")
 BIND: Final = "/bind"
 CONFIRM: Final = ("confirm", "确认")
 Word = Literal["status", "top", "open", "close", "whitelist", "blacklist", "reload", "help"]

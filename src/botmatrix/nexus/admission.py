@@ -94,13 +94,9 @@ class Probe:
     def _refuse(self, rival: Link) -> None:
         self._admission.decided(self._bot)
         self._hub.count("link_duplicate")
-        log.warning(
-            "two clients connect as bot %s: the one at %s is alive, so the one at %s was sent away (4009)",
-            self._bot.key,
-            rival.remote,
-            self._newcomer.remote,
-        )
-        self._newcomer.connection.close(closing.DUPLICATE, f"a link of this bot from {rival.remote} is alive")
+        reason = f"a link of this bot from {rival.remote} is alive"
+        self._newcomer.connection.close(closing.DUPLICATE, reason)
+        self._hub.refuse_late(self._newcomer, closing.DUPLICATE, reason, "stop one of the two clients of this account")
 
     def _replace(self, dead: list[Link]) -> None:
         self._admission.decided(self._bot)

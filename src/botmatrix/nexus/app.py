@@ -23,6 +23,8 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.leases import LeaseThread
+from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.trace import TraceLog
@@ -32,7 +34,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus import handover
 from botmatrix.nexus.access import Gatekeeper
 from botmatrix.nexus.actions import Actions
-from botmatrix.nexus.core import Core
+from botmatrix.nexus.core import Core, Means
 from botmatrix.nexus.dispatcher import Dispatcher
 from botmatrix.nexus.gateway import Gateway
 from botmatrix.nexus.groups import Groups
@@ -41,6 +43,7 @@ from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
+from botmatrix.nexus.plugin_verbs import PluginVerbs
 from botmatrix.nexus.reaper import Reaper
 from botmatrix.nexus.refusals import RefusalNews
 from botmatrix.nexus.registry import Registry
@@ -94,8 +97,10 @@ class Nexus:
             *(keys, self.inc, self.pins, choice, self.sockets.workers, self.ingest, self.live), tracer
         )
         box = CoreBox(Client(url, name=f"botmatrix-core-{self.inc}"), keys)
-        codes = BindBox(self._state, keys)
-        self.core = Core(box, codes, settings.home, settings.commanders, self.counters, clock)
+        self._presence = Presence(url, keys, name=f"botmatrix-nexus-presence-{self.inc}")
+        plugins = PluginVerbs(PluginsBox(self._state, keys), self._presence)
+        means = Means(box, BindBox(self._state, keys), plugins)
+        self.core = Core(means, settings.home, settings.commanders, self.counters, clock)
         self.current.watch(lambda changed: self.core.plugin.admit(changed.commanders))
         self.current.watch(self.sockets.take)
         self.follower = Follower(self.current, keys, self.inc)
@@ -252,7 +257,7 @@ class Nexus:
         if self.skills:
             await self.skills.close()
         state = (self._state, self.core, self.groups, self.rules)
-        for part in (*state, self.workers, self.registry, self.actions, self.tracer):
+        for part in (*state, self.workers, self.registry, self.actions, self.tracer, self._presence):
             await part.close()
 
     def counters(self) -> Counter[str]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Coroutine, Iterable
+from typing import NamedTuple
 
 from botmatrix.bus.binding import BindBox
 from botmatrix.bus.client import ReplyError
@@ -19,22 +20,29 @@ from botmatrix.nexus.core_config import CoreState
 from botmatrix.nexus.core_figures import Figures
 from botmatrix.nexus.core_plugin import CorePlugin
 from botmatrix.nexus.core_verbs import Count, Verbs
+from botmatrix.nexus.plugin_verbs import PluginVerbs
 
 PATIENCE = 3.0
+
+
+class Means(NamedTuple):
+    """What the judge reads and changes: its own configuration, codes of who binds an account, what is on of plugins."""
+
+    box: CoreBox
+    codes: BindBox
+    plugins: PluginVerbs
 
 
 class Core:
     """One per nexus. `plugin` judges; `state` holds the configuration."""
 
-    def __init__(
-        self, box: CoreBox, codes: BindBox, home: Home, admins: Iterable[str], facts: Count, clock: Clock
-    ) -> None:
-        self._box = box
+    def __init__(self, means: Means, home: Home, admins: Iterable[str], facts: Count, clock: Clock) -> None:
+        self._box = box = means.box
         self.state = CoreState(box, home)
         self.figures = Figures(box, clock)
         self._answers = Answers(clock)
-        self._verbs = Verbs(self.state, box, self._answers, facts, clock)
-        self.binder = Binder(codes, self._answers, clock)
+        self._verbs = Verbs(self.state, self._box, self._answers, means.plugins, facts, clock)
+        self.binder = Binder(means.codes, self._answers, clock)
         self.plugin = CorePlugin(self.state, self.figures, self._verbs, self._answers, self.binder, admins)
 
     async def prepare(self) -> None:

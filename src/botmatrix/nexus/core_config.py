@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from botmatrix.bus.core import CoreBox
+from botmatrix.bus.document_state import DocumentState
 from botmatrix.config.home import Home
 from botmatrix.core.config import CoreConfig, parse
 from botmatrix.core.judge import Judge
 from botmatrix.errors import EngineUnavailable
-from botmatrix.nexus.documents import DocumentState
 
 
 class CoreState(DocumentState[Judge]):

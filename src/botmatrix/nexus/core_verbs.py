@@ -14,6 +14,7 @@ from botmatrix.bus.core import CoreBox
 from botmatrix.clock import Clock
 from botmatrix.core import verbs
 from botmatrix.core.config import BadCoreConfig
+from botmatrix.core.plugins import BadPlugins
 from botmatrix.core.text import said
 from botmatrix.core.verbs import Verb
 from botmatrix.errors import EngineUnavailable
@@ -21,6 +22,7 @@ from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.core_answers import Answers
 from botmatrix.nexus.core_config import CoreState
 from botmatrix.nexus.core_figures import day_of
+from botmatrix.nexus.plugin_verbs import PREFIX, PluginVerbs
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("core")
@@ -34,7 +36,10 @@ Count = Callable[[], Mapping[str, int]]
 class Verbs:
     """`facts`: the counters of this nexus, for `status`. Counter: `core_verbs_left_out`."""
 
-    def __init__(self, state: CoreState, box: CoreBox, answers: Answers, facts: Count, clock: Clock) -> None:
+    def __init__(
+        self, state: CoreState, box: CoreBox, answers: Answers, plugins: PluginVerbs, facts: Count, clock: Clock
+    ) -> None:
+        self._plugins = plugins
         self._state, self._box, self._answers = state, box, answers
         self._facts, self._clock = facts, clock
         self._waiting: asyncio.Queue[tuple[Bot, Event]] = asyncio.Queue(MOST_WAITING)
@@ -55,12 +60,15 @@ class Verbs:
 
     async def _answer(self, bot: Bot, event: Event) -> str:
         text = said(event.raw).text
-        verb = verbs.read(text)
+        about_plugins = text.split()[0].lower() == PREFIX
+        verb = verbs.read("" if about_plugins else text)
         if verb.dangerous and not verb.confirmed and event.detail_type != "private":
             return verbs.ask_to_confirm(text)
         try:
+            if about_plugins:
+                return await self._plugins.answer(bot, event, text)
             return await self._change(bot, event, verb) if verb.changes else await self._tell(verb)
-        except BadCoreConfig as error:
+        except (BadCoreConfig, BadPlugins) as error:
             return f"无法执行 That can't be done: {error}"
         except (EngineUnavailable, ReplyError) as error:
             log.warning("a verb could not be done", verb=verb.word, error=str(error))

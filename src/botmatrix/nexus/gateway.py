@@ -15,7 +15,7 @@ from botmatrix.clock import Clock
 from botmatrix.nexus import closing
 from botmatrix.nexus.connection import Connection
 from botmatrix.nexus.door import Door
-from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, mask
+from botmatrix.nexus.handshake import Accept, Refuse, Request, decide, mask, refuse_version
 from botmatrix.nexus.http.asked import Desk
 from botmatrix.nexus.http.threshold import Threshold
 from botmatrix.nexus.hub import Hub
@@ -142,6 +142,8 @@ class Gateway:
         target = request.path.decode("ascii", "surrogateescape")
         asked = Request(target, request.headers)
         answer = self._decide(door, asked)
+        if not isinstance(answer, Refuse):
+            answer = refuse_version(asked) or answer
         if isinstance(answer, Accept) and self.hub.admission.is_flapping(answer.key):
             answer = _back_off(self.hub.timing.flapping)
         if isinstance(answer, Accept) and (seconds := self._tokens.banned(answer.key)):

@@ -13,13 +13,13 @@ from typing import Final
 import structlog
 
 from botmatrix.bus.client import ReplyError
+from botmatrix.bus.document_state import DocumentState
 from botmatrix.bus.groups import GroupsBox, Pair
 from botmatrix.clock import Clock
 from botmatrix.config.home import Home
 from botmatrix.core.text import said
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.bot import Bot, BotState
-from botmatrix.nexus.documents import DocumentState
 from botmatrix.nexus.hub import Hub
 from botmatrix.onebot.event import Event
 from botmatrix.routing.groups import GroupPolicies, GroupPolicy, Policy, parse, responsible

@@ -17,6 +17,9 @@ from botmatrix.errors import BadFrame
 from botmatrix.nexus.tokens import Tokens
 from botmatrix.onebot.ids import id_text
 
+VERSIONS: Final = frozenset({"13", "8", "7"})
+"""Of WebSocket; the two old ones differ from 13 in nothing that is used here."""
+
 DEFAULT_PLATFORM: Final = "qq"
 
 
@@ -139,6 +142,12 @@ def split(target: str) -> tuple[str, dict[str, str]]:
 def _refuse_road(path: str, query: Mapping[str, str]) -> Refuse | None:
     if path == "/ws/subscriber" or query.get("role", "").lower() == "subscriber":
         return Refuse(404, "subscribers are not served here", "follow /api/live on the console's port instead")
+    if path.startswith("/onebot/v12"):
+        return Refuse(
+            404,
+            "the client speaks OneBot 12, the hub speaks OneBot 11",
+            "switch the client to OneBot v11 and connect to /onebot/v11/ws",
+        )
     if path not in PATHS:
         return Refuse(404, "there is nothing at this path", "bots connect to " + ", ".join(PATHS))
     return None
@@ -154,6 +163,27 @@ def refuse_plain_http(request: Request) -> Refuse | None:
         "put this URL with ws:// into the bot client; the web console is on another port",
         (("Upgrade", "websocket"),),
     )
+
+
+def refuse_version(request: Request) -> Refuse | None:
+    """Whoever may come in, but in a version of WebSocket or OneBot that is not spoken here."""
+    version = request.headers.get("Sec-WebSocket-Version", "").strip()
+    if version not in VERSIONS:
+        return Refuse(
+            426,
+            f"WebSocket version {printable(version) or '(none)'} is not spoken here",
+            "update the client, or the proxy between it and the hub: they must speak WebSocket 13 (RFC 6455)",
+            (("Sec-WebSocket-Version", "13"),),
+        )
+    if request.headers.get("Sec-WebSocket-Protocol", "").strip().startswith("12."):
+        return Refuse(
+            400,
+            "the client asks for OneBot 12, the hub speaks OneBot 11",
+            "switch the client to OneBot v11",
+        )
+    if not request.headers.get("Sec-WebSocket-Key"):
+        return Refuse(400, "no Sec-WebSocket-Key was given", "a proxy may have dropped it: let it pass upgrades on")
+    return None
 
 
 def refuse_web_page(request: Request) -> Refuse | None:

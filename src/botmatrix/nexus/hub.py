@@ -103,6 +103,21 @@ class Hub:
         """The handshakes that were refused in the last hour, the newest first."""
         return self.refusals.recent(self.clock.now())
 
+    def refuse_late(self, link: Link, code: int, reason: str, cure: str) -> None:
+        """A link was closed because of what was known only after the upgrade: shown beside the refused handshakes."""
+        refusal = Refusal(
+            at=self.clock.now(),
+            remote=link.remote,
+            target="(after the upgrade)",
+            self_id=link.session.self_id,
+            user_agent=link.accept.user_agent,
+            status=code,
+            reason=reason,
+            cure=cure,
+        )
+        if self.refusals.add(refusal):
+            log.warning("sent away %s (%d): %s", link.remote, code, reason)
+
     def count(self, what: str) -> None:
         """One more of these."""
         self.counters[what] = self.counters.get(what, 0) + 1

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_UNSENT: Final = 4 * 1024 * 1024
 MAX_EARLY: Final = 64
+NAMELESS: Final = "no X-Self-ID and no lifecycle event: who is it?"
+NOT_YOURS: Final = "the token is for another bot, or this one was sent away"
 
 
 class Link:
@@ -129,7 +131,8 @@ class Link:
         if bot is None:
             if not self.session.self_id and now - self._opened_at > self.hub.timing.unnamed:
                 self.hub.count("link_unnamed")
-                self.connection.close(closing.SILENT, "no X-Self-ID and no lifecycle event: who is it?")
+                self.connection.close(closing.SILENT, NAMELESS)
+                self.hub.refuse_late(self, closing.SILENT, NAMELESS, "let the client send its id in X-Self-ID")
             return
         bot.failed += self.calls.expire(now)
         if self.session.repaired:
@@ -170,7 +173,8 @@ class Link:
             self.platform = clean_platform(platform) or self.platform
         if not self.permits(self.key):
             self.hub.count("link_forbidden")
-            self.connection.close(closing.FORBIDDEN, "the token is for another bot, or this one was sent away")
+            self.connection.close(closing.FORBIDDEN, NOT_YOURS)
+            self.hub.refuse_late(self, closing.FORBIDDEN, NOT_YOURS, "give the client this bot's own token")
         elif self.hub.admission.is_flapping(self.key):
             self.hub.count("link_too_often")
             self.connection.close(closing.TOO_OFTEN, "this bot connected too often in a short time")

@@ -15,6 +15,10 @@ from botmatrix.onebot.ids import group_id_text, id_text
 MOST: Final = 20_000
 """Bots and targets whose pauses are remembered, before those that are over are forgotten."""
 
+SHORT: Final = 0.05
+"""Seconds: a pause this short is not kept singly, for putting a message off in Redis takes as long; messages that come
+together go together, and are paid for by the next ones, so that a minute still has as many as it may have."""
+
 
 class Turn(NamedTuple):
     """Whose turn an action has to wait for. `target`: `group:ID`, `user:ID`, or "" when it names nobody."""
@@ -59,8 +63,10 @@ class Pace:
         """When the next message to this target may be sent; in the past: now."""
         if not self.is_on:
             return 0.0
-        bot, target = self._next.get((turn.bot, ""), 0.0), self._next.get(turn, 0.0)
-        return max(bot if self._bot_pause(turn.bot) else 0.0, target if self._target_pause(turn) else 0.0)
+        return max(
+            self._due((turn.bot, ""), self._bot_pause(turn.bot)),
+            self._due(turn, self._target_pause(turn)),
+        )
 
     def take(self, turn: Turn, now: float) -> None:
         """A message to this target is sent now."""
@@ -68,7 +74,13 @@ class Pace:
             self._next = {key: due for key, due in self._next.items() if due > now}
         for key, pause in (((turn.bot, ""), self._bot_pause(turn.bot)), (turn, self._target_pause(turn))):
             if pause:
-                self._next[key] = now + pause + random.uniform(0, self._jitter)  # noqa: S311 - no secret
+                begin = max(now, self._next.get(key, 0.0)) if pause < SHORT else now
+                self._next[key] = begin + pause + random.uniform(0, self._jitter)  # noqa: S311 - no secret
+
+    def _due(self, key: tuple[str, str], pause: float) -> float:
+        if not pause:
+            return 0.0
+        return self._next.get(key, 0.0) - (SHORT if pause < SHORT else 0.0)
 
     def _bot_pause(self, bot: str) -> float:
         platform, _, self_id = bot.partition(":")

@@ -23,7 +23,10 @@ log = structlog.get_logger("refusals")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refused upgrade. `at`: unix seconds. `target`: path and query, tokens masked."""
+    """One refused upgrade or HTTP request. `at`: unix seconds. `target`: path and query, tokens masked.
+
+    `status`: of HTTP, or the code with which a link was closed later.
+    """
 
     at: float
     remote: str

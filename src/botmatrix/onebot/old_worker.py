@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from botmatrix.errors import BadFrame
-from botmatrix.onebot.event import Event
 from botmatrix.onebot.lenient import load_object
 from botmatrix.onebot.serving import MAX_ECHO
 
@@ -50,6 +49,8 @@ class Handled(Struct, gc=False, frozen=True):
     echo: str
 
 
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+
 Said = Registered | Request | SkillResult | Handled
 
 
@@ -68,9 +69,9 @@ def read_frame(payload: bytes) -> Said:
     return Handled(_text(fields.get("echo")))
 
 
-def event_frame(event: Event, platform: str, self_id: str, echo: str) -> bytes:
+def event_frame(raw: bytes, platform: str, self_id: str, echo: str) -> bytes:
     """The event for an old worker: every id is text, `platform`, `self_id` and an echo are there."""
-    fields: dict[str, Any] = msgspec.json.decode(event.raw, type=dict[str, Raw])
+    fields: dict[str, Any] = _decode_fields(raw)
     for name in IDS:
         if name in fields:
             fields[name] = _as_text(fields[name])

@@ -10,7 +10,7 @@ import msgspec
 from botmatrix.routing.balance import Load
 from botmatrix.routing.place import Otherwise, Pools, place
 from botmatrix.routing.rule import DEFAULT_POOL, POOL, Fallback, Rule
-from botmatrix.routing.table import Hit, Route, Table, implicit_route, route_of, why_lost
+from botmatrix.routing.table import Hit, Route, Table, copy_route, implicit_route, route_of, why_lost
 
 Verdict = Literal["lane", "parked", "dropped", "blocked"]
 ORDER: Final[tuple[Verdict, ...]] = ("lane", "parked", "dropped")
@@ -56,17 +56,21 @@ class Explanation(NamedTuple):
 
 
 class Whose(NamedTuple):
-    """The ids that rules are about (`bot`: its self_id), and the applications that are attached to the bot."""
+    """The ids that rules are about (`bot`: its self_id).
+
+    `applications`: those attached to the bot of which one is chosen; `copied`: those that get a copy whoever is chosen.
+    """
 
     bot: str
     group: str
     user: str
     applications: Sequence[str] = ()
+    copied: Sequence[str] = ()
 
 
 def explain(rules: Iterable[Rule], whose: Whose, pools: Pools, loads: Mapping[str, Load]) -> Explanation:
     """What becomes of such an event that is the first of its conversation."""
-    bot, group, user, applications = whose
+    bot, group, user, applications, _ = whose
     rules = list(rules)
     hits = Table(rules).explain(bot, group, user)
     winner = hits[0] if hits else None
@@ -78,9 +82,11 @@ def explain(rules: Iterable[Rule], whose: Whose, pools: Pools, loads: Mapping[st
         route = implicit_route(bot, applications)
     if route is not None and route.blocked:
         return Explanation("blocked", winner, lost, [], f"the rule {route.key} blocks it")
-    ways = _ways(route, pools, loads)
+    beside = [one for one in whose.copied if one not in (route.targets if route is not None else ())]
+    copies = [_way(copy_route(bot, one), pools, loads) for one in beside]
+    ways = copies if copies and route is None else _ways(route, pools, loads) + copies
     verdict = next(one for one in ORDER if any(way.verdict == one for way in ways))
-    return Explanation(verdict, winner, lost, ways, _why(winner, ways, bool(applications)))
+    return Explanation(verdict, winner, lost, ways, _why(winner, ways, applications, beside))
 
 
 def _ways(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> list[Way]:
@@ -101,7 +107,12 @@ def _way(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> Way:
     return Way(target, verdict, sorted(found, key=lambda one: (one.score, one.lane)), fell_back)
 
 
-def _why(winner: Hit | None, ways: list[Way], attached: bool) -> str:
+def _why(winner: Hit | None, ways: list[Way], attached: Sequence[str], beside: Sequence[str]) -> str:
+    if beside and (attached or winner is not None):
+        words = _why(winner, ways[: len(ways) - len(beside)], attached, ())
+        return f"{words}; a copy goes to {', '.join(beside)}"
+    if beside:
+        return f"no rule matches; each application attached to the bot gets a copy: {', '.join(beside)}"
     if winner is None and attached:
         return f"no rule matches; applications attached to the bot: {_ends(ways[0], Fallback.BALANCE)}"
     if winner is None:

@@ -30,7 +30,9 @@ class Plugin:
     `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then `ctx.config`.
     `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
     to needs none. They are checked as names and shown; nothing is refused for want of one yet. `history`: it reads
-    `ctx.session.history()`, which is written only while such a plugin is loaded.
+    `ctx.session.history()`, which is written only while such a plugin is loaded. `exclusive`: it holds
+    what can't be held twice, such as a port: when it is exchanged, the old version ends before the new one starts, and
+    events wait meanwhile.
 
     Handlers are `async def` (run on the worker's loop, where they must not block) or `def` (run in a thread).
     What a handler returns, text or a message, is its reply.
@@ -46,6 +48,7 @@ class Plugin:
         permissions: Iterable[str] = (),
         description: str = "",
         history: bool = False,
+        exclusive: bool = False,
     ) -> None:
         """Raises `ValueError` for an id or a permission that is none."""
         if not _ID.fullmatch(id):
@@ -53,7 +56,7 @@ class Plugin:
         self.id, self.name, self.version = id, name or id, version
         self.config, self.description = config, description
         self.permissions = _permissions(permissions)
-        self.history = history
+        self.history, self.exclusive = history, exclusive
         self.handlers: list[Handler] = []
         self.skills: list[Skill] = []
         self.startup: list[Function] = []

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from botmatrix.store.engine import Database
-from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, VersionedDocument
+from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, PluginsDocument, VersionedDocument
 
 _ONE: Final = 1
 
@@ -51,3 +51,10 @@ class GroupDocuments(Documents):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, GroupPoliciesDocument)
+
+
+class PluginDocuments(Documents):
+    """Which plugins are on, and where."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, PluginsDocument)

@@ -138,6 +138,12 @@ class GroupPoliciesDocument(VersionedDocument):
     __tablename__ = "group_policies"
 
 
+class PluginsDocument(VersionedDocument):
+    """Which plugins are on, and where (`botmatrix.core.plugins.PluginWishes`)."""
+
+    __tablename__ = "plugins"
+
+
 class SettingRow(Base):
     """A setting that all nodes share."""
 

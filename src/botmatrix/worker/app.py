@@ -12,6 +12,7 @@ import structlog
 from botmatrix.bus.client import Client
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.plugins import PluginsState
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.vital import must_not_end
@@ -25,6 +26,8 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.isolated.storage import Storage
+from botmatrix.worker.plugins.watch import Watch
+from botmatrix.worker.plugins.wishes import Wishes
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
 from botmatrix.worker.skills import Calls, Executing
@@ -66,18 +69,35 @@ async def run(current: Current) -> bool:
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
     current.watch(services.take)
+    wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins)
+    links.on_plugins = wishes.nudge
+
+    async def refresh(places: set[str]) -> None:
+        await host.refresh(places)
+        await wishes.told()
+
+    plugin_work = (wishes, Watch(settings.plugin_dirs, refresh))
     follower = Follower(current, keys, inc)
     follower.on_restart = stop.set
     following = asyncio.create_task(follower.run(), name="settings")
     following.add_done_callback(must_not_end)
     try:
+        await wishes.prepare()
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
-        async with (
-            links.kept(),
-            _reporting(report, options, Client(settings.redis_url, name=f"botmatrix-skills-{inc}")),
-        ):
-            await worker.run(stop)
+        keeping = [asyncio.create_task(work.run(), name=type(work).__name__.lower()) for work in plugin_work]
+        for task in keeping:
+            task.add_done_callback(must_not_end)
+        try:
+            async with (
+                links.kept(),
+                _reporting(report, options, Client(settings.redis_url, name=f"botmatrix-skills-{inc}")),
+            ):
+                await worker.run(stop)
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -1,15 +1,16 @@
-"""What a worker has of Redis beside its lanes: actions, sessions, the hot configuration."""
+"""What a worker has of Redis beside its lanes: actions, sessions, what is hot."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.plugins import PluginsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.uses import UseBox
@@ -27,12 +28,15 @@ class Links:
         self.actions = ActionBox(url, keys, inc)
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
+        self.plugins = PluginsBox(client, keys)
+        self.on_plugins: Callable[[bytes], None] = lambda _version: None
         self.sessions = SessionBox(client, keys, lambda: self.hot.ttls, clock)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Look after them for the length of a block; what was noted in it is still written."""
         self._signals.subscribe(self._keys.hot_changed, self.hot.nudge)
+        self._signals.subscribe(self._keys.plugins_changed, self.on_plugins)
         tasks = [
             asyncio.create_task(self.hot.run(), name="hot configuration"),
             asyncio.create_task(self.sessions.memory.run(), name="histories"),

@@ -14,6 +14,7 @@ from botmatrix.clock import Clock
 from botmatrix.skills.model import DECLINED, OWN_PARAMS, BadParams, Capability, SkillCall, State, answer
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.runs import HandlerTimeout
+from botmatrix.worker.plugins.skills import NoSkill
 
 log = structlog.get_logger("worker.skills")
 LARGEST = 256 << 10
@@ -22,8 +23,6 @@ LARGEST = 256 << 10
 
 class Skills(Protocol):
     """What the worker needs of its plugins' skills."""
-
-    def __contains__(self, name: str) -> bool: ...
 
     def capabilities(self) -> list[Capability]: ...
 
@@ -60,14 +59,14 @@ class Executing:
 
     async def answer(self, call: SkillCall) -> bytes:
         """Success or failed; declined when no plugin here has this skill (any more)."""
-        if call.skill not in self._skills:
-            return self._said(call, DECLINED, error="this worker has no such skill")
         left = call.deadline - self._clock.now() if call.deadline else math.inf
         if left <= 0:
             return self._said(call, State.FAILED, error="its time limit had passed before it could start")
         try:
             found = await self._skills.run(call.skill, _own(call.params), left)
             return self._success(call, found)
+        except NoSkill:
+            return self._said(call, DECLINED, error="this worker has no such skill")
         except BadParams as error:
             return self._said(call, State.FAILED, error=f"parameters: {error}"[:500])
         except HandlerTimeout as error:

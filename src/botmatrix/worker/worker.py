@@ -71,6 +71,10 @@ class Worker:
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
+        self._heartbeat = Heartbeat(
+            *(options.worker_id, self._presence, report.drain, report.presence, report.plugin_list),
+            every=options.announce,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.
@@ -105,6 +109,11 @@ class Worker:
         if self._consumer is not None:
             await self._consumer.catch_up()
 
+    async def tell_plugins(self) -> None:
+        """Say now which plugins it has, and their skills. Raises `EngineUnavailable`, `ReplyError`."""
+        self._heartbeat.hurry()
+        await self._presence.list_plugins(self._options.worker_id, self._report.plugin_list())
+
     async def _reach_redis(self) -> None:
         try:
             async with asyncio.timeout(FIRST_CONTACT):
@@ -117,10 +126,6 @@ class Worker:
         options, drain = self._options, self._report.drain
         own = OwnLane(options.worker_id, self._lanes, self._presence, drain, probe=options.probe)
         adopter = Adopter(options.worker_id, self._lanes, drain, every=options.adopt_every)
-        report = self._report
-        heartbeat = Heartbeat(
-            *(options.worker_id, self._presence, drain, report.presence, report.plugin_list), every=options.announce
-        )
         slots = group.create_task(self._slots.run(), name="slots")
         owning = group.create_task(own.run(consumer), name="own-lane")
         adopting = group.create_task(adopter.run(consumer), name="adopter")
@@ -128,7 +133,7 @@ class Worker:
         others = [
             group.create_task(self._pulse(), name="pulse"),
             group.create_task(self._trace_log.run(), name="trace"),
-            group.create_task(heartbeat.run(own.joined), name="heartbeat"),
+            group.create_task(self._heartbeat.run(own.joined), name="heartbeat"),
         ]
         await asyncio.wait([owning, stopping], return_when=asyncio.FIRST_COMPLETED)
         superseded, lanes = owning.done(), consumer.lanes()

@@ -175,6 +175,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 include-name = "POST /api/admin/routing/explain"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 
+# What is a server's address, and what a bot's key, is said in words.
+[[operations]]
+include-name = "POST /api/apps"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
+
 # Which fields belong together depends on the action.
 [[operations]]
 include-name = "POST /api/alerts"

@@ -130,6 +130,7 @@ async def test_astrbot_waits_to_be_dialled(owner: httpx.AsyncClient) -> None:
     made = await config(owner, "astrbot")
     (platform,) = json.loads(made["text"])["platform"]
     app = onebot_app(made["onebot_app"])
+    assert app.format == "array"
     assert app.url == f"ws://{platform['ws_reverse_host']}:{platform['ws_reverse_port']}/ws"
     assert (platform["type"], platform["ws_reverse_token"]) == ("aiocqhttp", str(app.token))
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
-from html import unescape
 
 import httpx
 import pytest
 
-from botmatrix.control.pages import WEB, words
+from botmatrix.control.assets import current_version, files, pack
+from botmatrix.control.pages import WEB, import_map, words
+
+SCRIPTS = sorted((WEB / "app").rglob("*.js"))
 
 
 @pytest.mark.parametrize(
@@ -27,8 +31,8 @@ from botmatrix.control.pages import WEB, words
 )
 async def test_the_page_speaks_the_readers_language(client: httpx.AsyncClient, accepted: str, tag: str) -> None:
     page = await client.get("/", headers={"Accept-Language": accepted})
-    assert f'<html lang="{tag}">' in page.text
-    assert page.headers["vary"] == "Accept-Language"
+    assert f'<html lang="{tag}" ' in page.text
+    assert page.headers["vary"] == "Accept-Language, Cookie"
 
 
 def test_both_languages_say_the_same_things() -> None:
@@ -38,13 +42,14 @@ def test_both_languages_say_the_same_things() -> None:
     assert all(chinese.values())
 
 
-async def test_every_text_that_the_page_names_exists(client: httpx.AsyncClient) -> None:
-    page = (await client.get("/")).text
-    script = (WEB / "static" / "status.js").read_text("utf-8")
-    named = set(re.findall(r'data-t="(\w+)"', page)) | set(re.findall(r"words\.(\w+)", script))
-    embedded = re.search(r'data-words="([^"]*)"', page)
-    assert embedded is not None
-    assert named <= json.loads(unescape(embedded[1])).keys()
+def test_every_text_that_a_script_names_exists_and_is_used() -> None:
+    scripts = "".join(one.read_text("utf-8") for one in SCRIPTS)
+    named = set(re.findall(r'\bt\("([\w.]+)"', scripts))
+    named |= {key for key in words("en") if re.search(rf'\? t\("{key}"\)|: t\("{key}"\)', scripts)}
+    known = words("en").keys()
+    assert named <= known
+    kinds = set(re.findall(r'\bword\("(\w+)"', scripts)) | {"state"}
+    assert {key for key in known - named if key.partition(".")[0] not in kinds} == set()
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -52,14 +57,60 @@ async def test_a_page_needs_nothing_from_outside_and_no_inline_code(client: http
     page = await client.get(path)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page.text)
-    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", page.text)
+    inline = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page.text)
+    assert inline == ([import_map()] if path == "/" else [])
+    assert not re.search(r"<style|\son\w+=|\sstyle=", page.text)
     for place in set(re.findall(r'(?:src|href)="([^"#]+)"', page.text)) - {"docs", "readyz"}:
         assert (await client.get("/" + place)).status_code == 200, place
 
 
-def test_the_script_never_makes_markup_from_data() -> None:
-    script = (WEB / "static" / "status.js").read_text("utf-8")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", script)
+async def test_the_import_map_is_the_only_inline_script_that_may_run(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    digest = base64.b64encode(hashlib.sha256(import_map().encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert f"script-src 'self' 'sha256-{digest}';" in policy
+    for file in json.loads(import_map())["imports"].values():
+        assert (await client.get(file.removeprefix("."))).status_code == 200, file
+
+
+def test_no_script_makes_markup_from_data() -> None:
+    for script in SCRIPTS:
+        text = script.read_text("utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text), (
+            script
+        )
+
+
+async def test_assets_are_kept_for_ever_packed_and_known_by_their_content(client: httpx.AsyncClient) -> None:
+    place = f"/assets/{current_version()}/app/main.js"
+    found = await client.get(place)
+    assert "immutable" in found.headers["cache-control"]
+    assert found.headers["content-encoding"] == "gzip"
+    assert found.headers["content-type"].startswith("text/javascript")
+    plain = await client.get(place, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == found.content
+
+
+@pytest.mark.parametrize("place", ["app/../../pages.py", "vendor/manifest.txt", "app/nothing.js", "%2e%2e/pages.py"])
+async def test_nothing_but_the_consoles_files_is_served(client: httpx.AsyncClient, place: str) -> None:
+    assert (await client.get(f"/assets/{current_version()}/{place}")).status_code == 404
+
+
+async def test_a_page_of_another_version_is_told_so(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/assets/0000/app/main.js")).status_code == 404
+
+
+def test_vendored_files_are_what_the_manifest_says() -> None:
+    folder = WEB / "vendor"
+    for package, said in json.loads((folder / "manifest.json").read_text("utf-8")).items():
+        for name, digest in said["sha256"].items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, f"{package} {name}"
+
+
+def test_what_comes_before_the_first_paint_is_small() -> None:
+    later = "vendor/manifest.json"
+    assert sum(len(pack(name).packed) for name in files() if name != later) < 400 * 1024
 
 
 async def test_the_docs_list_every_operation(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -148,8 +149,10 @@ async def test_an_attached_application_is_a_rule_that_is_shown_and_explained(
     owner: httpx.AsyncClient, parts: Parts
 ) -> None:
     await put_worker(parts, "w1")
-    await parts.presence.announce("app-1", {"transport": "onebot", "pool": "app-1", "bots": "qq:10001,qq:10002"})
-    await parts.presence.announce("bot2-app", {"transport": "onebot", "pool": "bot2-app", "bots": "qq:10002"})
+    both = {"id": "app-1", "pool": "app-1", "kind": "onebot", "bots": ["qq:10001", "qq:10002"]}
+    second = {"id": "bot2-app", "pool": "bot2-app", "kind": "onebot", "bots": ["qq:10002"]}
+    await parts.redis.call("SADD", Keys().nexuses, "n1.a")
+    await parts.redis.call("SET", Keys().sockets("n1.a"), json.dumps([both, second]))
     listed = (await owner.get(PATH)).json()["rules"]
     assert [(one["key"], one["worker_id"], one["implicit"]) for one in listed] == [
         ("bot_10001", "app-1", True),

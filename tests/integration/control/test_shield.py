@@ -17,8 +17,8 @@ PLACES = [
     "/docs",
     "/healthz",
     "/openapi.json",
-    "/static/status.js",
-    "/static/../status.html",
+    "/static/style.css",
+    "/static/../console.html",
     "/api/me",
     "/nothing",
 ]
@@ -42,7 +42,7 @@ async def test_every_answer_carries_the_security_headers(client: httpx.AsyncClie
     [
         ("GET", "/api/nothing", 404, "not_found"),
         ("GET", "/static/nothing.js", 404, "not_found"),
-        ("GET", "/static/../status.html", 404, "not_found"),
+        ("GET", "/static/../console.html", 404, "not_found"),
         ("DELETE", "/api/me", 405, "method_not_allowed"),
         ("GET", "/api/login", 405, "method_not_allowed"),
         ("GET", "/api/bots", 401, "unauthorized"),
@@ -82,7 +82,7 @@ async def test_a_sub_path_works_whether_the_proxy_cuts_it_off_or_not(
     async with httpx.AsyncClient(transport=transport, base_url="https://host") as client:
         body = {"username": "admin", "password": PASSWORD}
         entered = await client.post(f"{prefix}/api/login", json=body)
-        page = await client.get(f"{prefix}/static/status.js")
+        page = await client.get(f"{prefix}/static/style.css")
         schema = (await client.get(f"{prefix}/openapi.json")).json()
     assert entered.status_code == 200
     assert "Path=/bots" in entered.headers["set-cookie"]
@@ -90,6 +90,6 @@ async def test_a_sub_path_works_whether_the_proxy_cuts_it_off_or_not(
     assert schema["servers"] == [{"url": "/bots"}]
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/static/status.js"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/static/style.css"])
 async def test_head_is_answered_like_get(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.head(path)).status_code == 200

@@ -14,6 +14,8 @@ from tests.accepting import Accepting, TokensOf
 
 from botmatrix.clock import SystemClock
 from botmatrix.nexus.gateway import Gateway
+from botmatrix.nexus.handshake import Refuse
+from botmatrix.nexus.http.asked import Asked, OnReply
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.timing import Timing
 from botmatrix.onebot.event import Event
@@ -65,6 +67,18 @@ class Recorder:
                     continue
 
 
+class NoDesk:
+    """Answers no HTTP; but each connection crosses the same threshold as in a whole nexus."""
+
+    max_body = room = 1 << 20
+
+    def judge(self, asked: Asked) -> Refuse | None:
+        return Refuse(404, "no HTTP is served here", "none")
+
+    def serve(self, asked: Asked, body: bytes, reply: OnReply) -> None:
+        raise AssertionError("everything is refused")
+
+
 class Stage:
     """A gateway on a free port with its hub and observer."""
 
@@ -72,7 +86,9 @@ class Stage:
         self._peers: list[RawBot] = []
         self.seen = Recorder()
         self.hub = Hub(self.seen, SystemClock(), timing)
-        self.gateway = Gateway(self.hub, host="127.0.0.1", port=0, tokens=Accepting(tokens), max_frame=max_frame)
+        self.gateway = Gateway(
+            self.hub, host="127.0.0.1", port=0, tokens=Accepting(tokens), max_frame=max_frame, desk=NoDesk()
+        )
 
     async def close(self) -> None:
         """Stop the gateway and hang up every peer."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import ValkeyProcess
 from tests.integration.http.conftest import House, message, online, signed, well
 from tests.integration.nexus.test_nexus import emptied
 from tests.integration.nexus.test_nexus import reply as action_entry
@@ -197,6 +200,29 @@ async def test_a_setting_that_is_gone_ends_the_bot(house: House) -> None:
     await online(nexus)
     nexus.sockets._bots.configure(())
     await until(lambda: nexus.hub.bots["qq:10001"].state is BotState.OFFLINE)
+
+
+async def test_events_are_taken_while_redis_is_away(own_valkey: ValkeyProcess, home: Path) -> None:
+    async with AsyncExitStack() as stack:
+        house = House(own_valkey.url, home, stack)
+        bot = await house.implementation()
+        nexus = await house.serve(bot.entry())
+        await online(nexus)
+        other = await house.serve(bot.entry(), name="n2")
+        own_valkey.stop(kill=True)
+        for number, one in enumerate((nexus, other)):
+            answer = await (await house.http(one)).post("/", **signed(message(number)))
+            assert answer.status_code == 204
+        answers: list[Any] = []
+        nexus.hub.bots["qq:10001"].call("send_group_msg", b'{"group_id":1}', answers.append)
+        await until(lambda: [one.ok for one in answers] == [True])
+        own_valkey.start()
+        lane = await house.worker()
+        found = await house.read(lane, 2)
+        assert {json.loads(one.payload)["event"]["message_id"] for one in found} == {0, 1}
+        await until(lambda: len(nexus.hub.bots["qq:10001"].links) + len(other.hub.bots["qq:10001"].links) == 1)
+    await house.client.close()
+    await house.lanes.close()
 
 
 @pytest.fixture

@@ -30,9 +30,9 @@ def test_a_hostile_expression_is_refused_or_linear(pattern: str) -> None:
 
 
 def _seconds(run: object) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     run()  # type: ignore[operator]
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("pattern", BEYOND)

@@ -76,3 +76,14 @@ def test_targets_without_end_take_no_memory_without_end() -> None:
 def test_whose_turn_it_is_is_read_from_any_parameters(params: str, target: str) -> None:
     action = ActionEntry("qq:1", "a", "send_msg", msgspec.Raw(params.encode()), 0)
     assert turn_of(action) == Turn("qq:1", target)
+
+
+def test_short_pauses_are_kept_on_the_whole_and_not_singly() -> None:
+    made = pace(send_bot_per_min=6_000)  # a pause of 10 ms
+    now, sent = 100.0, 0
+    while now < 160.0:
+        while made.due(ONE) <= now:
+            made.take(ONE, now)
+            sent += 1
+        now += 0.03  # messages come in bunches
+    assert 5_990 <= sent <= 6_010

@@ -15,7 +15,6 @@ from botmatrix.onebot.old_worker import (
     failure_frame,
     read_frame,
 )
-from botmatrix.onebot.session import Session
 
 
 def frame(**fields: Any) -> bytes:
@@ -108,8 +107,7 @@ def test_an_event_has_text_ids_and_says_where_it_comes_from() -> None:
         font=0,
         message="你好",
     )
-    event = Session("1", "p.").receive(raw)
-    sent = json.loads(event_frame(event, "qq", "1", "evt_1_2"))  # type: ignore[arg-type]
+    sent = json.loads(event_frame(raw, "qq", "1", "evt_1_2"))
     assert (sent["user_id"], sent["group_id"], sent["self_id"], sent["message_id"]) == (str(2**60), "-7", "1", "5")
     assert (sent["platform"], sent["echo"], sent["font"], sent["message"]) == ("qq", "evt_1_2", 0, "你好")
 

@@ -15,6 +15,7 @@ _QUIET: Final = {
     "answer": "it answers a question of a plugin, which had asked",
     "own": "it is the bot's own message, which triggers no plugin",
     "permission": "the person may not use this command",
+    "plugin_off": "the plugin that would take it is off for this bot, group or person",
     "silent": "the application did nothing in this conversation within 10 s",
     "lost_on_close": "the link of the application ended before it answered",
 }

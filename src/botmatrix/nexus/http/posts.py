@@ -9,12 +9,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-import structlog
-
-from botmatrix.bus.client import ReplyError
 from botmatrix.clock import Clock
 from botmatrix.config.settings import HttpBot
-from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.handshake import Refuse, split, token_of
 from botmatrix.nexus.http.asked import Asked, OnReply, Reply, refusal
 from botmatrix.nexus.http.bots import HttpBots
@@ -25,8 +21,6 @@ SETTLED: Final = 10.0
 """Seconds for which a bot that came here is not taken from another nexus again."""
 _NOBODYS: Final = secrets.token_hex(16)
 """Signs what unknown bots post, so that they take as long to refuse as known ones."""
-
-log = structlog.get_logger("http")
 
 
 class Posts:
@@ -81,11 +75,7 @@ class Posts:
             reply(Reply(503, words.encode(), "text/plain; charset=utf-8", (("Retry-After", "10"),)))
             return
         self._taken[bot.key] = now
-        try:
-            await self._take(bot)
-        except (EngineUnavailable, ReplyError) as error:
-            log.debug("who serves a bot can't be agreed on: Redis is away", bot=bot.key, error=str(error))
-            self._kept.keep(bot)
+        await self._take(bot)
         peer = self._kept.get(bot.key)
         if peer is None:
             reply(refusal(Refuse(503, "the bot is being reconfigured", "try again")))

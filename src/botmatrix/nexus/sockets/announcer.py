@@ -64,7 +64,7 @@ class Announcer:
         self._announced = set(here)
         key = self._keys.sockets(self._inc)
         if here:
-            await self._client.call("SET", key, tell(here.values()), "EX", PRESENCE_SECONDS)
+            await self._client.call("SET", key, tell(here.values(), self._sockets.copying), "EX", PRESENCE_SECONDS)
         else:
             await self._client.call("DEL", key)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.sockets import Told, read_told
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.sockets.request import Kind
 from botmatrix.nexus.sockets.worker import SocketWorker
@@ -20,21 +21,11 @@ log = structlog.get_logger("sockets")
 EVERY = 1.0
 
 
-class Told(msgspec.Struct):
-    """What a nexus tells of one of its socket workers. `bots`: keys; empty for an old worker, which takes all."""
-
-    id: str
-    pool: str
-    kind: str
-    bots: list[str]
-
-
-_decode = msgspec.json.Decoder(list[Told]).decode
-
-
-def tell(workers: Iterable[SocketWorker]) -> bytes:
+def tell(workers: Iterable[SocketWorker], copying: Container[str] = ()) -> bytes:
     """The socket workers of one nexus, for the others."""
-    told = [Told(one.id, one.pool, one.kind.value, [bot for bot in one.links if bot]) for one in workers]
+    told = [
+        Told(one.id, one.pool, one.kind.value, [bot for bot in one.links if bot], one.id in copying) for one in workers
+    ]
     return msgspec.json.encode([one for one in told if one.bots or one.kind == Kind.OLD])
 
 
@@ -83,7 +74,7 @@ class FarWorkers:
         by_bot: dict[str, list[tuple[Told, str]]] = {}
         old = []
         for inc, body in zip(others, told, strict=True):
-            for one in _read(body):
+            for one in read_told(body):
                 if one.kind == Kind.OLD:
                     old.append((one, relay_lane(inc)))
                 for bot in one.bots:
@@ -99,10 +90,3 @@ class FarWorkers:
 def relay_lane(inc: str) -> str:
     """The lane by which events travel to the socket workers of a nexus."""
     return f"relay-{inc[-58:]}"
-
-
-def _read(body: bytes | ReplyError | None) -> list[Told]:
-    try:
-        return _decode(body) if isinstance(body, bytes) else []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []

@@ -59,10 +59,14 @@ class ForwardBots:
                 await asyncio.wait_for(self._changed.wait(), EVERY)
 
     async def take(self, server: AnyBot) -> None:
-        """The bot itself came to this nexus: it is kept here from now on. Raises `EngineUnavailable`, `ReplyError`."""
+        """The bot itself came to this nexus: it is kept here from now on; while Redis is away, without a lease."""
         name = bot_line(server)
-        await self._client.call("SET", self._keys.dialler(name), self._inc, "PX", LEASE_MS)
-        self._hold(name, server, True)
+        try:
+            await self._client.call("SET", self._keys.dialler(name), self._inc, "PX", LEASE_MS)
+        except (EngineUnavailable, ReplyError) as error:
+            log.debug("a bot is kept without a lease: Redis is away", bot=name, error=str(error))
+        if self._servers.get(name) == server:
+            self._hold(name, server, True)
 
     async def release(self) -> None:
         """At an orderly stop: another nexus may dial at once."""

@@ -6,13 +6,10 @@ import secrets
 import time
 
 from botmatrix.bus.envelope import Envelope
-from botmatrix.errors import BadFrame
 from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.onebot import old_worker
 from botmatrix.onebot.action import ActionResponse
-from botmatrix.onebot.event import Event
 from botmatrix.onebot.serving import BAD_REQUEST, NO_ANSWER, NO_BOT, answer_frame
-from botmatrix.onebot.session import Session
 
 WORDS = {
     BAD_REQUEST: "Failed to forward to any Bot: ",
@@ -27,12 +24,10 @@ class OldWorkerLink(WorkerLink):
 
     def event(self, envelope: Envelope) -> bytes:
         platform, _, self_id = envelope.bot.partition(":")
-        event = Session("", "").receive(bytes(envelope.event))
-        if not isinstance(event, Event):
-            raise BadFrame("not_an_event")
-        self.sockets.finder.heard(envelope.bot, self_id, event.group_id)
+        kind, _, group_id = envelope.conv.partition(":")
+        self.sockets.finder.heard(envelope.bot, self_id, group_id if kind == "group" else "")
         echo = f"evt_{time.time_ns()}_{secrets.randbelow(1000)}"
-        return old_worker.event_frame(event, platform, self_id, echo)
+        return old_worker.event_frame(bytes(envelope.event), platform, self_id, echo)
 
     def said(self, payload: bytes) -> None:
         said = old_worker.read_frame(payload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from botmatrix.bus.envelope import ActionEntry
+from botmatrix.bus.event_id import is_traced
 from botmatrix.nexus.sockets.asker import Question
 from botmatrix.nexus.sockets.worker import Open
 from botmatrix.nexus.tracer import Tracer
@@ -20,11 +21,15 @@ class Reports:
 
     def event_over(self, worker_id: str, event: Open, how: str) -> None:
         """See `worker.Report`."""
+        if not is_traced(event.event_id):
+            return
         received, written = int(event.received * 1000), int(event.written * 1000)
         self._tracer.ran_by_socket(event.event_id, worker_id, received, written, how)
 
     def action_over(self, question: Question, response: ActionResponse | None, retcode: int, words: str) -> None:
         """See `Asker.on_end`."""
+        if response is not None and response.ok and question.answers and not is_traced(question.answers):
+            return
         asked = int(question.asked * 1000)
         entry = ActionEntry(
             bot=question.bot,

@@ -21,11 +21,12 @@ from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
 from botmatrix.worker.plugins.limits import Limits
-from botmatrix.worker.plugins.runs import HandlerTimeout, Runs
+from botmatrix.worker.plugins.runs import HandlerMoved, HandlerTimeout, Runs
 from botmatrix.worker.plugins.table import Bound, Match
 from botmatrix.worker.plugins.threads import Threads
 
 _ENGINE_AWAY = timedelta(seconds=2)
+_AT_ONCE = timedelta(0)
 
 
 class Failure(NamedTuple):
@@ -83,6 +84,8 @@ class Executor:
             return Retry(request.after, request.reason or bound.name)
         except EngineUnavailable as error:
             return Retry(_ENGINE_AWAY, f"{error.engine} unavailable")
+        except HandlerMoved:
+            return Retry(_AT_ONCE, f"{bound.name}: a newer version of its plugin goes on")
         except HandlerTimeout as error:
             bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_timeout: {bound.name}")
@@ -106,7 +109,7 @@ class Executor:
         handler = bound.handler
         try:
             work = self._start(handler, context, arguments)
-            reply = await self._runs.watch(bound.app.id, handler.name, handler.timeout, work)
+            reply = await self._runs.watch(bound, work)
         except AskEnded as ended:
             reply = ended.said
         except Finished:

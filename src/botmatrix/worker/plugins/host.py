@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.trace_parts import Step
+from botmatrix.core.plugins import Matrix
 from botmatrix.sdk.context import answer
 from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
@@ -19,6 +20,7 @@ from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.plugins import info
+from botmatrix.worker.plugins.exchange import Exchange
 from botmatrix.worker.plugins.execution import Ended, Executor, Failure
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.isolated.plugin import Isolation
@@ -31,6 +33,7 @@ from botmatrix.worker.plugins.threads import Threads
 
 log = logging.getLogger(__name__)
 
+_NONE: frozenset[str] = frozenset()
 THREADS = 16
 """Handlers written with `def` that may run at once."""
 
@@ -48,7 +51,9 @@ class Host:
         self._runs = Runs(services.clock)
         self._memory = services.sessions.memory
         self.skills = SkillTable(self._runs, self._threads)
-        self._registry = Registry(services, self._table, self._threads, self._isolation, self.skills)
+        self._exchange = Exchange(services, self._table, self.skills, self._threads, self._runs)
+        self._registry = Registry(services, self._isolation, self._exchange)
+        self._matrix = Matrix()
         self._executor = Executor(services, self, self._runs, self._threads)
 
     # -- plugins ------------------------------------------------------------------------------------------
@@ -65,12 +70,47 @@ class Host:
             await self._registry.load(source)
 
     async def load(self, source: Source) -> PluginInfo:
-        """Load one plugin. Never raises for what the plugin does: the result says how it went."""
+        """Load one plugin, in the place of the version of it that serves, if there is one.
+
+        Never raises for what the plugin does: the result says how it went.
+        """
         return await self._registry.load(source)
 
     async def unload(self, plugin: str) -> None:
         """Undo everything that a plugin registered. Raises `KeyError` for one that is not loaded."""
         await self._registry.unload(plugin)
+
+    async def reload(self, plugin: str) -> PluginInfo | None:
+        """Load the plugin with this id anew; None when there is none. When that fails the old version serves on."""
+        source = self._registry.source(plugin)
+        if source is None:
+            return None
+        return await self._registry.load(self._newest(source))
+
+    async def refresh(self, places: Collection[str]) -> None:
+        """Files of plugins at these places came, changed or went: have what is there now."""
+        found = {source.place: source for source in discover(self._services.settings.plugin_dirs)}
+        for place in places:
+            if place in found:
+                await self._registry.load(found[place])
+            else:
+                await self._registry.drop(place)
+
+    def want(self, is_off: Callable[[str], bool]) -> None:
+        """From now on, plugins whose id (or the name of whose source) is off are not loaded."""
+        self._registry.is_off = is_off
+
+    def put_matrix(self, matrix: Matrix) -> None:
+        """From now on, plugins hear events as this says."""
+        self._matrix = matrix
+
+    async def disable(self, plugin: str) -> None:
+        """Unload a plugin that stays in the list. Raises `KeyError` for one that is not loaded."""
+        await self._registry.disable(plugin)
+
+    def _newest(self, source: Source) -> Source:
+        found = discover(self._services.settings.plugin_dirs) if source.kind == "file" else ()
+        return next((one for one in found if one.place == source.place), source)
 
     async def close(self) -> None:
         """Unload all plugins, last loaded first."""
@@ -129,11 +169,24 @@ class Host:
         actions of the other plugins.
         """
         self._handled += 1
-        matches = self._matches(envelope, event)
-        if matches is None:
-            matches = await self._quoting(envelope, event)
+        matches = await self._find(envelope, event)
+        while self._exchange.holding and await self._exchange.ready(matches):
+            matches = await self._find(envelope, event)
         if not matches:
             return Done(quiet=self._quiet(envelope, event) if is_traced(envelope.id) else "")
+        for match in matches:
+            match.bound.life.enter()
+        try:
+            return await self._run(matches, envelope, event)
+        finally:
+            for match in matches:
+                match.bound.life.leave()
+
+    async def _find(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
+        matches = self._matches(envelope, event)
+        return await self._quoting(envelope, event) if matches is None else matches
+
+    async def _run(self, matches: list[Match], envelope: Envelope, event: dict[str, Any]) -> Outcome:
         kept: list[tuple[str, list[ActionEntry]]] = []
         failures: dict[str, str] = {}
         steps: list[Step] = []
@@ -169,7 +222,7 @@ class Host:
                 return None
             return self._hearing(said, envelope, event)
         if post_type in ("notice", "request"):
-            return self._table.other(post_type, event)
+            return self._table.other(post_type, event, self._barred(envelope, event))
         return []
 
     def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
@@ -180,17 +233,30 @@ class Host:
         def chat_admin() -> bool:
             return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins
 
-        return self._table.message(said, event, settings.command_prefixes, chat_admin)
+        barred = self._barred(envelope, event)
+        return self._table.message(said, event, settings.command_prefixes, chat_admin, barred)
+
+    def _barred(self, envelope: Envelope, event: Mapping[str, Any]) -> frozenset[str]:
+        """Ids of the plugins that are off here."""
+        if not self._matrix:
+            return _NONE
+        platform, group, user = envelope.bot.partition(":")[0], event.get("group_id"), event.get("user_id")
+        return self._matrix.barred(
+            envelope.bot, f"{platform}:{group}" if group else "", f"{platform}:{user}" if user else ""
+        )
 
     def _quiet(self, envelope: Envelope, event: dict[str, Any]) -> str:
-        """Why no handler took an event: `own`, `permission`, or `no_match`."""
+        """Why no handler took an event: `own`, `permission`, `plugin_off`, or `no_match`."""
         self_id = envelope.bot.partition(":")[2]
+        barred = self._barred(envelope, event)
         if event.get("post_type") != "message":
-            return "no_match"
+            return "plugin_off" if barred and self._table.other(str(event.get("post_type")), event) else "no_match"
         if str(event.get("user_id")) == self_id:
             return "own"
         said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
-        return "permission" if self._table.message(said, event, prefixes, lambda: True) else "no_match"
+        if not self._table.message(said, event, prefixes, lambda: True):
+            return "no_match"
+        return "permission" if self._table.message(said, event, prefixes, lambda: True, barred) else "plugin_off"
 
     async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         """A quote does not tell whose words it quotes; asked only where it decides about a command."""

@@ -23,7 +23,11 @@ class PluginState(StrEnum):
 
 
 class PluginInfo(NamedTuple):
-    """One plugin. `id` is the name of its source as long as it is not loaded; `error`: why it is not."""
+    """One plugin. `id` is the name of its source as long as it was never loaded.
+
+    `error`: why it is not loaded, or why a newer version of it is not, since `error_at`; `since`: when it was loaded
+    (both unix seconds). `draining`: older versions that still work on events.
+    """
 
     id: str
     name: str
@@ -35,9 +39,12 @@ class PluginInfo(NamedTuple):
     permissions: tuple[str, ...] = ()
     process: Mapping[str, Any] | None = None
     """Of a plugin in a process of its own: state, pid, memory (bytes), restarts, what was refused, and more."""
+    since: float = 0.0
+    error_at: float = 0.0
+    draining: int = 0
 
 
-def loaded(plugin: Plugin, source: Source) -> PluginInfo:
+def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
     """Of a plugin that serves."""
     return PluginInfo(
         plugin.id,
@@ -47,17 +54,18 @@ def loaded(plugin: Plugin, source: Source) -> PluginInfo:
         PluginState.LOADED,
         description=plugin.description,
         permissions=tuple(sorted(plugin.permissions)),
+        since=since,
     )
 
 
 def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:
     """With what is known of its process now."""
-    return info._replace(process=figures.now(), error=figures.error)
+    return info._replace(process=figures.now(), error=figures.error or info.error)
 
 
-def absent(source: Source, state: PluginState, error: str = "") -> PluginInfo:
+def absent(source: Source, id: str, state: PluginState, now: float, error: str = "") -> PluginInfo:
     """Of a plugin that does not serve."""
-    return PluginInfo(source.name, source.name, "", str(source), state, error)
+    return PluginInfo(id, id, "", str(source), state, error, since=now, error_at=now if error else 0.0)
 
 
 def command(bound: Bound) -> CommandInfo | None:

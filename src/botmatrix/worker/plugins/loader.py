@@ -76,6 +76,7 @@ def _import_file(name: str, file: Path, scope: Scope) -> ModuleType:
         raise LoadError(f"{file} can't be imported")
     module = module_from_spec(spec)
     sys.modules[fresh] = module
+    scope.modules.append(fresh)
     scope.on_close(_forget, fresh)
     scope.on_close(claim_module(fresh, name))
     loader.exec_module(module)

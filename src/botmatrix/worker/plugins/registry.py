@@ -1,143 +1,171 @@
-"""The plugins of a worker: loaded, switched off, failed. One that can't be loaded hurts nobody."""
+"""The plugins of a worker: loaded, exchanged, switched off, failed. One that can't be loaded hurts nobody."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import logging
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable
 
-from botmatrix.sdk.app import App
-from botmatrix.sdk.handler import Function
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
-from botmatrix.sdk.store import Store
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.worker.plugins.exchange import Exchange
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
 from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
-from botmatrix.worker.plugins.skills import SkillTable
 from botmatrix.worker.plugins.source import Source
-from botmatrix.worker.plugins.table import Bound, Table
-from botmatrix.worker.plugins.threads import Threads
+from botmatrix.worker.plugins.version import Version
 
 log = logging.getLogger(__name__)
 
-HOOK_TIMEOUT = 30.0
-"""Seconds that each hook of a plugin may take at its start and at its end."""
-
 
 class Disabled(Exception):
-    """The plugin is switched off by the setting `disabled_plugins`."""
-
-
-class _Loaded(NamedTuple):
-    source: Source
-    scope: Scope
-    info: PluginInfo
+    """The plugin is switched off."""
 
 
 class Registry:
-    """Loads and unloads plugins; what they register goes to the table, and leaves it again."""
+    """Loads, exchanges and unloads plugins, one change at a time. `is_off` says which ids are not wanted."""
 
-    def __init__(
-        self, services: Services, table: Table, threads: Threads, isolation: Isolation, skills: SkillTable
-    ) -> None:
-        self._settings = services.settings
-        self._memory, self._values = services.sessions.memory, services.values
-        self._isolation = isolation
-        self._table, self._skills = table, skills
-        self._threads = threads
-        self._loaded: dict[str, _Loaded] = {}
-        self._absent: dict[Source, PluginInfo] = {}
+    def __init__(self, services: Services, isolation: Isolation, exchange: Exchange) -> None:
+        self._services, self._isolation, self._exchange = services, isolation, exchange
+        self._loaded: dict[str, Version] = {}
+        self._absent: dict[str, tuple[Source, PluginInfo]] = {}
         self._order = itertools.count()
+        self._changing = asyncio.Lock()
+        self.is_off: Callable[[str], bool] = lambda _plugin: False
 
     @property
     def infos(self) -> list[PluginInfo]:
         """Every plugin that was found, those that serve first."""
-        return [self._now(loaded.info) for loaded in self._loaded.values()] + list(self._absent.values())
+        serving = [self._now(version) for version in self._loaded.values()]
+        return serving + [found for _, found in self._absent.values()]
 
     @property
     def ids(self) -> list[str]:
         """Ids of the plugins that serve."""
         return list(self._loaded)
 
+    def source(self, plugin: str) -> Source | None:
+        """Where a plugin comes from that serves, failed or is off."""
+        if plugin in self._loaded:
+            return self._loaded[plugin].source
+        return next((source for source, found in self._absent.values() if found.id == plugin), None)
+
     async def load(self, source: Source) -> PluginInfo:
-        """Load one plugin. Never raises for what the plugin does: the result says how it went."""
-        scope = Scope(source.name)
-        self._absent.pop(source, None)
-        try:
-            return await self._load(source, scope)
-        except Disabled:
-            return await self._without(source, scope, PluginState.DISABLED)
-        except LoadError as error:
-            log.warning("plugin %s can't be loaded: %s", source, error)
-            return await self._without(source, scope, PluginState.FAILED, str(error))
-        except (Exception, SystemExit, PluginBlocked) as error:
-            log.error("plugin %s can't be loaded", source, exc_info=error)
-            return await self._without(source, scope, PluginState.FAILED, f"{type(error).__name__}: {error}")
-        except BaseException:
-            await scope.close()
-            raise
+        """Load a plugin, in the place of the version from the same place, if one serves.
+
+        Never raises for what the plugin does: the result says how it went.
+        """
+        async with self._changing:
+            return await self._load(source)
 
     async def unload(self, plugin: str) -> None:
         """Undo everything that a plugin registered. Raises `KeyError` for one that is not loaded."""
-        await self._loaded.pop(plugin).scope.close()
+        async with self._changing:
+            ending = self._exchange.retire(self._loaded.pop(plugin))
+        await asyncio.shield(ending)
+
+    async def disable(self, plugin: str) -> None:
+        """It hears no more, ends what it heard, and stays in the list. Raises `KeyError` for one that is not loaded."""
+        async with self._changing:
+            version = self._loaded.pop(plugin)
+            self._exchange.retire(version)
+            self._note(version.source, plugin, PluginState.DISABLED)
+
+    async def drop(self, place: str) -> None:
+        """What came from this place is no more."""
+        async with self._changing:
+            self._absent.pop(place, None)
+            if (version := self._from(place)) is not None:
+                log.info("plugin %s is gone", version.id)
+                self._exchange.retire(self._loaded.pop(version.id))
 
     async def close(self) -> None:
         """Unload all, last loaded first."""
+        await self._exchange.close()
         for plugin in reversed(self.ids):
-            await self.unload(plugin)
+            version = self._loaded.pop(plugin)
+            version.life.give_up()
+            await self._exchange.retire(version)
 
-    async def _load(self, source: Source, scope: Scope) -> PluginInfo:
+    async def _load(self, source: Source) -> PluginInfo:
+        code, old = Scope(source.name), self._from(source.place)
+        try:
+            version = await self._bring(source, code, old)
+        except Disabled as off:
+            await code.close()
+            if old is not None:
+                self._exchange.retire(self._loaded.pop(old.id))
+            return self._note(source, str(off), PluginState.DISABLED)
+        except LoadError as error:
+            log.warning("plugin %s can't be loaded: %s", source, error)
+            return await self._failed(source, code, str(error))
+        except (Exception, SystemExit, PluginBlocked) as error:
+            log.error("plugin %s can't be loaded", source, exc_info=error)
+            return await self._failed(source, code, f"{type(error).__name__}: {error}")
+        except BaseException:
+            await code.close()
+            raise
+        self._absent.pop(source.place, None)
+        log.info("plugin %s %s loaded from %s", version.id, version.plugin.version, source)
+        return self._now(version)
+
+    async def _bring(self, source: Source, code: Scope, old: Version | None) -> Version:
+        """The new version, serving in the place of the old one."""
         self._refuse_disabled(source.name)
-        if source.path is not None and runs_isolated(source.path):
-            plugin = await self._isolation.load(source.path, scope)
-        else:
-            plugin = import_plugin(source, scope)
+        plugin = await self._read(source, code)
         self._refuse_disabled(plugin.id)
-        if (other := self._loaded.get(plugin.id)) is not None:
+        other = self._loaded.get(plugin.id)
+        if other is not None and other is not old:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
-        app = App(plugin.id, Store(self._values, plugin.id), plugin.config() if plugin.config else None)
-        await self._start(plugin, app, scope)
-        if plugin.history:
-            scope.on_close(self._memory.want())
-        order = next(self._order)
-        for index, handler in enumerate(plugin.handlers):
-            scope.on_close(self._table.add(Bound(app, handler, (order, index))))
-        for skill in plugin.skills:
-            scope.on_close(self._skills.add(app, skill))
-        self._loaded[plugin.id] = _Loaded(source, scope, info.loaded(plugin, source))
-        log.info("plugin %s %s loaded from %s", plugin.id, plugin.version, source)
-        return self._loaded[plugin.id].info
+        order = old.order if old else next(self._order)
+        version = Version(source, plugin, code, info.loaded(plugin, source, self._services.clock.now()), order)
+        self._exchange.refuse_taken(version)
+        if old is None:
+            await self._exchange.begin(version)
+        else:
+            await self._exchange.swap(old, version)
+            if old.id != version.id:
+                del self._loaded[old.id]
+        version.info = info.loaded(plugin, source, version.info.since)  # what a process told of itself
+        self._loaded[plugin.id] = version
+        return version
+
+    async def _read(self, source: Source, code: Scope) -> Plugin:
+        if source.path is not None and runs_isolated(source.path):
+            return await self._isolation.load(source.path)
+        return import_plugin(source, code)
+
+    async def _failed(self, source: Source, code: Scope, error: str) -> PluginInfo:
+        """The old version goes on, with the error of the new one; or there is none."""
+        await code.close()
+        old = self._from(source.place)
+        if old is not None and old.serves:
+            old.info = old.info._replace(error=error, error_at=self._services.clock.now())
+            return self._now(old)
+        id = source.name
+        if old is not None:
+            id = old.id
+            self._exchange.retire(self._loaded.pop(id))
+        return self._note(source, id, PluginState.FAILED, error)
 
     def _refuse_disabled(self, name: str) -> None:
-        if name in self._settings.disabled_plugins:
+        if name in self._services.settings.disabled_plugins or self.is_off(name):
             raise Disabled(name)
 
-    async def _start(self, plugin: Plugin, app: App, scope: Scope) -> None:
-        for function in plugin.shutdown:
-            scope.on_close_async(self._hook, function, app)
-        for function in plugin.startup:
-            await self._hook(function, app)
+    def _from(self, place: str) -> Version | None:
+        return next((version for version in self._loaded.values() if version.source.place == place), None)
 
-    async def _hook(self, function: Function, app: App) -> None:
-        async with asyncio.timeout(HOOK_TIMEOUT):
-            if inspect.iscoroutinefunction(function):
-                await function(app)
-            else:
-                await self._threads.run(partial(function, app))
-
-    def _now(self, found: PluginInfo) -> PluginInfo:
+    def _now(self, version: Version) -> PluginInfo:
+        found = version.info._replace(draining=self._exchange.draining(version.id))
         isolated = self._isolation.plugins.get(found.id)
         return info.with_process(found, isolated.figures) if isolated else found
 
-    async def _without(self, source: Source, scope: Scope, state: PluginState, error: str = "") -> PluginInfo:
-        await scope.close()
-        self._absent[source] = info.absent(source, state, error)
-        return self._absent[source]
+    def _note(self, source: Source, id: str, state: PluginState, error: str = "") -> PluginInfo:
+        found = info.absent(source, id, state, self._services.clock.now(), error)
+        self._absent[source.place] = source, found
+        return found

@@ -13,11 +13,12 @@ log = logging.getLogger(__name__)
 
 
 class Scope:
-    """The undo list of one loaded plugin. Closing twice does nothing."""
+    """The undo list of one loaded plugin. Closing twice does nothing. `modules`: names of those it brought."""
 
     def __init__(self, plugin: str) -> None:
         self._plugin = plugin
         self._stack = AsyncExitStack()
+        self.modules: list[str] = []
 
     def on_close(self, undo: Callable[..., object], *args: Any) -> None:
         """Call `undo(*args)` at the end."""

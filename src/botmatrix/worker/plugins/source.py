@@ -21,6 +21,13 @@ class Source(NamedTuple):
     path: Path | None = None
     entry_point: EntryPoint | None = None
 
+    @property
+    def place(self) -> str:
+        """What stays the same when the plugin gets a new version: its file, or the folder of its versions."""
+        if self.path is None or self.name in (self.path.name, self.path.stem):
+            return str(self)
+        return str(self.path.parent)
+
     def __str__(self) -> str:
         return str(self.path) if self.kind == "file" else f"{self.kind} {self.name}"
 

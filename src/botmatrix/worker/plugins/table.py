@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
+from botmatrix.worker.plugins.life import Life
 
 _rank = attrgetter("rank")
 
@@ -18,11 +19,12 @@ _rank = attrgetter("rank")
 class Bound:
     """A handler of a loaded plugin, in its place: by priority, then plugin, then declaration."""
 
-    __slots__ = ("app", "handler", "name", "rank")
+    __slots__ = ("app", "handler", "life", "name", "rank")
 
-    def __init__(self, app: App, handler: Handler, order: tuple[int, int]) -> None:
+    def __init__(self, app: App, handler: Handler, order: tuple[int, int], life: Life) -> None:
         self.app = app
         self.handler = handler
+        self.life = life
         self.name = f"{app.id}.{handler.name}"
         self.rank = (handler.priority, *order)
 
@@ -79,25 +81,34 @@ class Table:
         return bool(word) and word[0].casefold() in self._commands
 
     def message(
-        self, said: Said, event: Mapping[str, Any], prefixes: Sequence[str], chat_admin: Callable[[], bool]
+        self,
+        said: Said,
+        event: Mapping[str, Any],
+        prefixes: Sequence[str],
+        chat_admin: Callable[[], bool],
+        barred: Container[str] = (),
     ) -> list[Match]:
-        """The handlers that take a message, in order, up to the first that blocks."""
+        """The handlers that take a message, in order, up to the first that blocks; none of the plugins in `barred`."""
         matches = self._command(said, prefixes)
         for bound in self._messages:
             groups = bound.handler.heard(said.text, event)
             if groups is not None:
                 matches.append(Match(bound, said, "", groups))
+        if barred:
+            matches = [match for match in matches if match.bound.app.id not in barred]
         if not matches or (len(matches) == 1 and matches[0].bound.handler.permission is Permission.MEMBER):
             return matches
         matches.sort(key=_rank)
         return list(_permitted(matches, event, chat_admin))
 
-    def other(self, post_type: str, event: Mapping[str, Any]) -> list[Match]:
+    def other(self, post_type: str, event: Mapping[str, Any], barred: Container[str] = ()) -> list[Match]:
         """The handlers that take a notice or a request, in order, up to the first that blocks."""
         kind = event.get(f"{post_type}_type")
         kinds = {kind, f"{kind}.{event.get('sub_type')}"}
         matches = []
         for bound in self._others.get(post_type, ()):
+            if bound.app.id in barred:
+                continue
             if not bound.handler.words or not kinds.isdisjoint(bound.handler.words):
                 matches.append(Match(bound))
                 if bound.handler.block:

@@ -50,7 +50,8 @@ class Keeper:
         exchange.on_hello = self._hello
 
     async def start(self) -> Hello | None:
-        """Start it for the first time; what it says of itself. Raises `LoadError` when it does not stay."""
+        """Start it; what it says of itself. Raises `LoadError` when it does not stay."""
+        self.figures.state = State.STARTING
         self._started = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"plugin-{self._launch.plugin}")
         try:

@@ -46,7 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One plugin. Keys that are not named here mean nothing to a worker and may be there.
 
     `permissions` and `actions` both name what the plugin wants to do. `timeout_ms`: how long it may take to answer an
-    event. `max_concurrency`: events that it works on at once. `requirements`: of a Python plugin, as pip reads them.
+    event. `max_concurrency`: events that it works on at once. `exclusive`: it can't run twice, not even while it is
+    exchanged. `requirements`: of a Python plugin, as pip reads them.
     """
 
     id: Id
@@ -56,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     entry: str | Entry = ""
     entry_point: str | Entry = ""
     isolation: Literal["", "process"] = ""
+    exclusive: bool = False
     run_on: Annotated[list[str], Meta(max_length=10)] = []
     permissions: Annotated[list[Action], Meta(max_length=200)] = []
     actions: Annotated[list[Any], Meta(max_length=200)] = []

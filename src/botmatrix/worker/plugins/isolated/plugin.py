@@ -29,7 +29,6 @@ from botmatrix.worker.plugins.isolated.payload import event_payload
 from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.runs import HandlerTimeout
-from botmatrix.worker.plugins.scope import Scope
 
 DEEPEST = 4
 """How many skills may call one another in a row."""
@@ -52,17 +51,18 @@ class Isolation:
         self._envs = envs
         self.plugins: dict[str, IsolatedPlugin] = {}
 
-    async def load(self, folder: Path, scope: Scope) -> Plugin:
+    async def load(self, folder: Path) -> Plugin:
         """The plugin of a folder with `plugin.json`; it starts with its startup hook. Raises `LoadError`."""
         manifest = read_manifest(folder)
         argv, env = await python.program(manifest, folder, self._envs)
         launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
         isolated = IsolatedPlugin(self, manifest, launch)
-        scope.on_close_async(isolated.stop)
         wanted = manifest.wanted
         plugin = Plugin(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
+        plugin.exclusive = manifest.exclusive
         plugin.startup.append(partial(isolated.start, plugin))
+        plugin.shutdown.append(isolated.stop)
         return plugin
 
     def commands(self) -> list[CommandInfo]:
@@ -101,8 +101,9 @@ class IsolatedPlugin:
         hello = await self.keeper.start()
         if hello is not None:
             self._introduced(plugin, hello)
-        self._isolation.plugins[self.id] = self
+        plugin.handlers.clear()
         declare(plugin, hello.events if hello else self.manifest.events, self.manifest.intents, self.handle)
+        self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:
         if hello.id != self.id:
@@ -111,7 +112,7 @@ class IsolatedPlugin:
         self.timeout = min(hello.timeout, FOREVER) + SPARE
         self.commands = [_listed(self.id, command) for command in hello.commands]
 
-    async def stop(self) -> None:
+    async def stop(self, _app: App) -> None:
         """End the process."""
         if self._isolation.plugins.get(self.id) is self:
             del self._isolation.plugins[self.id]

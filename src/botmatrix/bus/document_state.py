@@ -1,4 +1,4 @@
-"""A document as this nexus holds it: read from Redis, swapped whole, kept in HOME."""
+"""A document as a process holds it: read from Redis, swapped whole, kept in HOME."""
 
 from __future__ import annotations
 

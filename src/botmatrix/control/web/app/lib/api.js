@@ -1,0 +1,58 @@
+// Asking the REST interface. A login that ended is noticed here, once for all pages.
+import { signal } from "@preact/signals";
+import { t } from "./i18n.js";
+
+export const me = signal(null);
+export const expired = signal(false);
+export const reachable = signal(true);
+const ROLES = ["viewer", "operator", "admin", "owner"];
+
+export const may = (role) => ROLES.indexOf(me.value?.may) >= ROLES.indexOf(role);
+
+export class Refused extends Error {
+  constructor(status, answer) {
+    super(answer.message || t("failed"));
+    this.status = status;
+    this.code = answer.error || "";
+  }
+}
+
+export function query(values) {
+  const set = Object.entries(values).filter(([, value]) => value !== "" && value !== undefined && value !== null);
+  return set.length ? `?${new URLSearchParams(set)}` : "";
+}
+
+// With a body it is a POST, unless said otherwise. Throws Refused.
+export async function ask(path, { body, method, signal: aborted } = {}) {
+  const sent = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const response = await reached(path, {
+    method: method || (body === undefined ? "GET" : "POST"), credentials: "same-origin", signal: aborted, ...sent,
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.status === 401 && me.value && path !== "api/login") expired.value = true;
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
+}
+
+async function reached(path, options) {
+  try {
+    const response = await fetch(path, options);
+    reachable.value = true;
+    return response;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    reachable.value = false;
+    throw new Refused(0, { error: "unreachable", message: t("unreachable") });
+  }
+}
+
+export async function enter(credentials) {
+  me.value = await ask("api/login", { body: credentials });
+  expired.value = false;
+}
+
+export async function leave() {
+  await ask("api/logout", { body: {} }).catch(() => {});
+  me.value = null;
+  expired.value = false;
+}

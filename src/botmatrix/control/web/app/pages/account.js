@@ -1,0 +1,25 @@
+// One's own account: the password.
+import { ask, me } from "../lib/api.js";
+import { html, useState } from "../lib/html.js";
+import { exact, t, word } from "../lib/i18n.js";
+import { Card, Facts, Head } from "../ui/basics.js";
+import { Form } from "../ui/form.js";
+import { toast } from "../ui/toast.js";
+
+export default function Account() {
+  const [turn, setTurn] = useState(0);
+  const { user, may } = me.value;
+  const change = async (values) => {
+    me.value = await ask("api/user/password", { body: values });
+    setTurn(turn + 1);
+    toast(t("password_changed"));
+  };
+  const schema = { required: ["old_password", "new_password"], properties: {
+    old_password: { type: "string", format: "password", title: t("old_password"), autocomplete: "current-password" },
+    new_password: { type: "string", format: "password", title: t("new_password"), minLength: 8, autocomplete: "new-password" },
+  } };
+  return html`<${Head} title=${t("account")}/><div class="columns">
+    <${Card} title=${user.username}><${Facts} rows=${[[t("role"), word("role", may)], [t("created"), exact(user.created_at)],
+      [t("last_login"), user.last_login_at ? exact(user.last_login_at) : "–"]]}/><//>
+    <${Card} title=${t("change_password")}><${Form} key=${turn} schema=${schema} submit=${t("change_password")} onSubmit=${change}/><//></div>`;
+}

@@ -1,0 +1,45 @@
+// Dialogs: the browser's own, which keep the focus inside and close by Escape.
+import { html, signal, useEffect, useRef } from "../lib/html.js";
+import { t } from "../lib/i18n.js";
+import { Button, Icon } from "./basics.js";
+import { failed } from "./toast.js";
+
+const open = signal([]);
+
+// `draw(close)` is the content. What is open stays open, with all that was typed, until it is closed.
+export function dialog(title, draw, { wide = false, onClose } = {}) {
+  const one = { title, draw, wide };
+  one.close = () => {
+    open.value = open.value.filter((other) => other !== one);
+    onClose?.();
+  };
+  open.value = [...open.value, one];
+  return one.close;
+}
+
+export const Dialogs = () => html`${open.value.map((one) => html`<${Shown} key=${one} ...${one}/>`)}`;
+
+function Shown({ title, draw, wide, close }) {
+  const box = useRef(null);
+  useEffect(() => { box.current.showModal(); }, []);
+  return html`<dialog ref=${box} class=${wide ? "card wide" : "card"} aria-label=${title} onClose=${close}>
+    <div class="card-header"><h2 class="card-title">${title}</h2>
+      <button type="button" class="btn btn-icon btn-ghost-secondary btn-sm card-actions" aria-label=${t("close")} onClick=${close}><${Icon} name="x"/></button></div>
+    <div class="card-body">${draw(close)}</div></dialog>`;
+}
+
+// Asks before something that can't be taken back, then does it.
+export function confirm(title, text, verb, act) {
+  dialog(title, (close) => {
+    const go = async () => {
+      try {
+        await act();
+        close();
+      } catch (error) {
+        failed(error);
+      }
+    };
+    return html`<p>${text}</p><div class="form-end">
+      <${Button} onClick=${close}>${t("cancel")}<//><${Button} look="btn-danger" onClick=${go}>${verb}<//></div>`;
+  });
+}

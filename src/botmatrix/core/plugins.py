@@ -1,0 +1,148 @@
+"""What is wanted of plugins everywhere: which are on, which are to be loaded anew, where each is off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from botmatrix.errors import BotMatrixError
+
+MOST_PLUGINS: Final = 1000
+MOST_CELLS: Final = 10_000
+ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+_KEY_PATTERN: Final = r"^([!-9;-~]{1,32}:[!-~]{1,128})?$"
+
+
+class BadPlugins(BotMatrixError):
+    """A document that can't be used: says what is wrong with it."""
+
+
+PluginId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Place = Annotated[str, StringConstraints(pattern=_KEY_PATTERN)]
+"""`platform:id`; empty: any."""
+
+
+class Wish(BaseModel):
+    """What is wanted of one plugin. `generation` rises each time when every worker is to load it anew."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    generation: Annotated[int, Field(ge=0, le=2**53)] = 0
+
+
+class Cell(BaseModel):
+    """Whether a plugin hears a bot, a group, a person, or what all that is said of them fits to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plugin: PluginId
+    bot: Place = ""
+    group: Place = ""
+    user: Place = ""
+    on: bool = False
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What the cell is about."""
+        return (self.plugin, self.bot, self.group, self.user)
+
+    @property
+    def weight(self) -> int:
+        """Of cells that fit the same event the heaviest counts: person, then group, then bot."""
+        return 4 * bool(self.user) + 2 * bool(self.group) + bool(self.bot)
+
+
+class PluginWishes(BaseModel):
+    """The whole document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    plugins: Annotated[dict[PluginId, Wish], Field(max_length=MOST_PLUGINS)] = {}
+    matrix: Annotated[list[Cell], Field(max_length=MOST_CELLS)] = []
+
+    def to_json(self) -> bytes:
+        """The document as it is kept."""
+        return self.model_dump_json().encode()
+
+    def wish(self, plugin: str) -> Wish:
+        """What is wanted of a plugin; nothing said: it is on."""
+        return self.plugins.get(plugin, _ON)
+
+
+_ON: Final = Wish()
+
+
+def parse(document: bytes | str) -> PluginWishes:
+    """A kept document. Raises `BadPlugins`."""
+    try:
+        return PluginWishes.model_validate_json(document)
+    except ValidationError as error:
+        raise BadPlugins(f"{error.error_count()} things are wrong with it") from None
+
+
+def switched(wishes: PluginWishes, plugin: str, *, on: bool) -> PluginWishes:
+    """The document with a plugin on or off; the same object when it is so already. Raises `BadPlugins`."""
+    wish = wishes.wish(plugin)
+    if wish.enabled is on:
+        return wishes
+    return _with(wishes, plugin, Wish(enabled=on, generation=wish.generation))
+
+
+def reloaded(wishes: PluginWishes, plugin: str) -> PluginWishes:
+    """The document that has every worker load a plugin anew. Raises `BadPlugins`."""
+    wish = wishes.wish(plugin)
+    return _with(wishes, plugin, Wish(enabled=wish.enabled, generation=wish.generation + 1))
+
+
+def with_cells(wishes: PluginWishes, cells: Iterable[Cell], clear: Iterable[Cell] = ()) -> PluginWishes:
+    """The document with these cells, in the place of those about the same, and without those in `clear`.
+
+    Raises `BadPlugins`.
+    """
+    kept = {cell.place: cell for cell in wishes.matrix}
+    for cell in clear:
+        kept.pop(cell.place, None)
+    kept |= {cell.place: cell for cell in cells}
+    if len(kept) > MOST_CELLS:
+        raise BadPlugins(f"the matrix may have at most {MOST_CELLS} cells")
+    found = list(kept.values())
+    return wishes if found == wishes.matrix else wishes.model_copy(update={"matrix": found})
+
+
+def _with(wishes: PluginWishes, plugin: str, wish: Wish) -> PluginWishes:
+    plugins = {**wishes.plugins, plugin: wish}
+    if len(plugins) > MOST_PLUGINS:
+        raise BadPlugins(f"there may be at most {MOST_PLUGINS} plugins in it")
+    return wishes.model_copy(update={"plugins": plugins})
+
+
+class Matrix:
+    """The cells, made ready to be asked for every event. False while there are none."""
+
+    def __init__(self, cells: Iterable[Cell] = ()) -> None:
+        self._plugins: dict[str, dict[tuple[str, str, str], bool]] = {}
+        self._kinds: dict[str, list[tuple[bool, bool, bool]]] = {}
+        for cell in sorted(cells, key=lambda one: one.weight, reverse=True):
+            self._plugins.setdefault(cell.plugin, {})[cell.bot, cell.group, cell.user] = cell.on
+            kinds = self._kinds.setdefault(cell.plugin, [])
+            kind = (bool(cell.bot), bool(cell.group), bool(cell.user))
+            if kind not in kinds:
+                kinds.append(kind)
+
+    def __bool__(self) -> bool:
+        return bool(self._plugins)
+
+    def barred(self, bot: str, group: str, user: str) -> frozenset[str]:
+        """Ids of the plugins that do not hear this; all three are `platform:id`, or empty where there is none."""
+        return frozenset(plugin for plugin in self._plugins if not self._on(plugin, bot, group, user))
+
+    def _on(self, plugin: str, bot: str, group: str, user: str) -> bool:
+        cells = self._plugins[plugin]
+        for by_bot, by_group, by_user in self._kinds[plugin]:  # at most eight, whatever the number of cells
+            found = cells.get((bot if by_bot else "", group if by_group else "", user if by_user else ""))
+            if found is not None:
+                return found
+        return True

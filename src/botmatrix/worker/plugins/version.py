@@ -1,0 +1,107 @@
+"""One version of a plugin: its code, what it runs, the events it works on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from botmatrix.sdk.app import App
+from botmatrix.sdk.handler import Function
+from botmatrix.sdk.plugin import Plugin
+from botmatrix.sdk.services import Services
+from botmatrix.sdk.store import Store
+from botmatrix.worker.plugins import leftovers
+from botmatrix.worker.plugins.info import PluginInfo
+from botmatrix.worker.plugins.life import Life
+from botmatrix.worker.plugins.scope import Scope
+from botmatrix.worker.plugins.skills import Offer, SkillTable
+from botmatrix.worker.plugins.source import Source
+from botmatrix.worker.plugins.table import Bound, Table
+from botmatrix.worker.plugins.threads import Threads
+
+log = logging.getLogger(__name__)
+
+HOOK_TIMEOUT = 30.0
+"""Seconds that each hook of a plugin may take at its start and at its end."""
+
+
+class Version:
+    """What was loaded from a source. `code` forgets its modules; what it runs has a scope of its own.
+
+    `order`: the place of its handlers among those of other plugins.
+    """
+
+    def __init__(self, source: Source, plugin: Plugin, code: Scope, info: PluginInfo, order: int) -> None:
+        self.source, self.plugin, self.code, self.info, self.order = source, plugin, code, info, order
+        self.life = Life()
+        self.bounds: list[Bound] = []
+        self.offers: list[Offer] = []
+        self._running = Scope(plugin.id)
+        self._deaf: list[Callable[[], object]] = []
+        self._listening = False
+
+    @property
+    def id(self) -> str:
+        """The plugin's id."""
+        return self.plugin.id
+
+    @property
+    def serves(self) -> bool:
+        """Whether it hears events."""
+        return self._listening
+
+    async def start(self, services: Services, threads: Threads) -> None:
+        """Run its startup hooks; it hears nothing yet. Raises whatever they raise, after everything was undone."""
+        plugin = self.plugin
+        app = App(plugin.id, Store(services.values, plugin.id), plugin.config() if plugin.config else None)
+        self._running = scope = Scope(plugin.id)
+        scope.on_close_async(app.close)
+        try:
+            for function in plugin.shutdown:
+                scope.on_close_async(_hook, function, app, threads)
+            for function in plugin.startup:
+                await _hook(function, app, threads)
+            if plugin.history:
+                scope.on_close(services.sessions.memory.want())
+        except BaseException:
+            await scope.close()
+            raise
+        self.bounds = [
+            Bound(app, handler, (self.order, index), self.life) for index, handler in enumerate(plugin.handlers)
+        ]
+        self.offers = [Offer(app, skill, self.life) for skill in plugin.skills]
+
+    def listen(self, table: Table, skills: SkillTable) -> None:
+        """From now on it hears events, and its skills may be called."""
+        self._listening = True
+        self._deaf = [*(table.add(bound) for bound in self.bounds), *(skills.add(offer) for offer in self.offers)]
+
+    def be_deaf(self) -> None:
+        """From now on it hears no more; what it heard goes on."""
+        self._listening = False
+        while self._deaf:
+            self._deaf.pop()()
+
+    async def stop(self) -> None:
+        """Undo what it runs. Afterwards it could be started again."""
+        await self._running.close()
+        for module in self.code.modules:
+            if left := await leftovers.end_all(module):
+                log.warning("plugin %s left something running: %s", self.id, ", ".join(left))
+
+    async def forget(self) -> None:
+        """Stop it, and take its modules away."""
+        self.be_deaf()
+        await self.stop()
+        await self.code.close()
+
+
+async def _hook(function: Function, app: App, threads: Threads) -> None:
+    async with asyncio.timeout(HOOK_TIMEOUT):
+        if inspect.iscoroutinefunction(function):
+            await function(app)
+        else:
+            await threads.run(partial(function, app))

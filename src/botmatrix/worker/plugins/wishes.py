@@ -1,0 +1,95 @@
+"""Has a worker's plugins be as they are wanted everywhere: on or off, loaded anew, off in places."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from botmatrix.bus.client import ReplyError
+from botmatrix.bus.plugins import PluginsState
+from botmatrix.core.plugins import Matrix, PluginWishes
+from botmatrix.errors import EngineUnavailable
+from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.info import PluginState
+
+log = structlog.get_logger("plugins")
+PATIENCE = 3.0
+"""Seconds that Redis has to tell what is wanted before the plugins are loaded for the first time."""
+
+
+class Wishes:
+    """One per worker. `tell` says what the worker has now, to everybody."""
+
+    def __init__(self, host: Host, state: PluginsState, tell: Callable[[], Awaitable[None]]) -> None:
+        self._host, self._state, self._tell = host, state, tell
+        self._generations: dict[str, int] | None = None
+        self._changed = asyncio.Event()
+        state.on_change = self._take
+        host.want(lambda plugin: not state.value.wish(plugin).enabled)
+
+    async def prepare(self) -> None:
+        """Know what is wanted before plugins are loaded: from Redis, else the last good copy."""
+        self._state.restore()
+        with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
+            await asyncio.wait_for(self._state.look(first=True), PATIENCE)
+        self._changed.clear()
+        if self._state.version:
+            self._generations = _generations(self._state.value)
+
+    async def run(self) -> None:
+        """Follow every change, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._state.run(), name="plugins wanted")
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                try:
+                    await self.converge()
+                except OSError as error:
+                    log.warning("the folders of plugins can't be read", error=str(error))
+
+    def nudge(self, version: bytes = b"") -> None:
+        """There may be a new version."""
+        self._state.nudge(version)
+
+    async def converge(self) -> None:
+        """Bring the plugins to where they are wanted, and tell it."""
+        wishes = self._state.value
+        for plugin in {found.id for found in self._host.plugins} | set(wishes.plugins):
+            await self._one(plugin, wishes)
+        self._generations = _generations(wishes)
+        await self.told()
+
+    async def told(self) -> None:
+        """Tell what the worker has. Not told now, it is told with its next sign of life."""
+        with contextlib.suppress(EngineUnavailable, ReplyError):
+            await self._tell()
+
+    async def _one(self, plugin: str, wishes: PluginWishes) -> None:
+        found = next((found for found in self._host.plugins if found.id == plugin), None)
+        wish = wishes.wish(plugin)
+        if found is None:
+            return
+        if not wish.enabled:
+            if found.state is PluginState.LOADED:
+                log.info("a plugin is switched off", plugin=plugin)
+                with contextlib.suppress(KeyError):  # its file went meanwhile
+                    await self._host.disable(plugin)
+        elif found.state is PluginState.DISABLED or self._is_newer(plugin, wish.generation):
+            log.info("a plugin is loaded", plugin=plugin)
+            await self._host.reload(plugin)
+
+    def _is_newer(self, plugin: str, generation: int) -> bool:
+        """Nothing is known when it is the first document of all: then everything has just been loaded."""
+        return self._generations is not None and generation > self._generations.get(plugin, 0)
+
+    def _take(self, wishes: PluginWishes) -> None:
+        self._host.put_matrix(Matrix(wishes.matrix))
+        self._changed.set()
+
+
+def _generations(wishes: PluginWishes) -> dict[str, int]:
+    return {plugin: wish.generation for plugin, wish in wishes.plugins.items()}
