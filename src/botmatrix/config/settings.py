@@ -109,6 +109,8 @@ class Settings:
     disabled_plugins: tuple[str, ...]
     plugin_grants: tuple[str, ...]
     """`PLUGIN:ACTION`: an isolated plugin that is named here may do only this, of what it asks for."""
+    skill_permissions: tuple[str, ...]
+    """`NAME:PERMISSION`: who may use a skill, whatever its plugin says."""
     record_sessions: bool
     """Write the history of every person, even when no plugin of the worker asks for it."""
     audit_days: int

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from botmatrix.control import assets, errors, health, metrics, pages
+from botmatrix.control import assets, description, errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     alerts,
@@ -50,6 +50,7 @@ def make_app(parts: Parts) -> ASGIApp:
         title="BotMatrix",
         version=VERSION,
         description="The control plane of BotMatrix. Log in with `POST /api/login`.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -58,7 +59,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        *(health, metrics, login, sessions, keys, users, bindings, audit),
+        *(health, metrics, description, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
         *(messages, traces, live, config, restart, skills),

@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
+from botmatrix.control.skill_access import NotPermitted
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
@@ -95,6 +96,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadParams, _refusal(422, "invalid"))
+    app.add_exception_handler(NotPermitted, _refusal(403, "forbidden"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))

@@ -293,6 +293,8 @@ class Nexus:
 
         part = SkillPart(self.settings, self._keys, self.inc)
         self.sockets.workers.on_skill_result = part.on_socket_result
+        self.router.triggers = part.triggers
+        self.current.watch(part.triggers.take)
         return part
 
     def _adopt(self) -> None:

@@ -62,6 +62,8 @@ class Dispatcher:
             return ""
         event_id = self._tracer.begin(event, received_ms)
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
+        if route is not None and route.skill:
+            envelope.skill = route.skill
         payload = encode(envelope)
         mark = duplicate_mark(bot.key, event)
         if copy:

@@ -64,6 +64,11 @@ class PluginSettings(Protocol):
         ...
 
     @property
+    def skill_permissions(self) -> Sequence[str]:
+        """`SKILL:PERMISSION`: who may use the skills that are named here."""
+        ...
+
+    @property
     def plugin_dirs(self) -> Sequence[Path]: ...
 
 

@@ -37,7 +37,7 @@ class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
     """One skill as its worker reports it.
 
     `params`: name -> description, for people and older hubs; `schema`: JSON Schema of the parameters, an object.
-    `regex`: what somebody writes to mean it.
+    `regex`: what somebody writes to mean it (RE2). `permission`: who may use it (`permission.py`).
     """
 
     name: str
@@ -46,6 +46,7 @@ class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
     params: dict[str, str] = {}
     regex: str = ""
     schema: dict[str, Any] = {}
+    permission: str = ""
 
 
 class SkillCall(msgspec.Struct, frozen=True, kw_only=True):

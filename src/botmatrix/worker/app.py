@@ -64,7 +64,8 @@ async def run(current: Current) -> bool:
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     calls: Calls | None = None
     if settings.enable_skill:
-        calls = Executing(options.worker_id, host.skills, clock)
+        calls = Executing(options.worker_id, host.skills, clock, lambda: services.settings.skill_permissions)
+        host.skills.is_on = True
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking

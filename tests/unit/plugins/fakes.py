@@ -41,6 +41,7 @@ class Settings:
     chat_admins: list[str] = field(default_factory=list)
     disabled_plugins: list[str] = field(default_factory=list)
     plugin_grants: list[str] = field(default_factory=list)
+    skill_permissions: list[str] = field(default_factory=list)
     plugin_dirs: list[Path] = field(default_factory=list)
 
 

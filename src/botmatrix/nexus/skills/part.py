@@ -24,6 +24,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.skills.dispatcher import Dispatcher
 from botmatrix.nexus.skills.results import Results
 from botmatrix.nexus.skills.roster import Roster
+from botmatrix.nexus.skills.triggers import Triggers
 from botmatrix.store.engine import Database
 from botmatrix.store.executions import Executions
 
@@ -42,6 +43,7 @@ class SkillPart:
         self._box = SkillBox(url, keys, name=f"botmatrix-skills-{inc}")
         self._signals = Signals(url, name=f"botmatrix-skills-{inc}")
         self.roster = Roster(self._presence)
+        self.triggers = Triggers(self.roster, settings, self.counters)
         self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self.counters)
         self.results = Results(self._executions, self._box, inc, self.counters)
         self.results.on_declined = self.dispatcher.nudge

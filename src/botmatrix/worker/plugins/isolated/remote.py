@@ -43,6 +43,7 @@ class RemoteSettings:
         self.chat_admins: list[str] = []
         self.disabled_plugins: Sequence[str] = ()
         self.plugin_grants: Sequence[str] = ()
+        self.skill_permissions: Sequence[str] = ()
         self.plugin_dirs: Sequence[Path] = ()
 
     def learn(self, told: Mapping[str, Any]) -> None:
