@@ -42,6 +42,10 @@ class Exchange:
     def _ending(self, plugin: str) -> list[asyncio.Task[None]]:
         return [task for task, version in self._retiring.items() if version.id == plugin]
 
+    async def configure(self, version: Version) -> None:
+        """Have it go by the settings that are wanted now."""
+        await version.configure(self._services.configured(version.id), self._threads)
+
     async def begin(self, version: Version) -> None:
         """Start one that has no predecessor. Raises whatever its startup raises."""
         if version.plugin.exclusive and (ending := self._ending(version.id)):
