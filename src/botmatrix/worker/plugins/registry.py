@@ -161,7 +161,7 @@ class Registry:
             if schema is not None:
                 old.info = old.info._replace(settings_schema=schema)
             return self._now(old)
-        id = source.name
+        id = error.plugin if isinstance(error, SettingsRefused) else source.name
         if old is not None:
             id = old.id
             self._exchange.retire(self._loaded.pop(id))

@@ -20,10 +20,10 @@ LARGEST: Final = 64 * 1024
 
 
 class SettingsRefused(LoadError):
-    """A plugin's model does not take the settings that are wanted; `schema` is its form."""
+    """A plugin's model does not take the settings that are wanted; `schema` is its form, `plugin` its id."""
 
-    def __init__(self, reason: str, schema: Mapping[str, Any] | None) -> None:
-        self.schema = schema
+    def __init__(self, plugin: str, reason: str, schema: Mapping[str, Any] | None) -> None:
+        self.plugin, self.schema = plugin, schema
         super().__init__(f"its settings do not fit: {reason}")
 
 
@@ -34,7 +34,7 @@ def filled(plugin: Plugin, wanted: Configured) -> BaseModel | None:
     try:
         return plugin.config.model_validate(wanted.values)
     except ValidationError as error:
-        raise SettingsRefused(_words(error), schema_of(plugin)) from None
+        raise SettingsRefused(plugin.id, _words(error), schema_of(plugin)) from None
 
 
 def schema_of(plugin: Plugin) -> Mapping[str, Any] | None:
