@@ -50,10 +50,12 @@ DEFER = _load("defer")
 ADMIT = _load("admit")
 CALL = _load("call")
 REPORT = _load("report")
+ASK_SKILL = _load("ask_skill")
+ANSWER_SKILL = _load("answer_skill")
 OFFER = _load("offer")
 BIND = _load("bind")
 ALL = (
-    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND),
+    *(DEFER, ADMIT, CALL, REPORT, ASK_SKILL, ANSWER_SKILL, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

@@ -21,6 +21,7 @@ from botmatrix.sdk.said import Said
 from botmatrix.sdk.services import ActionResult, Services, Worker
 from botmatrix.sdk.session import Session
 from botmatrix.sdk.store import Store
+from botmatrix.skills.model import SkillAsk
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ID_NAMES = ("user_id", "group_id", "message_id")
@@ -210,6 +211,17 @@ class Context:
             if isinstance(params.get(name), str):
                 params[name] = self._native(params[name])
         return await self._call(self._entry(self._envelope.bot, action, params))
+
+    async def call_skill(self, skill: str, /, *, timeout: float = 60.0, **params: Any) -> str:
+        """Have a skill executed by some worker that has it, and give its result: text, or JSON for anything else.
+
+        Called again for the same event it gives the first result. Raises `SkillFailed` when it failed, or when nobody
+        executed it in `timeout` seconds; `EngineUnavailable`.
+        """
+        await self.flush()
+        deadline = self._services.clock.now() + timeout
+        ask = SkillAsk(self.outbox.mark(), skill, params, deadline, f"plugin {self._app.id}")
+        return await self._services.call_skill(ask, self.trace_id)
 
     async def flush(self) -> None:
         """Send at once what was said so far."""

@@ -12,6 +12,7 @@ from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.perm import Permission
+from botmatrix.skills.model import SkillAsk
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -101,6 +102,10 @@ class Services(Protocol):
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""
+        ...
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        """Have a skill executed once for its id, and wait: its result. Raises `SkillFailed`."""
         ...
 
     async def asking(self, event_id: str, ask_id: str) -> Question:

@@ -27,7 +27,7 @@ WAIT_SECONDS: Final = 1
 KEPT_DAYS: Final = 7
 """For how long calls that ended are kept."""
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "task_id, execution_id, skill, params, status, worker_id, declined, attempt, result, error, "
     "trigger_time, actual_time, deadline"
 )
@@ -37,13 +37,13 @@ _MAKE: Final = text(
     " VALUES (:skill, 'once', 'skill_call', :params, true, :creator) RETURNING id)"
     " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline)"
     " SELECT id, :execution_id, :skill, :params, 'pending', now() + make_interval(secs => :limit) FROM task"
-    f" RETURNING {_COLUMNS}"
+    f" RETURNING {COLUMNS}"
 ).bindparams(bindparam("params", type_=JSONB))
 _CLAIM: Final = text(
     "UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => :seconds)"
     " WHERE id IN (SELECT id FROM executions WHERE status IN ('pending', 'dispatching') AND due_at <= now()"
     " AND deadline > now() ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
-    f" RETURNING {_COLUMNS}"
+    f" RETURNING {COLUMNS}"
 )
 _RUNNING: Final = text(
     "UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
@@ -63,14 +63,17 @@ _END: Final = text(
     f" actual_time = now() WHERE ({_MEANT}) AND {_OPEN} RETURNING execution_id"
 )
 _DECLINE: Final = text(
-    "UPDATE executions SET status = 'pending', due_at = now(), attempt = attempt + 1,"
-    " declined = array_append(declined, :worker)"
-    f" WHERE ({_MEANT}) AND {_OPEN} AND NOT :worker = ANY(declined) RETURNING execution_id"
+    # Who declines again reads the lane of somebody who died: it takes a moment until that one is back, or forgotten.
+    "UPDATE executions SET status = 'pending', attempt = attempt + 1,"
+    " due_at = CASE WHEN :worker = ANY(declined) THEN now() + make_interval(secs => :seconds) ELSE now() END,"
+    " declined = CASE WHEN :worker = ANY(declined) THEN declined ELSE array_append(declined, :worker) END"
+    f" WHERE ({_MEANT}) AND {_OPEN}"
+    " AND CASE WHEN :attempt < 0 THEN NOT :worker = ANY(declined) ELSE attempt = :attempt END RETURNING execution_id"
 )
 _EXPIRE: Final = text(
     "UPDATE executions SET status = 'failed', actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
-    f" WHERE {_OPEN} AND deadline <= now() RETURNING execution_id"
+    f" WHERE {_OPEN} AND deadline <= now() RETURNING {COLUMNS}"
 )
 _FORGET: Final = text(
     "DELETE FROM tasks WHERE id IN (SELECT task_id FROM executions JOIN tasks ON tasks.id = task_id WHERE hidden"
@@ -148,7 +151,8 @@ class Executions:
         async with self._database.connection() as connection:
             changed = []
             for one in results:
-                statement, about = (_DECLINE, {}) if one.declined else (_END, _ended(one))
+                again = {"seconds": WAIT_SECONDS, "attempt": one.attempt}
+                statement, about = (_DECLINE, again) if one.declined else (_END, _ended(one))
                 task = int(one.task) if one.task.isascii() and one.task.isdecimal() and len(one.task) < 19 else 0
                 said = {"id": _clean(one.execution), "task": task, "worker": _clean(one.worker_id[:200]), **about}
                 changed.append(str(await connection.scalar(statement, said) or ""))
@@ -160,10 +164,10 @@ class Executions:
             statement = text("SELECT 1 FROM executions WHERE execution_id = :id")
             return bool(await connection.scalar(statement, {"id": _clean(execution_id)}))
 
-    async def expire(self) -> list[str]:
+    async def expire(self) -> list[Seen]:
         """End those whose time limit has passed."""
         async with self._database.connection() as connection:
-            return [row[0] for row in await connection.execute(_EXPIRE)]
+            return [Seen(*row) for row in await connection.execute(_EXPIRE)]
 
     async def forget(self) -> int:
         """Delete calls that ended a week ago, a thousand at a time; says how many."""
@@ -180,7 +184,7 @@ class Executions:
         async with self._database.connection() as connection:
             total = await connection.scalar(text(f"SELECT count(*) FROM executions WHERE {where}"), about)
             page = {"limit": wanted.limit, "offset": wanted.offset}
-            statement = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
+            statement = f"SELECT {COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
             return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
 
 

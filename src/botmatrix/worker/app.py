@@ -13,6 +13,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.plugins import PluginSettingsState, PluginsState
+from botmatrix.bus.skill_asks import SkillCaller
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.vital import must_not_end
@@ -31,6 +32,7 @@ from botmatrix.worker.plugins.watch import Watch
 from botmatrix.worker.plugins.wishes import Wishes
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
+from botmatrix.worker.skill_calls import SkillCalls
 from botmatrix.worker.skills import Calls, Executing
 from botmatrix.worker.tally import Tally
 from botmatrix.worker.watchdog import Watchdog
@@ -70,6 +72,8 @@ async def run(current: Current) -> bool:
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
+    if settings.enable_skill:
+        services.skills = SkillCalls(SkillCaller(settings.redis_url, keys, inc), worker.loans, clock)
     current.watch(services.take)
     wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins)
     links.on_plugins = wishes.nudge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -34,6 +34,7 @@ class Dispatcher:
     def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
         self._executions, self._box, self._roster = executions, box, roster
         self._counters = counters
+        self.on_expired: Callable[[list[Seen]], Awaitable[None]] = _unheard
         self._soon = asyncio.Event()
         self._expire_at = 0.0
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -66,19 +67,18 @@ class Dispatcher:
     async def dispatch(self) -> bool:
         """One round; says whether there may be more to do at once. Raises `EngineUnavailable`."""
         claimed = await self._executions.claim(BATCH)
-        sent, waiting = [], []
-        for one in claimed:
-            worker = await self._send(one)
-            if worker:
-                sent.append((one.execution_id, worker))
-            else:
-                waiting.append(one.execution_id)
-        if sent:
+        await self.put(claimed)
+        return len(claimed) == BATCH
+
+    async def put(self, claimed: Sequence[Seen]) -> None:
+        """Put executions that this nexus claimed on lanes. Raises `EngineUnavailable`."""
+        workers = await asyncio.gather(*(self._send(one) for one in claimed))
+        pairs = list(zip((one.execution_id for one in claimed), workers, strict=True))
+        if sent := [(id, worker) for id, worker in pairs if worker]:
             await self._executions.running(sent)
             self._counters["skill_calls"] += len(sent)
-        if waiting:
+        if waiting := [id for id, worker in pairs if not worker]:
             await self._executions.waiting(waiting)
-        return len(claimed) == BATCH
 
     async def _send(self, one: Seen) -> str:
         worker = self.find_worker_by_skill(one.skill, one.params, one.declined)
@@ -89,13 +89,14 @@ class Dispatcher:
             execution_id=one.execution_id,
             timestamp=int(time.time()),
             deadline=one.deadline.timestamp(),
+            attempt=one.attempt,
         )
         return worker if worker and await self._box.call(worker, call, one.attempt) else ""
 
     async def _tidy(self) -> None:
         if time.monotonic() >= self._expire_at:
             self._expire_at = time.monotonic() + LOOK_SECONDS
-            await self._box.ended(await self._executions.expire())
+            await self.on_expired(await self._executions.expire())
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_SECONDS
             while await self._executions.forget():
@@ -107,3 +108,7 @@ class Dispatcher:
                 await self._soon.wait()
         except TimeoutError:
             pass
+
+
+async def _unheard(_expired: list[Seen]) -> None:
+    """Nobody waits."""

@@ -54,6 +54,14 @@ class Roster:
         """A worker renewed its presence."""
         self._soon.set()
 
+    def find(self, skill: str) -> Capability | None:
+        """A skill as the first worker describes it that has it; None when nobody does."""
+        for worker in sorted(self.workers):
+            for one in self.workers[worker]:
+                if one.name == skill:
+                    return one
+        return None
+
     async def look(self) -> None:
         """Read what is there. Raises `EngineUnavailable`."""
         since = time.monotonic() - HEARD_SECONDS

@@ -16,8 +16,9 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
-from botmatrix.errors import BotMatrixError
+from botmatrix.errors import BotMatrixError, SkillFailed
 from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.skills.model import SkillAsk
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -159,6 +160,13 @@ class RemoteServices:
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
         return _result(await self.ask(entry.eid, entry.action, entry.params))
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        """Have the worker do it. Raises `SkillFailed`."""
+        told = await self.ask(event_id, "call_skill", {"skill": ask.skill, "params": ask.params})
+        if not told["ok"]:
+            raise SkillFailed(ask.skill, told.get("error") or "it failed")
+        return str(told.get("result"))
 
     async def post(self, entry: ActionEntry) -> None:
         """Have the worker do it."""
