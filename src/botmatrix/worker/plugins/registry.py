@@ -177,6 +177,8 @@ class Registry:
 
     def _now(self, version: Version) -> PluginInfo:
         found = version.info._replace(draining=self._exchange.draining(version.id))
+        if version.refused:
+            found = found._replace(refused=version.refused)
         if found.settings_schema is not None:
             found = found._replace(settings_version=version.settings.version, settings_error=version.settings_error)
         isolated = self._isolation.plugins.get(found.id)
