@@ -109,7 +109,7 @@ class App:
         return timer
 
     def acting_for(self, outbox: Outbox) -> App:
-        """The same corner, for something whose actions must not be repeated when it runs again; the host asks for it."""
+        """The same corner, for what must not repeat its actions when it runs again; the host asks for it."""
         other = copy.copy(self)
         other._outbox = outbox
         return other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -17,6 +17,7 @@ from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
 
 if TYPE_CHECKING:
+    from botmatrix.sdk.plugin import Plugin
     from botmatrix.store.plugin_values import PluginValues
 
 
@@ -88,6 +89,10 @@ class Services(Protocol):
 
     @property
     def uses(self) -> UseBox: ...
+
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """Names of the actions that a plugin may have bots do; `*`: all."""
+        ...
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot (`platform:self_id`) that can speak there, `preferred` if it can. Raises `ActionFailed`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from botmatrix.config import Settings
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Question
 from botmatrix.worker.links import Links
+from botmatrix.worker.plugins.grants import grants
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -64,6 +66,10 @@ class WorkerServices:
 
             self._values = PluginValues(str(self.settings.database_url), part="worker")
         return self._values
+
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """Names of the actions that a plugin may have bots do."""
+        return grants(plugin, self.settings)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""

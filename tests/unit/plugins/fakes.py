@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,10 @@ from botmatrix.clock import ManualClock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.sdk.address import Address
+from botmatrix.sdk.plugin import Plugin
 from botmatrix.store.plugin_values import PluginValues
 from botmatrix.worker.outcome import Dead, Done, Outcome
+from botmatrix.worker.plugins.grants import grants
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.processes import Processes
@@ -78,7 +80,12 @@ class Platform:
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
 
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        return grants(plugin, self.settings)
+
     async def speaker(self, there: Address, preferred: str) -> str:
+        if there.platform != "qq":
+            raise ActionFailed(1404, "there is no bot")
         return preferred or f"{there.platform}:10001"
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -220,6 +227,7 @@ def replies(outcome: Outcome) -> list[str]:
 def write_plugin(folder: Path, code: str, name: str = "mine") -> Source:
     """A plugin file. Its code finds `plugin` and the SDK's names ready."""
     path = folder / f"{name}.py"
-    head = f"from botmatrix import *\nfrom typing import Literal, Optional\nplugin = Plugin(id={name!r}, permissions='*')\n"
+    head = "from botmatrix import *\nfrom typing import Literal, Optional\n"
+    head += f"plugin = Plugin(id={name!r}, permissions='*')\n"
     path.write_text(head + textwrap.dedent(code))
     return Source("file", name, path)

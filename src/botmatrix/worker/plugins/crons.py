@@ -49,13 +49,18 @@ class Crons:
         self._services, self._runs, self._threads = services, runs, threads
         self._by = token_hex(4)
         self._waiting: list[asyncio.Task[None]] = []
+        self._known: dict[str, Ticking] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, app: App, crons: Iterable[Cron], life: Life) -> None:
         """From now on they run when they are due."""
         for cron in crons:
-            ticking = Ticking(app, cron, life)
+            ticking = self._known[cron.name] = Ticking(app, cron, life)
             self._waiting.append(asyncio.create_task(self._follow(ticking), name=f"cron {ticking.name}"))
+
+    async def now(self, function: str) -> None:
+        """Run one now, whatever other workers do. Raises `KeyError`."""
+        await self._run(self._known[function], int(self._services.clock.now()))
 
     def stop(self) -> None:
         """Nothing is started any more; what runs goes on."""

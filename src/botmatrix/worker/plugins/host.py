@@ -108,6 +108,10 @@ class Host:
         """Have every plugin go by the settings that are wanted now."""
         await self._registry.configure()
 
+    async def tick(self, name: str) -> None:
+        """Run now what the clock starts, `PLUGIN.FUNCTION`. Raises `KeyError` when there is no such thing."""
+        await self._registry.tick(name)
+
     async def disable(self, plugin: str) -> None:
         """Unload a plugin that stays in the list. Raises `KeyError` for one that is not loaded."""
         await self._registry.disable(plugin)

@@ -17,7 +17,6 @@ from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.crons import Crons
-from botmatrix.worker.plugins.grants import grants
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
@@ -48,6 +47,7 @@ class Version:
         self._deaf: list[Callable[[], object]] = []
         self._listening = False
         self._app: App | None = None
+        self._crons: Crons | None = None
         self.settings = Configured()
         self.settings_error = ""
 
@@ -70,7 +70,7 @@ class Version:
         """Run its startup hooks; it hears nothing yet. Raises whatever they raise, after everything was undone."""
         plugin, self.settings = self.plugin, services.configured(self.plugin.id)
         outbox = Outbox(f"app|{token_hex(8)}", plugin.id, "", services, of_event=False)
-        app = App(plugin.id, services, outbox, grants(plugin, services.settings), filled(plugin, self.settings))
+        app = App(plugin.id, services, outbox, services.grants(plugin), filled(plugin, self.settings))
         self._app = app
         self._running = scope = Scope(plugin.id)
         scope.on_close_async(app.close)
@@ -112,10 +112,17 @@ class Version:
         """From now on it hears events and the clock, and its skills may be called."""
         self._listening = True
         if self._app is not None and self.plugin.crons:
+            self._crons = crons
             self._running.on_close_async(crons.end)
             crons.start(self._app, self.plugin.crons, self.life)
         self._deaf = [crons.stop, *(table.add(bound) for bound in self.bounds)]
         self._deaf += (skills.add(offer) for offer in self.offers)
+
+    async def tick(self, function: str) -> None:
+        """Run now what the clock starts. Raises `KeyError`."""
+        if self._crons is None:
+            raise KeyError(function)
+        await self._crons.now(function)
 
     def be_deaf(self) -> None:
         """From now on it hears no more; what it heard goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import BotMatrixError
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.sdk.plugin import Plugin
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -153,6 +154,10 @@ class RemoteServices:
             return await waiter
         finally:
             del self._waiting[correlation]
+
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """The worker's broker decides, by `plugin.json`."""
+        return ("*",)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The event's own bot: a plugin in a process of its own commands no other."""
