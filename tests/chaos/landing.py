@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import redis
-from tests.chaos.asks import asks, blocks, is_routed, rule
+from tests.chaos.asks import ACTS_UNTOLD_WITHIN, asks, blocks, is_routed, rule
 from tests.chaos.bots import Bot, Crowd
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.stack import PREFIX
