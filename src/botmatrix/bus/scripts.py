@@ -54,7 +54,9 @@ ASK_SKILL = _load("ask_skill")
 ANSWER_SKILL = _load("answer_skill")
 OFFER = _load("offer")
 BIND = _load("bind")
+FIRE = _load("fire")
 ALL = (
+    FIRE,
     *(DEFER, ADMIT, CALL, REPORT, ASK_SKILL, ANSWER_SKILL, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),

@@ -71,7 +71,7 @@ async def run(current: Current) -> bool:
         host.skills.is_on = True
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
-    services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
+    services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.loans.lent
     if settings.enable_skill:
         services.skills = SkillCalls(SkillCaller(settings.redis_url, keys, inc), worker.loans, clock)
     current.watch(services.take)
