@@ -7,6 +7,8 @@ export const PLACES = [
   { page: "bots", icon: "robot", name: () => t("bots"), load: () => import("./pages/bots.js") },
   { page: "workers", icon: "server", name: () => t("workers"), load: () => import("./pages/workers.js") },
   { page: "routing", icon: "route", name: () => t("routing"), load: () => import("./pages/routing.js") },
+  { page: "skills", icon: "bolt", name: () => t("skills"), load: () => import("./pages/skills.js") },
+  { page: "tasks", icon: "calendar-event", name: () => t("tasks"), load: () => import("./pages/tasks.js") },
   { page: "queues", icon: "stack-2", name: () => t("queues"), load: () => import("./pages/queues.js") },
   { page: "config", icon: "settings", role: "admin", name: () => t("config"), load: () => import("./pages/config.js") },
   { page: "logs", icon: "file-text", role: "operator", name: () => t("logs"), load: () => import("./pages/logs.js") },
