@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -19,7 +20,8 @@ class Talker:
 
     def __init__(self, gateway: str, token: str) -> None:
         headers = {"X-Self-ID": "20002", "X-Client-Role": "Universal", "Authorization": f"Bearer {token}"}
-        self._link = connect(gateway, additional_headers=headers)
+        self._open = ExitStack()
+        self._link = self._open.enter_context(connect(gateway, additional_headers=headers))
         self.sent: queue.Queue[str] = queue.Queue()
         self._number = 0
         self._thread = threading.Thread(target=self._answer, daemon=True)
@@ -63,5 +65,5 @@ class Talker:
 
     def close(self) -> None:
         """Hang up."""
-        self._link.close()
+        self._open.close()
         self._thread.join(5)
