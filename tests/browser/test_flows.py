@@ -94,7 +94,7 @@ def test_a_user_and_a_key_are_made_and_taken_away(watched: Watched) -> None:
     page.get_by_text("barred").wait_for()
     page.get_by_role("button", name="Delete li.wei").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    page.get_by_role("cell", name="li.wei").wait_for(state="detached")
+    page.get_by_role("cell", name="li.wei", exact=True).wait_for(state="detached")
     watched.show("users/keys").get_by_role("button", name="Make a key").click()
     page.fill("dialog [name=name]", "script")
     page.get_by_role("dialog").get_by_role("button", name="Make a key").click()

@@ -25,7 +25,7 @@ export function OnePlugin({ id }) {
     <${Head} title=${id}>${answer && may("admin") && html`<${Acts} ...${parts}/>`}<//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
     ${answer && html`<${Card} title=${html`<${Standing} one=${answer}/>`} flush><${Workers} workers=${answer.workers}/><//>
-      <div class="columns"><div class="stack">${may("admin") && html`<${PluginSettings} id=${id}/>`}<${Versions} ...${parts}/></div>
+      <div class="columns"><div class="stack">${may("admin") && answer.has_settings && html`<${PluginSettings} id=${id}/>`}<${Versions} ...${parts}/></div>
         <div class="stack"><${Grants} ...${parts}/><${Where} id=${id}/></div></div>
       ${may("operator") && html`<${Lines} id=${id}/>`}`}`;
 }

@@ -12,7 +12,6 @@ export function PluginSettings({ id }) {
   const path = `api/plugins/${encodeURIComponent(id)}/settings`;
   const [turn, setTurn] = useState(0);
   const { answer, error } = useAnswer(path, 0, turn);
-  if (error?.status === 404) return html`<${Card} title=${t("settings")}><p class="text-secondary hint-end">${t("no_settings")}</p><//>`;
   if (error) return html`<${Card} title=${t("settings")}><${Notice} look="bad">${error.message}<//><//>`;
   if (!answer) return null;
   const form = formSchema(answer.schema);
