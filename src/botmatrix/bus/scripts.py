@@ -50,8 +50,10 @@ DEFER = _load("defer")
 ADMIT = _load("admit")
 OFFER = _load("offer")
 BIND = _load("bind")
+DIRECT = _load("direct")
+DIRECTED = _load("directed")
 ALL = (
-    *(DEFER, ADMIT, OFFER, BIND),
+    *(DEFER, ADMIT, OFFER, BIND, DIRECT, DIRECTED),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

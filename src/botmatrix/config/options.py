@@ -43,7 +43,8 @@ _REDIS = "redis://[:password@]host:port/db (or rediss://, unix://)"
 _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/folder)"
 _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
-    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
+    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0, '
+    '"direct": ["worker id"]}]'
 )
 _APPS = (
     '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '

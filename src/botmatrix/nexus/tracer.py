@@ -20,11 +20,11 @@ from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
 from botmatrix.bus.event_id import EventIds, is_traced
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.trace import TraceLog
+from botmatrix.bus.trace_acted import acted
 from botmatrix.bus.trace_parts import READABLE, Acted, Heard, Ran, Repeated, heard
 from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.bot import Bot
-from botmatrix.nexus.trace_actions import acted
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("trace")

@@ -59,6 +59,7 @@ async def run(current: Current) -> bool:
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
+    links.direct.on_acted = worker.report_action
     current.watch(services.take)
     wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins)
     links.on_plugins = wishes.nudge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,7 @@ from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.trace import TraceLog
+from botmatrix.bus.trace_parts import Acted
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
@@ -58,6 +60,10 @@ class Worker:
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
+
+    def report_action(self, make: Callable[[], Acted], size: int) -> None:
+        """An action has ended that this worker asked for itself; `size`: bytes that `make` holds on to."""
+        self._trace_log.put(make, size)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.
