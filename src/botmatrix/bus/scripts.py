@@ -48,12 +48,14 @@ ASKED = _load("asked")
 ALLOW = _load("allow")
 DEFER = _load("defer")
 ADMIT = _load("admit")
+CALL = _load("call")
+REPORT = _load("report")
 OFFER = _load("offer")
 BIND = _load("bind")
 DIRECT = _load("direct")
 DIRECTED = _load("directed")
 ALL = (
-    *(DEFER, ADMIT, OFFER, BIND, DIRECT, DIRECTED),
+    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND, DIRECT, DIRECTED),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

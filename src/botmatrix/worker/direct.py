@@ -18,7 +18,7 @@ from botmatrix.bus.client import ReplyError
 from botmatrix.bus.direct import DirectBox
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.bus.event_id import is_traced
-from botmatrix.bus.trace_acted import acted
+from botmatrix.bus.trace_making import acted
 from botmatrix.bus.trace_parts import Acted
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
