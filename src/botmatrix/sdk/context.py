@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
@@ -23,6 +24,7 @@ from botmatrix.sdk.voice import answer, array, encode, is_granted, native, refus
 
 if TYPE_CHECKING:
     import httpx
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 T = TypeVar("T")
 _ID_NAMES = ("user_id", "group_id", "message_id")
@@ -222,6 +224,10 @@ class Context:
         its time limit. Raises what the function raises, and `RunCrashed` when its process died.
         """
         return await self._app.run(function, *args, **kwargs)
+
+    def db(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """`async with ctx.db() as session`: a transaction in the plugin's own schema (`App.db`)."""
+        return self._app.db()
 
     @property
     def http(self) -> httpx.AsyncClient:

@@ -115,6 +115,10 @@ class Services(Protocol):
         """The settings that are wanted of a plugin."""
         ...
 
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        ...
+
     def values(self) -> PluginValues:
         """What plugins keep for good; opened when it is first asked for."""
         ...

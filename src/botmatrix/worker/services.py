@@ -58,6 +58,10 @@ class WorkerServices:
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        return str(self.settings.database_url)
+
     def values(self) -> PluginValues:
         """What plugins keep for good; the database is opened when it is first used."""
         if self._values is None:

@@ -65,6 +65,7 @@ class Platform:
 
     def __init__(self, redis_url: str, database_url: str = "") -> None:
         self.worker_id = "w1"
+        self.url = database_url
         self.clock = ManualClock()
         self.asked = asyncio.Event()
         self.listening: asyncio.Future[tuple[Envelope, dict[str, Any]] | None] | None = None
@@ -79,6 +80,9 @@ class Platform:
         self.wanted: dict[str, Configured] = {}
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
+
+    async def database_url(self) -> str:
+        return self.url
 
     def grants(self, plugin: Plugin) -> Collection[str]:
         return grants(plugin, self.settings)

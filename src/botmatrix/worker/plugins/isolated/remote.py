@@ -155,6 +155,10 @@ class RemoteServices:
         finally:
             del self._waiting[correlation]
 
+    async def database_url(self) -> str:
+        """A database belongs to the worker."""
+        raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
+
     def grants(self, plugin: Plugin) -> Collection[str]:
         """The worker's broker decides, by `plugin.json`."""
         return ("*",)
