@@ -66,10 +66,12 @@ class App:
         there = Address.parse(address)
         self._check("send_msg")
         bot = f"{there.platform}:{there.bot}" if there.bot else await self._services.speaker(there, "")
-        params = {**target(there, numeric=True), "message": array(message)}
+        segments = array(message)
+        for keep in self._services.offload(segments):
+            await keep()
+        params = {**target(there, numeric=True), "message": segments}
         entry = self._outbox.entry(bot, "send_msg", encode(params))
         if not now:
-            await self._outbox.ready()
             await self._services.post(self._outbox.expiring(entry))
             return ""
         data = await self._asked(entry)
@@ -159,5 +161,4 @@ class App:
             raise refusal(action)
 
     async def _asked(self, entry: ActionEntry) -> Any:
-        await self._outbox.ready()
         return answer(await self._services.call(self._outbox.expiring(entry)), entry.action)

@@ -282,7 +282,9 @@ class Context:
     def _say(
         self, bot: str, params: dict[str, Any], message: Sendable, now: bool, there: Address | None = None
     ) -> Awaitable[None] | Awaitable[str]:
-        params["message"] = array(message)
+        params["message"] = segments = array(message)
+        if type(message) is not str:
+            self.outbox.unready += self._services.offload(segments)
         entry = self._entry(bot, "send_msg", params)
         if not bot and there is not None:
             self.outbox.unready.append(partial(self._place, entry, there))

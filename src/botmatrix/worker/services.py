@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class WorkerServices:
         self.clock = clock
         self.take(settings)
         self.sessions, self.uses, self.crons = links.sessions, links.uses, links.crons
-        self._speakers = links.speakers
+        self._speakers, self._media = links.speakers, links.media
         self._processes: Processes | None = None
         self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
         self._values: PluginValues | None = None
@@ -74,6 +74,10 @@ class WorkerServices:
     def grants(self, plugin: Plugin) -> Collection[str]:
         """Names of the actions that a plugin may have bots do."""
         return grants(plugin, self.settings)
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        return self._media.offload(segments)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""
