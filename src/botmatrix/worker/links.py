@@ -12,6 +12,7 @@ from botmatrix.bus.cron import CronBox
 from botmatrix.bus.direct import DirectBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
@@ -38,6 +39,7 @@ class Links:
         self.uses = UseBox(client, keys)
         self.crons = CronBox(client, keys, inc, clock)
         self.speakers = Speakers(client, keys, clock)
+        self.media = MediaBox(client, keys, clock)
         self.plugins = PluginsBox(client, keys)
         self.plugin_settings = PluginSettingsBox(client, keys)
         self.on_plugin_settings: Callable[[bytes], None] = lambda _version: None

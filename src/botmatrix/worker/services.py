@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class WorkerServices:
         self.worker_id = settings.worker_id
         self.clock = clock
         self.sessions, self.uses, self.crons = links.sessions, links.uses, links.crons
-        self._speakers = links.speakers
+        self._speakers, self._media = links.speakers, links.media
         self._processes: Processes | None = None
         self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
         self._values: PluginValues | None = None
@@ -62,6 +62,10 @@ class WorkerServices:
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        return str(self.settings.database_url)
+
     def values(self) -> PluginValues:
         """What plugins keep for good; the database is opened when it is first used."""
         if self._values is None:
@@ -74,6 +78,10 @@ class WorkerServices:
     def grants(self, plugin: Plugin) -> Collection[str]:
         """Names of the actions that a plugin may have bots do."""
         return grants(plugin, self.settings)
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        return self._media.offload(segments)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""
