@@ -160,7 +160,13 @@ def _row(worker: str, plugin: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.command()
-def check(context: typer.Context, path: Annotated[Path, typer.Argument(help="Folder with a plugin.json.")]) -> None:
+def check(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="Folder with a plugin.json.")],
+    words: Annotated[
+        list[str] | None, typer.Option("--say", help="Something to say to it besides; repeatable.")
+    ] = None,
+) -> None:
     """Start a plugin in any language and send it every message of the protocol; says what it does wrong."""
     from botmatrix.worker.plugins.isolated import check as checking
 
@@ -169,7 +175,7 @@ def check(context: typer.Context, path: Annotated[Path, typer.Argument(help="Fol
 
     async def run() -> None:
         nonlocal problems
-        async for finding in checking.check(path.absolute(), envs):
+        async for finding in checking.check(path.absolute(), envs, words or ()):
             problems += bool(finding.problem)
             say(f"FAILED  {finding.what}: {finding.problem}" if finding.problem else f"ok      {finding.what}")
 

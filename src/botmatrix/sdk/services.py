@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.sdk.perm import Permission
-
-if TYPE_CHECKING:
-    from botmatrix.store.plugin_values import PluginValues
+from botmatrix.sdk.store import Values
 
 
 class ActionResult(Protocol):
@@ -85,7 +83,7 @@ class Services(Protocol):
     @property
     def uses(self) -> UseBox: ...
 
-    def values(self) -> PluginValues:
+    def values(self) -> Values:
         """What plugins keep for good; opened when it is first asked for."""
         ...
 
