@@ -15,6 +15,7 @@ import msgspec
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import BotMatrixError, EngineUnavailable
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.worker.plugins.isolated.remote_sessions import RemoteSessions
@@ -168,6 +169,10 @@ class RemoteServices:
             yield correlation, waiter
         finally:
             del self._waiting[correlation]
+
+    def configured(self, plugin: str) -> Configured:
+        """Its defaults."""
+        return Configured()
 
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
