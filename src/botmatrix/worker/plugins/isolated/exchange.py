@@ -81,6 +81,8 @@ class Exchange:
         self.on_call: Callable[[Call], None] | None = None
         self.heard = 0
         """Valid answers so far; whoever waits sees by it that the process is alive."""
+        self.heard_at = 0.0
+        """When the last one came, by the loop's clock."""
 
     @property
     def waiting(self) -> int:
@@ -130,6 +132,7 @@ class Exchange:
             self._figures.lines["late" if found.id in self._gone else "unknown_id"] += 1
             return
         self.heard += 1
+        self.heard_at = asyncio.get_running_loop().time()
         pending.put(found)
 
     def _called(self, call: Call) -> None:

@@ -39,6 +39,10 @@ FOREVER = 3600.0
 """Limit (s) of a handler here; the plugin's own deadline is watched per answer."""
 
 
+class Apart(Plugin):
+    """A plugin with a process of its own, as the host sees it."""
+
+
 class Isolation:
     """What the isolated plugins of one worker share.
 
@@ -59,7 +63,7 @@ class Isolation:
         launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
         isolated = IsolatedPlugin(self, manifest, launch)
         wanted = manifest.wanted
-        plugin = Plugin(manifest.id, manifest.name, manifest.version, permissions=wanted)
+        plugin = Apart(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
         plugin.startup.append(partial(isolated.start, plugin))
