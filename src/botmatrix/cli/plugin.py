@@ -72,6 +72,23 @@ def reload(context: typer.Context, plugin: Id) -> None:
 
 
 @app.command()
+def safe(context: typer.Context, on: Annotated[str, typer.Argument(help="on or off", metavar="on|off")]) -> None:
+    """Have every worker run the plugins that BotMatrix brings along and no others, or all of them again."""
+    from botmatrix.core.plugins import in_safe_mode
+
+    if on not in ("on", "off"):
+        raise BotMatrixError("say on or off")
+    settings = connected_settings(context, database=True)
+
+    async def save() -> None:
+        async with _keeper(settings) as keeper:
+            await keeper.change(lambda wishes: in_safe_mode(wishes, on=on == "on"), BY)
+
+    run_async(save)
+    say(f"Safe mode is {on}: see botmatrix plugin list")
+
+
+@app.command()
 def logs(
     context: typer.Context,
     plugin: Id,

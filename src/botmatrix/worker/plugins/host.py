@@ -95,8 +95,11 @@ class Host:
             else:
                 await self._registry.drop(place)
 
-    def want(self, is_off: Callable[[str], bool]) -> None:
-        """From now on, plugins whose id (or the name of whose source) is off are not loaded."""
+    def want(self, is_off: Callable[[str, bool], bool]) -> None:
+        """From now on, plugins whose id (or the name of whose source) is off are not loaded.
+
+        `is_off` is also told whether BotMatrix brought the plugin along.
+        """
         self._registry.is_off = is_off
 
     def put_matrix(self, matrix: Matrix) -> None:
