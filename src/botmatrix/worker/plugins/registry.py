@@ -30,7 +30,10 @@ class Disabled(Exception):
 
 
 class Registry:
-    """Loads, exchanges and unloads plugins, one change at a time. `is_off` says which ids are not wanted, and is told which plugins are built in."""
+    """Loads, exchanges and unloads plugins, one change at a time.
+
+    `is_off` says which ids are not wanted, and is told which plugins are built in.
+    """
 
     def __init__(self, services: Services, isolation: Isolation, exchange: Exchange) -> None:
         self._services, self._isolation, self._exchange = services, isolation, exchange
