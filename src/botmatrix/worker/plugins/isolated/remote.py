@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
@@ -172,6 +172,14 @@ class RemoteServices:
             yield correlation, waiter
         finally:
             del self._waiting[correlation]
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Media goes along in the line."""
+        return []
+
+    async def database_url(self) -> str:
+        """A database belongs to the worker."""
+        raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
 
     def grants(self, plugin: Plugin) -> Collection[str]:
         """The worker's broker decides, by `plugin.json`."""
