@@ -54,10 +54,13 @@ ASK_SKILL = _load("ask_skill")
 ANSWER_SKILL = _load("answer_skill")
 OFFER = _load("offer")
 BIND = _load("bind")
+DIRECT = _load("direct")
+DIRECTED = _load("directed")
 FIRE = _load("fire")
+KEEP = _load("keep")
 ALL = (
-    FIRE,
-    *(DEFER, ADMIT, CALL, REPORT, ASK_SKILL, ANSWER_SKILL, OFFER, BIND),
+    *(FIRE, KEEP, ASK_SKILL, ANSWER_SKILL),
+    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND, DIRECT, DIRECTED),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

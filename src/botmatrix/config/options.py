@@ -44,7 +44,8 @@ _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/fol
 _SMTP = "smtp://[user:password@]host[:port], or smtps://"
 _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
-    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
+    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0, '
+    '"direct": ["worker id"]}]'
 )
 _APPS = (
     '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '
@@ -83,6 +84,7 @@ OPTIONS: tuple[Option, ...] = (
         (),
         hot=True,
     ),
+    Option("safe_mode", values.flag, "true, 1, false or 0", False),
     Option("record_sessions", values.flag, "true, 1, false or 0", False),
     Option("audit_days", values.whole(1, 36_500), "a number of days from 1 to 36500", 365),
     Option("nexus_id", values.identifier, _ID),
