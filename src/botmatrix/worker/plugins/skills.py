@@ -61,6 +61,10 @@ class SkillTable:
         """The id of the plugin that offers a skill; empty when there is none."""
         return self._offers[name].app.id if name in self._offers else ""
 
+    def offered(self) -> list[Skill]:
+        """The skills that may be called."""
+        return [offer.handler for offer in self._offers.values()]
+
     def capabilities(self) -> list[Capability]:
         """What is reported to the hub."""
         return [
@@ -73,7 +77,7 @@ class SkillTable:
                 schema=skill.schema,
                 permission=skill.permission,
             )
-            for skill in (offer.handler for offer in self._offers.values())
+            for skill in self.offered()
         ]
 
     def permission(self, name: str, permissions: SkillPermissions) -> SkillPermission:

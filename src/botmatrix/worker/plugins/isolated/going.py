@@ -119,10 +119,14 @@ class Going:
         return None
 
     def _say(self, name: str, params: dict[str, Any]) -> None:
+        if not self._ctx.bot:
+            raise Refused("nobody said this in a chat: there is no bot to do it")
         outbox = self._ctx.outbox
         outbox.buffered.append(outbox.entry(self._ctx.bot, name, _encode(params)))
 
     async def _call(self, name: str, params: dict[str, Any]) -> Any:
+        if not self._ctx.bot:
+            raise Refused("nobody said this in a chat: there is no bot to do it")
         outbox = self._ctx.outbox
         entry = outbox.entry(self._ctx.bot, name, _encode(params))
         await self._ctx.flush()
