@@ -10,7 +10,9 @@ from typing import Any
 from tests.integration.worker.composed import composed, message
 from tests.integration.worker.support import KEYS, Stage, until
 
+from botmatrix.bus.plugins import PluginsBox
 from botmatrix.bus.signals import Signals
+from botmatrix.core.plugins import switched
 
 SKILLS = """
 import asyncio, time
@@ -132,3 +134,30 @@ async def test_a_worker_that_is_switched_off_takes_its_skills_back(stage: Stage,
         presence = await stage.presence("w1")
     assert "capabilities" not in presence
     assert "skills" not in presence
+
+
+async def test_skills_follow_their_plugin_when_it_is_edited_and_switched_off(stage: Stage, home: Path) -> None:
+    async def has(skills: str) -> bool:
+        return (await stage.presence("w1")).get("skills", "") == skills
+
+    async with composed(stage, home, environ=ON, skills=SKILLS):
+        await stage.put_raw("w1", call("sleep", 1))
+        edited = SKILLS.replace("a + b", "a - b").replace('"shout"', '"whisper"').replace("upper", "lower")
+        (home / "plugins" / "skills.py").write_text(edited)
+        await until(lambda: has("add,whisper,fail,sleep"))
+        (home / "plugins" / "other.py").write_text(SKILLS.replace('id="skills"', 'id="other"'))
+        await stage.put_raw("w1", call("add", 2, params={"a": 5, "b": 2}), call("whisper", 3, params={"text": "HI"}))
+        found = {one["execution_id"]: one["result"] or one["error"] for one in await results(stage, 3)}
+        assert (found["e2"], found["e3"]) == ("3", "hi")
+        assert "0.3 s" in found["e1"]
+
+        async def taken() -> bool:
+            told = json.loads(await stage.redis.call("GET", KEYS.worker_plugins("w1")))
+            return any("is taken by plugin skills" in one["error"] for one in told)
+
+        await until(taken)
+        box = PluginsBox(stage.redis, KEYS)
+        assert await box.replace(lambda wishes: switched(wishes, "skills", on=False))
+        await until(lambda: has(""))
+        await stage.put_raw("w1", call("add", 4, params={"a": 5}))
+        assert (await results(stage, 4))[-1]["status"] == "declined"
