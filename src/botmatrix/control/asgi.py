@@ -18,6 +18,7 @@ from botmatrix.control.api import (
     config,
     connect,
     core,
+    executions,
     group_policies,
     groups,
     handshakes,
@@ -34,6 +35,8 @@ from botmatrix.control.api import (
     sessions,
     skills,
     stats,
+    tags,
+    tasks,
     traces,
     users,
     workers,
@@ -61,7 +64,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
-        *(messages, traces, live, config, restart, skills),
+        *(messages, traces, live, config, restart, skills, executions, tasks, tags),
     )
     for module in modules:
         app.include_router(module.router)

@@ -98,6 +98,10 @@ class Router:
         if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
             self._stopped(bot, event, received_ms, "other_bot", other)
             return
+        self._pass_on(bot, event, received_ms, park=park)
+
+    def _pass_on(self, bot: Bot, event: Event, received_ms: int, *, park: bool) -> None:
+        """Nobody objects to the event: by its rule, if it has one."""
         route = self._route(bot, event)
         if self.hear is not None and not (route is not None and route.blocked):
             self.hear(bot, event)

@@ -24,7 +24,8 @@ LOOK_SECONDS: Final = 1
 _WATCHED: Final = text(
     "UPDATE executions SET due_at = now() + make_interval(secs => :seconds)"
     " WHERE id IN (SELECT id FROM executions WHERE action_type <> 'skill_call'"
-    " AND (status = 'running' AND due_at <= now() OR status IN ('running', 'dispatching') AND execution_id = ANY(:told))"
+    " AND (status = 'running' AND due_at <= now()"
+    " OR status IN ('running', 'dispatching') AND execution_id = ANY(:told))"
     " ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
     f" RETURNING {COLUMNS}"
 ).bindparams(bindparam("told", type_=ARRAY(String)))

@@ -65,8 +65,7 @@ _FIRE: Final = text(
     " FOR UPDATE OF tasks SKIP LOCKED),"
     " fired AS (UPDATE tasks SET next_run_time = held.next, last_run_time = now(), status = CASE"
     " WHEN held.next IS NOT NULL THEN status WHEN type = 'cron' THEN 'disabled' ELSE 'completed' END"
-    f" FROM held WHERE tasks.id = held.id RETURNING tasks.id, moment, cause, action_params AS params, {_FIRED})"
-    + _MAKE
+    f" FROM held WHERE tasks.id = held.id RETURNING tasks.id, moment, cause, action_params AS params, {_FIRED})" + _MAKE
 ).bindparams(
     bindparam("ids", type_=ARRAY(BigInteger)),
     *(bindparam(name, type_=ARRAY(TIMESTAMP(timezone=True))) for name in ("moments", "versions", "nexts")),

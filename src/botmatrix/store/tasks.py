@@ -15,7 +15,7 @@ from botmatrix.store.engine import Database
 from botmatrix.store.skill_tables import Task
 from botmatrix.tasks.conditions import MOST as MOST_CONDITIONS
 from botmatrix.tasks.definition import Definition
-from botmatrix.tasks.model import ActionType, BadTask, TaskStatus, TaskType
+from botmatrix.tasks.model import ActionType, TaskStatus, TaskType
 
 MOST_TASKS: Final = 5000
 _FIELDS: Final = tuple(one.name for one in fields(Definition))
@@ -98,7 +98,7 @@ class Tasks:
             for name, value in asdict(definition).items():
                 setattr(task, name, value)
             await self._schedule(session, task, before, changes.get("status"))
-            task.updated_at = func.clock_timestamp()  # type: ignore[assignment]
+            task.updated_at = func.clock_timestamp()
             await _admit(session, task)
             await session.refresh(task)
         return before, task
@@ -190,6 +190,3 @@ async def _admit(session: AsyncSession, task: Task) -> None:
 
 def _copy(task: Task) -> Task:
     return Task(**{column.name: getattr(task, column.name) for column in Task.__table__.columns})
-
-
-__all__ = ["BadTask", "TooManyTasks", "Tasks", "UnknownTask", "WantedTasks", "definition_of"]

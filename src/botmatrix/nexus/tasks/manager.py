@@ -27,7 +27,12 @@ class TaskManager:
     """Made only where the skill system is on. `on_fired` is called when executions wait to be dispatched."""
 
     def __init__(
-        self, actions: ActionBox, database: Database, box: SkillBox, counters: Counter[str], on_fired: Callable[[], None]
+        self,
+        actions: ActionBox,
+        database: Database,
+        box: SkillBox,
+        counters: Counter[str],
+        on_fired: Callable[[], None],
     ) -> None:
         firing = Firing(database)
         self._actions = actions
