@@ -55,7 +55,7 @@ def checked(action: ActionType, params: Mapping[str, Any], place: Place) -> dict
         raise BadTask("action_params: group_id and user_id come from the tags")
     for name in ("group_id", "user_id"):
         if name in given:
-            found[name] = given[name] if _is_fact(given[name], place) else id_text(name, given[name])
+            found[name] = _id(name, given[name], place)
     if action is ActionType.SEND_MESSAGE:
         _check_receiver(found, place)
         found["message"] = _message(given.get("message"))
@@ -122,8 +122,12 @@ def _bot(given: Mapping[str, Any], place: Place) -> str:
     return bot_key(value)
 
 
-def _is_fact(value: Any, place: Place) -> bool:
-    return place.of_event and value in (GROUP, USER)
+def _id(name: str, value: Any, place: Place) -> str:
+    if place.of_event and value in (GROUP, USER):
+        return str(value)
+    if _PLACES.search(str(value)):
+        raise BadTask(f"{name}: only a condition has an event that it could come from, as {GROUP} or {USER}")
+    return id_text(name, value)
 
 
 def _check_receiver(found: Mapping[str, Any], place: Place) -> None:

@@ -24,7 +24,7 @@ _LONGEST_COOLDOWN: Final = 366 * 86_400
 _FIELDS: Final = ("event", "keyword", "regex", "bot_id", "group_id", "user_id", "cooldown")
 
 
-class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
+class Condition(msgspec.Struct, frozen=True):
     """All that is said must hold; of several keywords, bots, groups or users, one.
 
     `event`: `message`, `notice` or `request`, also with its kind (`notice.group_increase`) and sub-type
@@ -60,8 +60,8 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def config(self) -> dict[str, Any]:
         """How it is written down."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        said = ((name, getattr(self, name)) for name in _FIELDS)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in said if value}
 
 
 class _Compiled:

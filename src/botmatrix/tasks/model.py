@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from botmatrix.errors import BotMatrixError
 
-class BadTask(ValueError):
+
+class BadTask(BotMatrixError):
     """A task can't be as it is described; says which field, and what was expected."""
 
 
