@@ -32,6 +32,7 @@ class Keys:
         self.own = p + "own"  # hash: lane -> epoch|inc of its owner
         self.epoch = p + "epoch"  # counter: epochs of lanes and bots; its absence means an empty Redis
         self.workers = p + "workers"  # set: ids of workers with a presence
+        self.seen_workers = p + "workers:seen"  # hash: id of a worker -> when an alert rule saw it last
         self.nexuses = p + "nexuses"  # set: incarnations of nexuses
         self.controls = p + "controls"  # set: incarnations of control processes
         self.bots = p + "bots"  # set: keys of bots ever claimed
@@ -71,6 +72,9 @@ class Keys:
         self.plugins = p + "plugins:wanted"  # string: which plugins are on and where, JSON
         self.plugins_version = p + "plugins:version"  # string: its version; every worker compares it
         self.plugins_changed = p + "plugins:changed"  # channel: a new version of it
+        self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
+        self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
+        self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them

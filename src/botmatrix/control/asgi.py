@@ -28,6 +28,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugin_settings,
     plugins,
     queues,
     restart,
@@ -63,8 +64,8 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
-        *(messages, traces, live, config, restart, skills, executions, tasks, tags),
+        *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
+        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags),
     )
     for module in modules:
         app.include_router(module.router)

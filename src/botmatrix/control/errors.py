@@ -19,6 +19,7 @@ from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
 from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
+from botmatrix.core.plugins import BadPlugins
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
@@ -106,6 +107,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
+    app.add_exception_handler(BadPlugins, _refusal(422, "invalid"))
     app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))

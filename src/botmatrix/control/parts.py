@@ -22,10 +22,11 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.seen_workers import SeenWorkers
 from botmatrix.bus.series import Series
 from botmatrix.bus.settings import SettingsBox
 from botmatrix.bus.trace_stream import TraceStream
@@ -34,9 +35,10 @@ from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
+from botmatrix.control.alert_mail import Mailer
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
-from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginSettingsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
 from botmatrix.control.retention import Retention
@@ -54,7 +56,7 @@ from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.bindings import Bindings
-from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments, PluginSettingsDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.executions import Executions
 from botmatrix.store.history import History
@@ -107,6 +109,7 @@ class Parts:
     groups: GroupsKeeper
     groups_box: GroupsBox
     plugins: PluginsKeeper
+    plugin_settings: PluginSettingsKeeper
     rooms: Rooms
     history: History
     trace_writer: TraceWriter
@@ -188,13 +191,16 @@ def build(current: Current) -> Parts:
         handshakes=HandshakeBox(redis, keys),
         logs=Logs(redis, keys),
         alerts=alerts,
-        alert_keeper=AlertKeeper(alerts, presence, seen, Delivery(actions)),
+        alert_keeper=AlertKeeper(
+            alerts, presence, seen, SeenWorkers(redis, keys), Delivery(actions, Mailer(lambda: current.running))
+        ),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
         plugins=PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database)),
+        plugin_settings=PluginSettingsKeeper(PluginSettingsBox(redis, keys), PluginSettingsDocuments(database)),
         rooms=Rooms(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),

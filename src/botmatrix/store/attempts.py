@@ -62,7 +62,7 @@ class Attempts:
     async def watched(self, count: int, told: Collection[str] = ()) -> list[Seen]:
         """Running actions to look at now, those that somebody told of first of all; nobody else gets them for 1 s."""
         about = {"count": count + len(told), "seconds": LOOK_SECONDS, "told": list(told)}
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return [Seen(*row) for row in await connection.execute(_WATCHED, about)]
 
     async def end(self, ends: Sequence[End]) -> list[str]:
@@ -78,7 +78,7 @@ class Attempts:
 
     async def cancel(self, execution_id: str, reason: str) -> Seen | None:
         """End an execution that has not ended, or waits to be tried again; None: there is none such."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             found = await connection.execute(_CANCEL, {"id": clean(execution_id), "error": clean(reason)})
             row = found.one_or_none()
             return Seen(*row) if row else None

@@ -156,19 +156,19 @@ class Executions:
 
     async def claim(self, count: int) -> list[Seen]:
         """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             found = await connection.execute(_CLAIM, {"count": count, "seconds": CLAIM_SECONDS})
             return [Seen(*row) for row in found]
 
     async def running(self, sent: Sequence[tuple[str, str]]) -> None:
         """These (execution, worker) are on a lane."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             ids, workers = [one for one, _ in sent], [worker for _, worker in sent]
             await connection.execute(_RUNNING, {"ids": ids, "workers": workers})
 
     async def waiting(self, ids: Collection[str]) -> None:
         """There is no worker for these now."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             await connection.execute(_WAITING, {"ids": list(ids), "seconds": WAIT_SECONDS})
 
     async def apply(self, results: Sequence[SkillResult]) -> list[str]:
@@ -190,12 +190,12 @@ class Executions:
 
     async def expire(self) -> list[str]:
         """Fail those whose time limit has passed."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return [row[0] for row in await connection.execute(_EXPIRE)]
 
     async def retry(self) -> int:
         """Have those whose pause is over done again; says how many."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return (await connection.execute(_RETRY)).rowcount
 
     async def forget(self) -> int:

@@ -113,7 +113,7 @@ class Firing:
 
     async def due(self, count: int) -> tuple[list[Due], float | None]:
         """Tasks to be set off now; when there are none, in how many seconds the next one comes (None: none does)."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             found = [Due(*row) for row in await connection.execute(_DUE, {"count": count})]
             soon = None if found else await connection.scalar(_SOON)
             return found, None if soon is None else float(soon)
@@ -127,17 +127,17 @@ class Firing:
             "nexts": [one.next for one in fires],
             "causes": [f"schedule {one.due.moment.isoformat()}" for one in fires],
         }
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return len((await connection.execute(_FIRE, about)).all())
 
     async def meet(self, task_id: int, cause: str, params: Mapping[str, Any]) -> int:
         """An event met the condition of a task, unless it rests; says how many executions were made."""
         about = {"id": task_id, "cause": clean(cause), "params": dict(params)}
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return len((await connection.execute(_MEET, about)).all())
 
     async def run(self, task_id: int, who: str) -> list[str]:
         """Set a task off now, whatever its trigger; the ids of its executions. None when there is no such task."""
         about = {"id": task_id, "cause": clean(f"run by {who}, {uuid4().hex[:8]}")}
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             return [str(row[0]) for row in await connection.execute(_RUN, about)]

@@ -144,6 +144,12 @@ class PluginsDocument(VersionedDocument):
     __tablename__ = "plugins"
 
 
+class PluginSettingsDocument(VersionedDocument):
+    """What plugins are filled with (`botmatrix.core.plugin_settings.PluginSettings`)."""
+
+    __tablename__ = "plugin_settings"
+
+
 class SettingRow(Base):
     """A setting that all nodes share."""
 
@@ -261,6 +267,8 @@ class AlertRule(Base):
     """Through which bot to say it, `platform:self_id`."""
     target: Mapped[str] = mapped_column(server_default="")
     """To whom: `group:ID` or `private:ID`."""
+    mail: Mapped[str] = mapped_column(server_default="")
+    """Addresses to mail it to, with `, ` between them."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
