@@ -62,8 +62,13 @@ def add(
 ) -> None:
     """Make a task. One of --cron, --once, --delay and --on says when."""
     described = _definition(
-        **{"name": name, "action": action, "params": dict(map(_pair, params)), "when": _when(cron, once, delay, on)},
-        **{"zone": zone, "tags": tag or [], "retries": retries},
+        name=name,
+        action=action,
+        params=dict(map(_pair, params)),
+        when=_when(cron, once, delay, on),
+        zone=zone,
+        tags=tag or [],
+        retries=retries,
     )
     settings = connected_settings(context, database=True)
 
