@@ -128,7 +128,8 @@ class TaskMatrix(Matrix):
     def counted(self, name: str) -> list[int]:
         """What each nexus counted."""
         return [
-            int(self.redis.hget(KEYS.nexus(str(inc)), f"count_{name}") or 0) for inc in self.redis.smembers(KEYS.nexuses)
+            int(self.redis.hget(KEYS.nexus(str(inc)), f"count_{name}") or 0)
+            for inc in self.redis.smembers(KEYS.nexuses)
         ]
 
     def kill(self, name: str) -> None:
