@@ -231,6 +231,9 @@ def test_conditions_answer_and_mute_once_each(matrix: TaskMatrix) -> None:
         **{"type": "condition", "trigger_config": {"event": "message", "regex": "广+告", "group_id": 77}},
         **{"action_type": "mute_group", "action_params": {"user_id": "{user_id}", "duration": 60}},
     )
+    call = {"skill": "no_such_skill", "said": "{text}"}
+    asked = {"type": "condition", "trigger_config": {"event": "message", "keyword": "nul"}}
+    matrix.make(**asked, action_type="skill_call", action_params=call)
     off = matrix.make(type="condition", trigger_config={"event": "message"}, action_params={"message": "off"})
     matrix.client.patch(f"/api/tasks/{off}", json={"status": "disabled"})
 
@@ -241,12 +244,14 @@ def test_conditions_answer_and_mute_once_each(matrix: TaskMatrix) -> None:
     matrix.until(heard)
     time.sleep(3)  # the task that was paused is known to be paused by every nexus, and what was heard is answered
     before = Counter(bot.said)
-    for text, message_id in (("卖广广告", 1), ("hello", 2), ("hello", 2), ("nothing", 3)):
+    for text, message_id in (("nul\0", 4), ("卖广广告", 1), ("hello", 2), ("hello", 2), ("nothing", 3)):
         bot.hear(text, message_id)
     matrix.until(lambda: True if bot.said["hi"] == before["hi"] + 1 and bot.actions["set_group_ban"] else None)
     time.sleep(1)
     assert bot.said - before == {"hi": 1}
     assert bot.actions["set_group_ban"] == 1
+    (kept,) = matrix.ask("SELECT params ->> 'said' AS said FROM executions WHERE action_type = 'skill_call'")
+    assert kept["said"] == "nul\ufffd"
     causes = matrix.ask("SELECT cause FROM executions")
     assert all(row["cause"].startswith("event ") for row in causes)
 

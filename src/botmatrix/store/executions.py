@@ -145,7 +145,7 @@ class Executions:
     async def ready(self) -> bool:
         """Whether the tables are there."""
         async with self._database.connection() as connection:
-            return bool(await connection.scalar(text("SELECT to_regclass('executions') IS NOT NULL")))
+            return bool(await connection.scalar(text("SELECT to_regclass('tags') IS NOT NULL")))
 
     async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
         """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""

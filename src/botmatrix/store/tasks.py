@@ -10,12 +10,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from botmatrix.core.patterns import BadPattern, check
 from botmatrix.errors import BotMatrixError
 from botmatrix.store.engine import Database
 from botmatrix.store.skill_tables import Task
 from botmatrix.tasks.conditions import MOST as MOST_CONDITIONS
 from botmatrix.tasks.definition import Definition
-from botmatrix.tasks.model import ActionType, TaskStatus, TaskType
+from botmatrix.tasks.model import ActionType, BadTask, TaskStatus, TaskType
 
 MOST_TASKS: Final = 5000
 _FIELDS: Final = tuple(one.name for one in fields(Definition))
@@ -180,12 +181,17 @@ async def _task(session: AsyncSession, task_id: int, *, lock: bool = False) -> T
 
 
 async def _admit(session: AsyncSession, task: Task) -> None:
-    """Raises `TooManyTasks` when events would have to be held against too many conditions."""
+    """Raises `TooManyTasks`, `BadTask` when events would have to be held against too much."""
     await session.flush()
     if task.type != TaskType.CONDITION or task.status != TaskStatus.PENDING:
         return
-    if (await session.scalar(select(func.count()).select_from(Task).where(_is_condition())) or 0) > MOST_CONDITIONS:
+    on = (await session.scalars(select(Task.trigger_config).where(_is_condition()))).all()
+    if len(on) > MOST_CONDITIONS:
         raise TooManyTasks(MOST_CONDITIONS, "conditions that are on")
+    try:
+        check(str(one["regex"]) for one in on if one.get("regex"))
+    except BadPattern:
+        raise BadTask("regex: the expressions of all conditions that are on are too large together") from None
 
 
 def _copy(task: Task) -> Task:

@@ -286,6 +286,17 @@ async def test_no_more_conditions_than_messages_can_bear(stand: Stand, monkeypat
         await stand.tasks.edit(task.id, {"status": "pending"})
 
 
+async def test_the_expressions_of_all_conditions_are_not_too_large_together(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botmatrix.core.patterns.LARGEST_SUM", 300)
+    large = {"event": "message", "regex": "(a|b|c){60}[0-9]{60}x"}
+    await stand.make(TaskType.CONDITION, trigger_config=large)
+    with pytest.raises(BadTask, match="too large together"):
+        await stand.make(TaskType.CONDITION, trigger_config=large)
+    assert len(await stand.tasks.conditions()) == 1
+
+
 async def test_history_is_forgotten_when_it_is_old_and_over(stand: Stand) -> None:
     task = await stand.make()
     over, open_ = [(await stand.firing.run(task.id, "bob"))[0] for _ in range(2)]

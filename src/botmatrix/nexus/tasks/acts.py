@@ -77,7 +77,7 @@ class Acts:
         """None: it is under way, or was before."""
         try:
             action, params = request(ActionType(one.action_type), one.params)
-        except (BadTask, ValueError) as error:
+        except (BadTask, ValueError, KeyError) as error:
             return _failed(one, str(error), again=False)
         bot = str(one.params.get("bot_id", ""))
         entry = ActionEntry(

@@ -62,10 +62,12 @@ class Scheduler:
 
     def _next(self, due: Due) -> datetime | None:
         try:
-            trigger = Trigger(TaskType(due.type), due.trigger_config, due.time_zone)
-        except (BadTask, ValueError) as error:
+            return self._following(Trigger(TaskType(due.type), due.trigger_config, due.time_zone), due)
+        except (BadTask, ValueError, OverflowError) as error:
             log.error("a task does not come again: it can't be read", task=due.id, error=str(error))
             return None
+
+    def _following(self, trigger: Trigger, due: Due) -> datetime | None:
         following = trigger.next(due.moment)
         if following is None or following > due.now:
             return following

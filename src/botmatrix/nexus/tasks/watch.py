@@ -18,6 +18,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.dispatcher import duplicate_mark
 from botmatrix.onebot.event import Event
+from botmatrix.store.executions import clean
 from botmatrix.store.firing import Firing
 from botmatrix.store.skill_tables import Task
 from botmatrix.store.tasks import Tasks, definition_of
@@ -70,7 +71,7 @@ class Watch:
         found = self._conditions.met(bot.key, event)
         if not found or self.is_ours(f"{bot.platform}:{event.user_id}"):
             return
-        text = said(event.raw).whole[:LONGEST_TEXT] if event.post_type == "message" else ""
+        text = clean(said(event.raw).whole[:LONGEST_TEXT]) if event.post_type == "message" else ""
         facts = Facts(bot.key, event.group_id, event.user_id, text)
         cause = f"event {duplicate_mark(bot.key, event)} of {bot.key} in {event.conv}"
         for task_id in found:
@@ -108,10 +109,14 @@ class Watch:
             while self._met:
                 try:
                     await self._fire(self._met[0])
-                    self._met.popleft()
                 except EngineUnavailable as error:
                     log.debug("conditions that were met wait", error=str(error))
                     await asyncio.sleep(0.5)
+                    continue
+                except Exception:  # one that can't be kept must not hold up the others, whatever somebody said
+                    log.exception("a condition was met in vain", task=self._met[0].task_id)
+                    self._counters["tasks_met_dropped"] += 1
+                self._met.popleft()
             self._came.clear()
             await self._came.wait()
 
