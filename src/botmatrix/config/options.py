@@ -44,7 +44,8 @@ _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/fol
 _SMTP = "smtp://[user:password@]host[:port], or smtps://"
 _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
-    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
+    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0, '
+    '"direct": ["worker id"]}]'
 )
 _APPS = (
     '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '

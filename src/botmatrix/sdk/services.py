@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -94,6 +94,10 @@ class Services(Protocol):
         """Names of the actions that a plugin may have bots do; `*`: all."""
         ...
 
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        ...
+
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot (`platform:self_id`) that can speak there, `preferred` if it can. Raises `ActionFailed`."""
         ...
@@ -113,6 +117,10 @@ class Services(Protocol):
 
     def configured(self, plugin: str) -> Configured:
         """The settings that are wanted of a plugin."""
+        ...
+
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
         ...
 
     def values(self) -> PluginValues:

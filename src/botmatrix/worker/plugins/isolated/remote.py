@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,6 +154,14 @@ class RemoteServices:
             return await waiter
         finally:
             del self._waiting[correlation]
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Media goes along in the line."""
+        return []
+
+    async def database_url(self) -> str:
+        """A database belongs to the worker."""
+        raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
 
     def grants(self, plugin: Plugin) -> Collection[str]:
         """The worker's broker decides, by `plugin.json`."""
