@@ -21,6 +21,7 @@ import uvloop
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.clock import SystemClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.services import Services
 from botmatrix.worker.outcome import Done
 from botmatrix.worker.plugins.host import Host
@@ -152,6 +153,11 @@ def bare_services() -> Services:
     services = SimpleNamespace(
         **{"worker_id": "w1", "clock": SystemClock(), "settings": settings, "values": None},
         **{"sessions": SimpleNamespace(memory=memory), "uses": None, "status": lambda: status},
+        **{
+            "configured": lambda _plugin: Configured(),
+            "grants": lambda _plugin: ("*",),
+            "offload": lambda _segments: [],
+        },
     )
     return cast("Services", services)
 

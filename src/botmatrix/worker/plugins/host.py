@@ -210,19 +210,21 @@ class Host:
     async def _run(self, matches: list[Match], envelope: Envelope, event: dict[str, Any]) -> Outcome:
         kept: list[tuple[str, list[ActionEntry]]] = []
         failures: dict[str, str] = {}
-        steps: list[Step] = []
+        ran: list[tuple[Match, Ended, float]] = []
         for match in matches:
             started = self._services.clock.monotonic()
             ended = await self._executor.run(match, envelope, event)
-            steps.append(_step(match, ended, self._services.clock.monotonic() - started))
+            ran.append((match, ended, self._services.clock.monotonic() - started))
             if isinstance(ended, Retry):
-                return replace(ended, steps=steps)
+                return replace(ended, steps=_steps(ran))
             if isinstance(ended, Failure):
                 failures.setdefault(match.bound.app.id, ended.reason)
             else:
                 kept.append((match.bound.app.id, ended))
         actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
-        return Dead("; ".join(failures.values()), actions, steps) if failures else Done(actions, steps)
+        if failures:
+            return Dead("; ".join(failures.values()), actions, _steps(ran))
+        return Done(actions, _steps(ran) if is_traced(envelope.id) else [])
 
     def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
         if actions:
@@ -298,6 +300,10 @@ class Host:
         except Exception as error:
             log.info("quoted message of event %s not found: %s", envelope.id, type(error).__name__)
             return ""
+
+
+def _steps(ran: Iterable[tuple[Match, Ended, float]]) -> list[Step]:
+    return [_step(*one) for one in ran]
 
 
 def _step(match: Match, ended: Ended, seconds: float) -> Step:
