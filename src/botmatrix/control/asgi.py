@@ -32,6 +32,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    sim,
     stats,
     traces,
     users,
@@ -60,7 +61,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
-        *(messages, traces, live, config, restart),
+        *(messages, traces, live, config, restart, sim),
     )
     for module in modules:
         app.include_router(module.router)

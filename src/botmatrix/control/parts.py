@@ -36,6 +36,7 @@ from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
+from botmatrix.control.chat.chats import Chats
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
@@ -108,6 +109,7 @@ class Parts:
     history: History
     trace_writer: TraceWriter
     feed: Feed
+    chats: Chats = field(default_factory=Chats)
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
