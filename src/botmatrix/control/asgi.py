@@ -27,12 +27,14 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugin_settings,
     plugins,
     queues,
     restart,
     routing,
     sessions,
     sim,
+    skills,
     stats,
     traces,
     users,
@@ -60,8 +62,8 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
-        *(messages, traces, live, config, restart, sim),
+        *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
+        *(assets, pages, messages, traces, live, config, restart, skills, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -18,9 +18,11 @@ from starlette.routing import Match
 from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
 from botmatrix.core.config import BadCoreConfig
+from botmatrix.core.plugins import BadPlugins
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
+from botmatrix.skills.model import BadParams
 from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.bindings import UnknownBinding
@@ -93,9 +95,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
+    app.add_exception_handler(BadParams, _refusal(422, "invalid"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
+    app.add_exception_handler(BadPlugins, _refusal(422, "invalid"))
     app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))

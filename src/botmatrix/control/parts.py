@@ -22,7 +22,7 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
@@ -37,13 +37,14 @@ from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
 from botmatrix.control.chat.chats import Chats
-from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginSettingsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
 from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings_keeper import SettingsKeeper
+from botmatrix.control.skills import SkillDesk
 from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
@@ -53,8 +54,9 @@ from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.bindings import Bindings
-from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments, PluginSettingsDocuments
 from botmatrix.store.engine import Database
+from botmatrix.store.executions import Executions
 from botmatrix.store.history import History
 from botmatrix.store.history_log import HistoryLog
 from botmatrix.store.logins import Logins
@@ -105,10 +107,12 @@ class Parts:
     groups: GroupsKeeper
     groups_box: GroupsBox
     plugins: PluginsKeeper
+    plugin_settings: PluginSettingsKeeper
     rooms: Rooms
     history: History
     trace_writer: TraceWriter
     feed: Feed
+    skills: SkillDesk | None
     chats: Chats = field(default_factory=Chats)
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -134,6 +138,8 @@ class Parts:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
         await self.restart.close()
+        if self.skills is not None:
+            await self.skills.close()
         first = (self.restart.leave, self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
         for ending in (*first, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
@@ -189,10 +195,12 @@ def build(current: Current) -> Parts:
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
         plugins=PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database)),
+        plugin_settings=PluginSettingsKeeper(PluginSettingsBox(redis, keys), PluginSettingsDocuments(database)),
         rooms=Rooms(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
         feed=Feed(_stream(settings, keys, "live"), presence),
+        skills=SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None,
     )
 
 

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from botmatrix.store.base import Base, Role
 from botmatrix.store.history_tables import Message, Trace, TracePosition
+from botmatrix.store.skill_tables import Execution, Task
 
-__all__ = ["Base", "Message", "Role", "Trace", "TracePosition"]
+__all__ = ["Base", "Execution", "Message", "Role", "Task", "Trace", "TracePosition"]
 
 
 class User(Base):
@@ -141,6 +142,12 @@ class PluginsDocument(VersionedDocument):
     """Which plugins are on, and where (`botmatrix.core.plugins.PluginWishes`)."""
 
     __tablename__ = "plugins"
+
+
+class PluginSettingsDocument(VersionedDocument):
+    """What plugins are filled with (`botmatrix.core.plugin_settings.PluginSettings`)."""
+
+    __tablename__ = "plugin_settings"
 
 
 class SettingRow(Base):

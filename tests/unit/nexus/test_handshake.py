@@ -128,7 +128,7 @@ def test_token_is_never_shown() -> None:
     assert "T-secret" not in repr(ask(headers={"Authorization": "Bearer T-secret"}))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.text(max_size=60),
     st.dictionaries(

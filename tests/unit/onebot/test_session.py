@@ -275,7 +275,7 @@ frames = st.dictionaries(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(frames)
 @example({"post_type": "message", "user_id": math.inf})
 def test_whatever_object_comes_is_a_value_or_a_refusal(frame: dict[str, object]) -> None:
@@ -289,7 +289,7 @@ def test_whatever_object_comes_is_a_value_or_a_refusal(frame: dict[str, object])
         assert isinstance(json.loads(b'{"event":%b}' % item.raw)["event"], dict)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.binary(max_size=60), st.integers(0, 200), st.integers(0, 40))
 def test_whatever_bytes_come_are_a_value_or_a_refusal(noise: bytes, at: int, cut: int) -> None:
     sound = json.dumps(GROUP_MESSAGE, ensure_ascii=False).encode()

@@ -26,7 +26,7 @@ class OfWorker(BaseModel):
     """A plugin in one worker. `state`: loaded, disabled or failed; `error`: why it, or its newer version, is not there.
 
     `since` and `error_at`: unix seconds. `draining`: older versions that still work on events. `process`: of one in a
-    process of its own.
+    process of its own. `settings_error`: why it does not go by the newest settings, but by `settings_version`.
     """
 
     worker: str
@@ -38,13 +38,16 @@ class OfWorker(BaseModel):
     source: str = ""
     draining: Count = 0
     process: dict[str, Any] | None = None
+    settings_version: Count = 0
+    settings_error: str = ""
 
 
 class Plugin(BaseModel):
-    """One plugin. `enabled`: whether it is wanted."""
+    """One plugin. `enabled`: whether it is wanted. `has_settings`: there is a form at `/api/plugins/{id}/settings`."""
 
     id: str
     enabled: bool
+    has_settings: bool = False
     workers: list[OfWorker]
 
 
