@@ -143,7 +143,8 @@ async def gateway(matrix: Matrix, *, turns: int, seconds: float) -> list[tuple[f
 
 async def _cpu(matrix: Matrix, seconds: float) -> float:
     result, cpu = await metered(matrix, "steady", seconds=seconds, bots=100, rate=RATE, warmup=1, settle=0.5)
-    return cpu["nexus"] * 1e6 / max(1, result["sent"] - result["missing"])
+    done: int = result["sent"] - result["missing"]
+    return cpu["nexus"] * 1e6 / max(1, done)
 
 
 async def _dashboard(matrix: Matrix) -> None:

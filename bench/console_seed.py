@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import redis
 from sqlalchemy import text
@@ -41,6 +41,10 @@ FROM generate_series(1, :count) AS n"""
 
 class Matrix(Furnished):
     """Nexus, worker, control and engines; the administrator's password is known. `console`: its address."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
 
     def _start_control(self) -> None:
         self.env["DEFAULT_ADMIN_PASSWORD"] = PASSWORD
@@ -89,7 +93,12 @@ def _fill_bots(matrix: Matrix, count: int) -> None:
     for number in range(1, count + 1):
         name = f"qq:{100_000 + number}"
         pipe.sadd(PREFIX + "bots", name)
-        fields = {"state": "online", "nickname": f"bot {number}", "since": time.time(), "received": number}
+        fields = {
+            "state": "online",
+            "nickname": f"bot {number}",
+            "since": f"{time.time():.3f}",
+            "received": str(number),
+        }
         pipe.hset(PREFIX + f"bot:{name}", mapping=fields)
     pipe.execute()
     client.close()

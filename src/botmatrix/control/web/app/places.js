@@ -12,6 +12,7 @@ export const PLACES = [
   { page: "trace", icon: "route", role: "operator", under: "messages", name: () => t("trace"), load: () => import("./pages/trace.js"), hidden: true },
   { page: "chat", icon: "message-chatbot", role: "operator", name: () => t("chat"), load: () => import("./pages/chat.js") },
   { page: "queues", icon: "stack-2", name: () => t("queues"), load: () => import("./pages/queues.js") },
+  { page: "config", icon: "settings", role: "admin", name: () => t("config"), load: () => import("./pages/config.js") },
   { page: "logs", icon: "file-text", role: "operator", name: () => t("logs"), load: () => import("./pages/logs.js") },
   { page: "audit", icon: "history", role: "admin", name: () => t("audit"), load: () => import("./pages/audit.js") },
   { page: "setup", icon: "rocket", role: "admin", name: () => t("setup"), load: () => import("./pages/setup.js") },

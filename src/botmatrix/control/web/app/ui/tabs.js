@@ -1,7 +1,9 @@
-// Parts of one page, each with an address of its own.
+// Tabs are places: each has its own address.
 import { html } from "../lib/html.js";
+import { whole } from "../lib/i18n.js";
 import { link } from "../lib/route.js";
 
-// tabs: [{to, name}]; `to` is the thing of the address, "" for the first one.
-export const Tabs = ({ label, page, chosen, tabs }) => html`<nav class="nav nav-tabs tabs" aria-label=${label}>${tabs.map(({ to, name }) => html`<a
-  class=${`nav-link ${to === chosen ? "active" : ""}`} aria-current=${to === chosen ? "page" : undefined} href=${link(page, to)}>${name}</a>`)}</nav>`;
+// tabs: [{to, name, count?}]; `chosen` is the `to` of one of them.
+export const Tabs = ({ label, page, tabs, chosen }) => html`<nav class="nav nav-tabs tabs" aria-label=${label}>${tabs.map((one) => html`<a
+  class=${`nav-link ${one.to === chosen ? "active" : ""}`} aria-current=${one.to === chosen ? "page" : undefined} href=${link(page, one.to)}>
+  ${one.name}${one.count > 0 && html` <span class="badge bg-red-lt">${whole(one.count)}</span>`}</a>`)}</nav>`;
