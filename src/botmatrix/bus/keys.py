@@ -75,6 +75,7 @@ class Keys:
         self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
         self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
         self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
+        self.cron = p + "cron"  # hash: what plugins have the clock start -> when it was due last, and who runs it
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them
