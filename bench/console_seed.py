@@ -93,12 +93,7 @@ def _fill_bots(matrix: Matrix, count: int) -> None:
     for number in range(1, count + 1):
         name = f"qq:{100_000 + number}"
         pipe.sadd(PREFIX + "bots", name)
-        fields = {
-            "state": "online",
-            "nickname": f"bot {number}",
-            "since": f"{time.time():.3f}",
-            "received": str(number),
-        }
-        pipe.hset(PREFIX + f"bot:{name}", mapping=fields)
+        about = ["state", "online", "nickname", f"bot {number}", "since", f"{time.time():.3f}", "received", str(number)]
+        pipe.hset(PREFIX + f"bot:{name}", items=about)
     pipe.execute()
     client.close()
