@@ -9,10 +9,10 @@ from typing import Final, Self
 
 import redis
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bench.furnish import PREFIX, Furnished
 from botmatrix.store import months
-from botmatrix.store.engine import Database
 from botmatrix.store.grams import grams
 
 PASSWORD: Final = "bench-password-of-loopback"  # noqa: S105 - guards nothing but this run
@@ -25,18 +25,20 @@ TEXTS: Final = 5_000
 POOL = "CREATE TEMPORARY TABLE pool (i int PRIMARY KEY, words text, grams int[])"
 MESSAGES = """
 INSERT INTO messages (id, at, event_id, direction, bot, conv, user_id, group_id, message_id, state, text, grams)
-SELECT to_hex(n), :until - n * CAST(:step AS interval), '', 'in', 'qq:' || 10001 + n % 50, 'group:' || 456 + n % 300,
-       CAST(2001 + n % 7000 AS text), CAST(456 + n % 300 AS text), CAST(n AS text), 'passed', words, grams
-FROM generate_series(1, :count) AS n JOIN pool ON i = n % :texts"""
+SELECT to_hex(n), CAST(:until AS timestamptz) - n * CAST(:step AS interval), '', 'in', 'qq:' || 10001 + n % 50,
+       'group:' || 456 + n % 300, CAST(2001 + n % 7000 AS text), CAST(456 + n % 300 AS text), CAST(n AS text),
+       'passed', words, grams
+FROM generate_series(1, CAST(:count AS int)) AS n JOIN pool ON i = n % CAST(:texts AS int)"""
 TRACES = """
 INSERT INTO traces (event_id, at, bot, conv, user_id, group_id, kind, text, rule, worker, outcome, reason, parts)
-SELECT to_hex(n), :until - n * CAST(:step AS interval), 'qq:' || 10001 + n % 50, 'group:' || 456 + n % 300,
-       CAST(2001 + n % 7000 AS text), CAST(456 + n % 300 AS text), 'message.group', words,
+SELECT to_hex(n), CAST(:until AS timestamptz) - n * CAST(:step AS interval), 'qq:' || 10001 + n % 50,
+       'group:' || 456 + n % 300, CAST(2001 + n % 7000 AS text), CAST(456 + n % 300 AS text), 'message.group', words,
        '', 'bench', 1 + n % 5, '', '{}'
-FROM generate_series(1, :count) AS n JOIN pool ON i = n % :texts"""
+FROM generate_series(1, CAST(:count AS int)) AS n JOIN pool ON i = n % CAST(:texts AS int)"""
 BOTS = """
 INSERT INTO bots (platform, self_id, nickname) SELECT 'qq', CAST(100000 + n AS text), 'bot ' || n
-FROM generate_series(1, :count) AS n"""
+FROM generate_series(1, CAST(:count AS int)) AS n"""
+INDEX = "CREATE INDEX messages_grams ON messages USING gin (grams)"
 
 
 class Matrix(Furnished):
@@ -65,19 +67,21 @@ class Matrix(Furnished):
 async def fill(matrix: Matrix, *, bots: int, messages: int) -> None:
     """Bots, and as many messages and traces, of the last days."""
     _fill_bots(matrix, bots)
-    database, until = Database(matrix.database_url, part="bench"), datetime.now(UTC)
-    step = timedelta(days=DAYS) / max(1, messages)
+    engine = create_async_engine(matrix.database_url.replace("://", "+asyncpg://", 1))
+    until, step = datetime.now(UTC), timedelta(days=DAYS) / max(1, messages)
     about = {"until": until, "step": step, "count": messages, "texts": TEXTS}
-    async with database.connection() as connection:
+    async with engine.begin() as connection:
         await months.make(connection, [months.month_of(until - timedelta(days=day)) for day in range(DAYS + 1)])
         await connection.execute(text(POOL))
         await connection.execute(text("INSERT INTO pool VALUES (:i, :words, :grams)"), _pool())
+        await connection.execute(text("DROP INDEX messages_grams"))
         await connection.execute(text(MESSAGES), about)
+        await connection.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
+        await connection.execute(text(INDEX))
         await connection.execute(text(TRACES), about)
         await connection.execute(text(BOTS), {"count": bots})
-    async with database.connection() as connection:
         await connection.execute(text("ANALYZE"))
-    await database.close()
+    await engine.dispose()
 
 
 def _pool() -> list[dict[str, object]]:
