@@ -2,15 +2,15 @@
 const MOST = 24;
 const WINDOW = 5000;
 
-// bots, workers: as the live view has them; parts: of readyz; lanes: of api/queues. Answers {nodes, edges}.
-export function matrix({ bots, workers, parts, lanes }) {
+// bots, workers: as the live view has them (it lists some hundred bots, of `inAll`); parts: of readyz; lanes: of api/queues. Answers {nodes, edges}.
+export function matrix({ bots, inAll, workers, parts, lanes }) {
   const nexuses = parts.filter((one) => one.part === "nexus" && one.alive);
   const nodes = [];
   const edges = new Map();
   const tie = (from, to) => edges.set(`${from}>${to}`, { id: `${from}>${to}`, from, to });
   const all = nexuses.map((one) => `nexus:${one.id}`);
   for (const one of nexuses) nodes.push({ id: `nexus:${one.id}`, kind: "nexus", name: one.id.split(".")[0], state: "alive", page: "dashboard" });
-  for (const one of shortened(bots, "bot", "bots", (bot) => Number(bot.received) || 0)) {
+  for (const one of shortened(bots, "bot", "bots", (bot) => Number(bot.received) || 0, inAll)) {
     nodes.push(one);
     const at = `nexus:${one.of?.nexus}`;
     if (all.includes(at)) tie(one.id, at);
@@ -35,13 +35,13 @@ export function matrix({ bots, workers, parts, lanes }) {
 const ownerOf = (lane, workers) => workers.find((one) => one.incarnation === lane.owner)?.id || "";
 
 // The busiest ones, and one node for the rest.
-function shortened(all, kind, page, busy) {
+function shortened(all, kind, page, busy, inAll = 0) {
   const ranked = all.length > MOST ? [...all].sort((one, other) => busy(other) - busy(one)) : all;
   const found = ranked.slice(0, MOST).map((one) => {
     const name = one.bot || one.id;
     return { id: `${kind}:${name}`, kind, name: one.nickname ? `${one.nickname}\n${name}` : name, state: one.state || (one.draining === "1" ? "draining" : "alive"), page, thing: one.bot, of: one };
   });
-  const rest = all.length - found.length;
+  const rest = Math.max(all.length, inAll) - found.length;
   return rest > 0 ? [...found, { id: `${kind}:…`, kind, name: `+ ${rest}`, more: true, state: "", page }] : found;
 }
 

@@ -15,12 +15,13 @@ const LOOK_EVERY = 5;
 export default function Topology({ thing }) {
   const parts = useAnswer("readyz", LOOK_EVERY);
   const lanes = useAnswer("api/queues?size=100", LOOK_EVERY);
+  const bots = useAnswer("api/bots?size=1", LOOK_EVERY * 3);
   const flow = useFlow();
   const known = live.bots.value && live.workers.value && parts.answer && lanes.answer;
   const tabs = [{ to: "", name: t("drawing") }, { to: "list", name: t("list") }];
   const error = parts.error || lanes.error;
   return html`<${Head} title=${t("topology")}/><${Tabs} label=${t("topology")} page="topology" chosen=${thing} tabs=${tabs}/>${error && html`<${Notice} look="bad">${error.message}<//>`}
-    ${known ? html`<${Shown} found=${matrix({ bots: live.bots.value.data, workers: live.workers.value.data, parts: parts.answer.parts, lanes: lanes.answer.queues })} flow=${flow} list=${thing === "list"}/>`
+    ${known ? html`<${Shown} found=${matrix({ bots: live.bots.value.data, inAll: bots.answer?.total, workers: live.workers.value.data, parts: parts.answer.parts, lanes: lanes.answer.queues })} flow=${flow} list=${thing === "list"}/>`
       : !error && html`<div class="card"><div class="skeleton" role="status" aria-label=${t("loading")}><span class="w9"></span><span class="w7"></span></div></div>`}`;
 }
 
