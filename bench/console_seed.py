@@ -37,7 +37,7 @@ SELECT to_hex(n), CAST(:until AS timestamptz) - n * CAST(:step AS interval), 'qq
 FROM generate_series(1, CAST(:count AS int)) AS n JOIN pool ON i = n % CAST(:texts AS int)"""
 BOTS = """
 INSERT INTO bots (platform, self_id, nickname) SELECT 'qq', CAST(100000 + n AS text), 'bot ' || n
-FROM generate_series(1, CAST(:count AS int)) AS n"""
+FROM generate_series(1, CAST(:count AS int)) AS n ON CONFLICT DO NOTHING"""
 INDEX = "CREATE INDEX messages_grams ON messages USING gin (grams)"
 
 

@@ -7,7 +7,7 @@ import { Button, Empty, Icon, Notice, Quiet, State } from "../ui/basics.js";
 import { Rows } from "../ui/table.js";
 
 const KEPT = 500;
-const SHOWN = 100;
+const SHOWN = 60;
 const DRAW_EVERY = 250;
 
 export function Stream() {
