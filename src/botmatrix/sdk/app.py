@@ -7,7 +7,8 @@ import copy
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botmatrix.bus.envelope import ActionEntry
@@ -20,6 +21,9 @@ from botmatrix.sdk.voice import answer, array, encode, is_granted, refusal, targ
 
 if TYPE_CHECKING:
     import httpx
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from botmatrix.store.plugin_schemas import PluginSchema
 
 T = TypeVar("T")
 HTTP_TIMEOUT = 30.0
@@ -33,7 +37,8 @@ class App:
     """
 
     __slots__ = (
-        "_http", "_outbox", "_services", "_timers", "_undo", "config", "grants", "id", "log", "refused", "store",
+        "_db", "_http", "_outbox", "_services", "_timers", "_undo",
+        "config", "grants", "id", "log", "migrations", "refused", "store",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +52,8 @@ class App:
         self._undo: list[Callable[[], Any]] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self._http: list[httpx.AsyncClient] = []
+        self._db: list[PluginSchema] = []
+        self.migrations: Sequence[str] = ()
 
     # -- what to do ---------------------------------------------------------------------------------------
 
@@ -59,10 +66,12 @@ class App:
         there = Address.parse(address)
         self._check("send_msg")
         bot = f"{there.platform}:{there.bot}" if there.bot else await self._services.speaker(there, "")
-        params = {**target(there, numeric=True), "message": array(message)}
+        segments = array(message)
+        for keep in self._services.offload(segments):
+            await keep()
+        params = {**target(there, numeric=True), "message": segments}
         entry = self._outbox.entry(bot, "send_msg", encode(params))
         if not now:
-            await self._outbox.ready()
             await self._services.post(self._outbox.expiring(entry))
             return ""
         data = await self._asked(entry)
@@ -87,6 +96,24 @@ class App:
             self._http.append(httpx.AsyncClient(timeout=HTTP_TIMEOUT, follow_redirects=True))
             self.on_close(self._http[0].aclose)
         return self._http[0]
+
+    def db(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """`async with app.db() as session`: a transaction in the plugin's own schema, as its migrations made it.
+
+        Committed at the end, rolled back by an error. Raises `EngineUnavailable` while PostgreSQL is away or where a
+        worker has none; a handler that lets that through runs again later.
+        """
+        return self.schema.session()
+
+    @property
+    def schema(self) -> PluginSchema:
+        """The plugin's own schema."""
+        if not self._db:
+            from botmatrix.store.plugin_schemas import PluginSchema  # only who asks for it pays for it
+
+            self._db.append(PluginSchema(self.id, self.migrations, self._services.database_url))
+            self.on_close(self._db[0].close)
+        return self._db[0]
 
     # -- what it holds ------------------------------------------------------------------------------------
 
@@ -126,6 +153,7 @@ class App:
             except Exception as error:
                 self.log.exception("something could not be closed", exc_info=error)
         self._http.clear()
+        self._db.clear()
 
     def _check(self, action: str) -> None:
         if not is_granted(action, self.grants):
@@ -133,5 +161,4 @@ class App:
             raise refusal(action)
 
     async def _asked(self, entry: ActionEntry) -> Any:
-        await self._outbox.ready()
         return answer(await self._services.call(self._outbox.expiring(entry)), entry.action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
@@ -23,6 +24,7 @@ from botmatrix.sdk.voice import answer, array, encode, is_granted, native, refus
 
 if TYPE_CHECKING:
     import httpx
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 T = TypeVar("T")
 _ID_NAMES = ("user_id", "group_id", "message_id")
@@ -108,6 +110,11 @@ class Context:
     def message_id(self) -> str:
         """Id of the message; empty when there is none."""
         return text(self.event.get("message_id"))
+
+    @property
+    def conversation(self) -> str:
+        """Key of the conversation among all bots: `platform:self_id|group:456`, or `...|private:123`."""
+        return self._envelope.conversation
 
     @property
     def trace_id(self) -> str:
@@ -223,6 +230,10 @@ class Context:
         """
         return await self._app.run(function, *args, **kwargs)
 
+    def db(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """`async with ctx.db() as session`: a transaction in the plugin's own schema (`App.db`)."""
+        return self._app.db()
+
     @property
     def http(self) -> httpx.AsyncClient:
         """A client for the web, the plugin's own: connections are kept, and closed with the plugin."""
@@ -276,7 +287,9 @@ class Context:
     def _say(
         self, bot: str, params: dict[str, Any], message: Sendable, now: bool, there: Address | None = None
     ) -> Awaitable[None] | Awaitable[str]:
-        params["message"] = array(message)
+        params["message"] = segments = array(message)
+        if type(message) is not str:
+            self.outbox.unready += self._services.offload(segments)
         entry = self._entry(bot, "send_msg", params)
         if not bot and there is not None:
             self.outbox.unready.append(partial(self._place, entry, there))

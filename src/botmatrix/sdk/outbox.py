@@ -49,8 +49,12 @@ class Outbox:
     async def ready(self) -> None:
         """Have everything ready to leave."""
         while self.unready:
-            await self.unready[0]()
-            self.unready.pop(0)
+            prepare = self.unready.pop(0)
+            try:
+                await prepare()
+            except BaseException:
+                self.unready.insert(0, prepare)
+                raise
 
     async def flush(self) -> None:
         """Write what is buffered, in order, without waiting for results."""

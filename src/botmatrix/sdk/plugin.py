@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from botmatrix.sdk.arguments import Arguments
@@ -33,7 +34,8 @@ class Plugin:
     `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled with what the console says: `ctx.config`.
     `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
     to needs none. What it did not ask for, or was not granted, is refused. `history`: it reads
-    `ctx.session.history()`, which is written only while such a plugin is loaded. `exclusive`: it holds
+    `ctx.session.history()`, which is written only while such a plugin is loaded. `migrations`: SQL that makes
+    the tables of `ctx.db`, step by step, or a folder of `*.sql` files. `exclusive`: it holds
     what can't be held twice, such as a port: when it is exchanged, the old version ends before the new one starts, and
     events wait meanwhile.
 
@@ -52,6 +54,7 @@ class Plugin:
         description: str = "",
         history: bool = False,
         exclusive: bool = False,
+        migrations: Iterable[str] | Path = (),
     ) -> None:
         """Raises `ValueError` for an id or a permission that is none."""
         if not _ID.fullmatch(id):
@@ -61,6 +64,7 @@ class Plugin:
         self.permissions = _permissions(permissions)
         self.history, self.exclusive = history, exclusive
         self.is_isolated = False
+        self.migrations = _steps(migrations)
         self.handlers: list[Handler] = []
         self.skills: list[Skill] = []
         self.crons: list[Cron] = []
@@ -246,6 +250,12 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"Plugin({self.id!r}, version={self.version!r})"
+
+
+def _steps(migrations: Iterable[str] | Path) -> tuple[str, ...]:
+    if isinstance(migrations, Path):
+        return tuple(file.read_text("utf-8") for file in sorted(migrations.glob("*.sql")))
+    return (migrations,) if isinstance(migrations, str) else tuple(migrations)
 
 
 def _order(concurrency: str, serial: str) -> dict[str, Any]:

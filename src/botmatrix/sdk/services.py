@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,10 +15,10 @@ from botmatrix.clock import Clock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
+from botmatrix.sdk.store import Values
 
 if TYPE_CHECKING:
     from botmatrix.sdk.plugin import Plugin
-    from botmatrix.store.plugin_values import PluginValues
 
 
 class ActionResult(Protocol):
@@ -94,6 +94,10 @@ class Services(Protocol):
         """Names of the actions that a plugin may have bots do; `*`: all."""
         ...
 
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        ...
+
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot (`platform:self_id`) that can speak there, `preferred` if it can. Raises `ActionFailed`."""
         ...
@@ -115,7 +119,11 @@ class Services(Protocol):
         """The settings that are wanted of a plugin."""
         ...
 
-    def values(self) -> PluginValues:
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        ...
+
+    def values(self) -> Values:
         """What plugins keep for good; opened when it is first asked for."""
         ...
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from botmatrix.bus.client import Client
@@ -183,6 +183,10 @@ class _Services(WorkerServices):
 
     engines: Engines
 
+    async def database_url(self) -> str:
+        """Of the embedded one."""
+        return await self.engines.database()
+
     def values(self) -> PluginValues:
         """What plugins keep for good."""
         if self._values is None:
@@ -217,5 +221,7 @@ async def _empty(url: str) -> None:
     try:
         async with values._session() as session:
             await session.execute(delete(PluginValue))
+            for schema in await session.scalars(text("SELECT nspname FROM pg_namespace WHERE nspname ~ '^plugin_'")):
+                await session.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
     finally:
         await values.close()

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.cron import CronBox
+from botmatrix.bus.direct import DirectBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
@@ -18,6 +20,8 @@ from botmatrix.bus.speakers import Speakers
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.vital import must_not_end
+from botmatrix.worker.direct import Direct
+from botmatrix.worker.incarnation import worker_of
 
 
 class Links:
@@ -28,10 +32,14 @@ class Links:
         self._signals = Signals(url, name=f"botmatrix-worker-signals-{inc}")
         self._keys = keys
         self.actions = ActionBox(url, keys, inc)
+        worker_id = worker_of(inc)
+        box = DirectBox(Client(url, name=f"botmatrix-direct-{inc}"), keys, worker_id)
+        self.direct = Direct(box, worker_id, clock)
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
         self.crons = CronBox(client, keys, inc, clock)
         self.speakers = Speakers(client, keys, clock)
+        self.media = MediaBox(client, keys, clock)
         self.plugins = PluginsBox(client, keys)
         self.plugin_settings = PluginSettingsBox(client, keys)
         self.on_plugin_settings: Callable[[bytes], None] = lambda _version: None
@@ -59,6 +67,7 @@ class Links:
 
     async def close(self) -> None:
         """End them."""
+        await self.direct.close()
         await self.actions.close()
         await self._signals.close()
         await self.sessions.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -37,26 +37,34 @@ class WorkerServices:
     def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
         self.clock = clock
-        self.take(settings)
         self.sessions, self.uses, self.crons = links.sessions, links.uses, links.crons
-        self._speakers = links.speakers
+        self._speakers, self._media = links.speakers, links.media
         self._processes: Processes | None = None
         self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
         self._values: PluginValues | None = None
-        self._box, self._status = links.actions, status
+        self._box, self._direct, self._status = links.actions, links.direct, status
+        self.take(settings)
         self.configured: Callable[[str], Configured] = _nothing
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
 
     def take(self, settings: Settings) -> None:
         """These settings are in force; plugins find bound users among the chat administrators."""
+        self._direct.take(settings)
         self.settings = dataclasses.replace(settings, chat_admins=settings.commanders)
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""
         await self.catch_up()
+        result = await self._direct.call(entry)
+        if result is not None:
+            return result
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
+
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        return str(self.settings.database_url)
 
     def values(self) -> PluginValues:
         """What plugins keep for good; the database is opened when it is first used."""
@@ -70,6 +78,10 @@ class WorkerServices:
     def grants(self, plugin: Plugin) -> Collection[str]:
         """Names of the actions that a plugin may have bots do."""
         return grants(plugin, self.settings)
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        return self._media.offload(segments)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""
@@ -99,8 +111,11 @@ class WorkerServices:
         return await self.ask(event_id, ask_id)
 
     async def post(self, entry: ActionEntry) -> str:
-        """Enqueue once for its id; do not wait."""
+        """Enqueue once for its id; do not wait. What goes directly has ended then, so that order holds."""
         await self.catch_up()
+        result = await self._direct.call(entry)
+        if result is not None:
+            return result.state
         return await self._box.post(entry)
 
     def status(self) -> Mapping[str, Any]:

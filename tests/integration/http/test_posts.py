@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.http.conftest import House, message, online, signed, well
-from tests.integration.nexus.test_nexus import emptied
-from tests.integration.nexus.test_nexus import reply as action_entry
+from tests.integration.nexus.scene import emptied
+from tests.integration.nexus.scene import reply as action_entry
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys
@@ -282,3 +282,11 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def test_a_bot_of_http_is_offline_for_everybody_when_its_nexus_has_stopped(house: House) -> None:
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+    await nexus.stop()
+    assert await house.client.call("HGET", Keys().bot("qq:10001"), "state") == b"offline"

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 class Config(BaseModel):
     word: str = "hi"
 
-plugin = Plugin(id="mine", config=Config, permissions=["*"])
+plugin = Plugin(id="mine", config=Config, permissions=["*"], migrations=["CREATE TABLE notes (n int)"])
 
 @plugin.command("greet")
 async def greet(ctx: Context, name: str | None = None):
@@ -28,6 +28,13 @@ async def greet(ctx: Context, name: str | None = None):
 @plugin.command("earn")
 async def earn(ctx: Context):
     return str(await ctx.store.update("points", lambda n: n + 1, default=0))
+
+@plugin.command("note")
+async def note(ctx: Context):
+    from sqlalchemy import text
+    async with ctx.db() as session:
+        await session.execute(text("INSERT INTO notes VALUES (1)"))
+        return str(await session.scalar(text("SELECT count(*) FROM notes")))
 
 @plugin.command("rule", permission=perm.ADMIN)
 async def rule(ctx: Context): return "yes"
@@ -74,6 +81,8 @@ async def test_nothing_of_one_test_is_left_in_the_next(plugin: Path) -> None:
         async with Sim(plugin, configured={"mine": {"word": "ho"}}) as sim:
             chat = sim.private(7)
             await chat.say("/earn")
+            await chat.expect("1")
+            await chat.say("/note")
             await chat.expect("1")
             await chat.say("/greet x")
             await chat.expect("ho x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.cron import CronBox
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
@@ -65,6 +66,7 @@ class Platform:
 
     def __init__(self, redis_url: str, database_url: str = "") -> None:
         self.worker_id = "w1"
+        self.url = database_url
         self.clock = ManualClock()
         self.asked = asyncio.Event()
         self.listening: asyncio.Future[tuple[Envelope, dict[str, Any]] | None] | None = None
@@ -75,10 +77,17 @@ class Platform:
         self.uses = UseBox(client, Keys())
         self.settings = Settings()
         self.processes = Processes(2)
+        self.media = MediaBox(client, Keys(), self.clock)
         self.crons = CronBox(client, Keys(), "w1", self.clock)
         self.wanted: dict[str, Configured] = {}
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        return self.media.offload(segments)
+
+    async def database_url(self) -> str:
+        return self.url
 
     def grants(self, plugin: Plugin) -> Collection[str]:
         return grants(plugin, self.settings)

@@ -10,6 +10,7 @@ from functools import partial
 from secrets import token_hex
 
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
 from botmatrix.sdk.outbox import Outbox
@@ -18,6 +19,7 @@ from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.crons import Crons
 from botmatrix.worker.plugins.info import PluginInfo
+from botmatrix.worker.plugins.isolated.plugin import Apart
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
 from botmatrix.worker.plugins.settings import SettingsRefused, filled
@@ -40,7 +42,7 @@ class Version:
 
     def __init__(self, source: Source, plugin: Plugin, code: Scope, info: PluginInfo, order: int) -> None:
         self.source, self.plugin, self.code, self.info, self.order = source, plugin, code, info, order
-        self.life = Life()
+        self.life = Life(apart=isinstance(plugin, Apart))
         self.bounds: list[Bound] = []
         self.offers: list[Offer] = []
         self._running = Scope(plugin.id)
@@ -71,12 +73,14 @@ class Version:
         plugin, self.settings = self.plugin, services.configured(self.plugin.id)
         outbox = Outbox(f"app|{token_hex(8)}", plugin.id, "", services, of_event=False)
         app = App(plugin.id, services, outbox, services.grants(plugin), filled(plugin, self.settings))
-        self._app = app
+        self._app, app.migrations = app, plugin.migrations
         self._running = scope = Scope(plugin.id)
         scope.on_close_async(app.close)
         try:
             for function in plugin.shutdown:
                 scope.on_close_async(_hook, function, app, threads)
+            if plugin.migrations:
+                await _migrate(app)
             for function in plugin.startup:
                 await _hook(function, app, threads)
             if plugin.history:
@@ -142,6 +146,14 @@ class Version:
         self.be_deaf()
         await self.stop()
         await self.code.close()
+
+
+async def _migrate(app: App) -> None:
+    """Before it serves, if PostgreSQL is there; else when it is used. Raises `BadMigration`."""
+    try:
+        await app.schema.prepare()
+    except EngineUnavailable as error:
+        app.log.warning("its tables are brought up to date later: %s", error)
 
 
 async def _hook(function: Function, app: App, threads: Threads) -> None:
