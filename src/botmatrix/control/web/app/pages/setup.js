@@ -2,7 +2,7 @@
 import { ask, me } from "../lib/api.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { clock, t, whole, word } from "../lib/i18n.js";
-import { live, watch } from "../lib/live.js";
+import { live, simulated, watch } from "../lib/live.js";
 import { adjust, link, route } from "../lib/route.js";
 import { Button, Copy, Head, Icon, Notice, State } from "../ui/basics.js";
 import { Form } from "../ui/form.js";
@@ -15,7 +15,7 @@ const EXAMPLE = "10001";
 const LOOK_EVERY = 2;
 
 export default function Setup() {
-  const bots = (live.bots.value?.data || []).filter((one) => one.state === "online" && !one.bot.startsWith("sim:"));
+  const bots = (live.bots.value?.data || []).filter((one) => one.state === "online" && !simulated(one.bot));
   const chosen = bots.find((one) => one.bot === route.value.params.bot) || bots[0];
   const [talked, setTalked] = useState(false);
   return html`<${Head} title=${t("setup")}/><p class="text-secondary lead">${t("setup_what")}</p><ol class="setup">
