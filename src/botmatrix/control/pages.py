@@ -32,7 +32,10 @@ MODULES: Final = {
     "cytoscape": "cytoscape.js",
 }
 """What our modules import by name, and the file in `web/vendor`."""
-LATER: Final = ("app/pages/", "app/theme.js", "vendor/uplot.js", "vendor/uqr.js", "vendor/cytoscape.js")
+LATER: Final = (
+    *("app/pages/", "app/theme.js", "app/lib/flow.js", "app/lib/sim.js", "app/ui/graph.js"),
+    *("vendor/uplot.js", "vendor/uqr.js", "vendor/cytoscape.js"),
+)
 """Scripts that are not needed before the first paint."""
 
 router = APIRouter(include_in_schema=False)

@@ -68,7 +68,7 @@ class RuleBook:
         """Every rule by its key."""
         return await self._stored.all()
 
-    async def rows(self) -> Sequence[Mapping[str, Any]]:
+    async def rows(self) -> list[dict[str, Any]]:
         """Every rule as plain values, for a list."""
         return await self._stored.rows()
 

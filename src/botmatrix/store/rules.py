@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -39,10 +39,10 @@ class StoredRules:
         async with self._database.session() as session:
             return await _all(session)
 
-    async def rows(self) -> Sequence[Mapping[str, Any]]:
+    async def rows(self) -> list[dict[str, Any]]:
         """Every rule as plain values, `target` as `worker_id`: what a list of thousands is sorted and searched by."""
         async with self._database.session() as session:
-            return (await session.execute(_ROWS)).mappings().all()
+            return [row._asdict() for row in await session.execute(_ROWS)]
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[Change]:
