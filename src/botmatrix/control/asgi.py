@@ -34,6 +34,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    sim,
     skills,
     stats,
     tags,
@@ -65,7 +66,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags),
+        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)
