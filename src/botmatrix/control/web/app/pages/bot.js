@@ -20,8 +20,9 @@ export function OneBot({ id }) {
   return html`<nav class="back" aria-label=${t("back")}><a href=${link("bots")}>${t("bots")}</a> / <span>${id}</span></nav>
     <${Head} title=${answer?.bot.nickname || id}>${answer && actions}<//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
-    ${answer && html`<div class="columns"><${Card} title=${html`<${State} value=${answer.bot.state}/>`}><${Facts} rows=${facts(answer.bot)}/><//>
-      <div class="stack">${may("operator") && html`<${Message} id=${id}/><${Act} id=${id}/>`}${answer.bot.platform === "qq" && html`<${Client} id=${id}/>`}<${Client} id=${id} title=${t("app_config")} choices=${APPS}/></div></div>`}`;
+    ${answer && html`<div class="columns"><div class="stack"><${Card} title=${html`<${State} value=${answer.bot.state}/>`}><${Facts} rows=${facts(answer.bot)}/><//>
+        ${answer.bot.platform === "qq" && html`<${Client} id=${id}/>`}</div>
+      <div class="stack">${may("operator") && html`<${Message} id=${id}/><${Act} id=${id}/>`}<${Client} id=${id} title=${t("app_config")} choices=${APPS}/></div></div>`}`;
 }
 
 const moments = (value) => (value ? exact(value) : "–");
