@@ -30,7 +30,10 @@ class Disabled(Exception):
 
 
 class Registry:
-    """Loads, exchanges and unloads plugins, one change at a time. `is_off` says which ids are not wanted."""
+    """Loads, exchanges and unloads plugins, one change at a time.
+
+    `is_off` says which ids are not wanted, and is told which plugins are built in.
+    """
 
     def __init__(self, services: Services, isolation: Isolation, exchange: Exchange) -> None:
         self._services, self._isolation, self._exchange = services, isolation, exchange
@@ -38,7 +41,7 @@ class Registry:
         self._absent: dict[str, tuple[Source, PluginInfo]] = {}
         self._order = itertools.count()
         self._changing = asyncio.Lock()
-        self.is_off: Callable[[str], bool] = lambda _plugin: False
+        self.is_off: Callable[[str, bool], bool] = lambda _plugin, _built_in: False
 
     @property
     def infos(self) -> list[PluginInfo]:
@@ -133,9 +136,9 @@ class Registry:
 
     async def _bring(self, source: Source, code: Scope, old: Version | None) -> Version:
         """The new version, serving in the place of the old one."""
-        self._refuse_disabled(source.name)
+        self._refuse_disabled(source.name, source)
         plugin = await self._read(source, code)
-        self._refuse_disabled(plugin.id)
+        self._refuse_disabled(plugin.id, source)
         other = self._loaded.get(plugin.id)
         if other is not None and other is not old:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
@@ -173,8 +176,8 @@ class Registry:
             self._exchange.retire(self._loaded.pop(id))
         return self._note(source, id, PluginState.FAILED, str(error), schema)
 
-    def _refuse_disabled(self, name: str) -> None:
-        if name in self._services.settings.disabled_plugins or self.is_off(name):
+    def _refuse_disabled(self, name: str, source: Source) -> None:
+        if name in self._services.settings.disabled_plugins or self.is_off(name, source.is_built_in):
             raise Disabled(name)
 
     def _from(self, place: str) -> Version | None:

@@ -22,6 +22,11 @@ class Source(NamedTuple):
     entry_point: EntryPoint | None = None
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether BotMatrix brought it along."""
+        return self.kind == "built-in"
+
+    @property
     def place(self) -> str:
         """What stays the same when the plugin gets a new version: its file, or the folder of its versions."""
         if self.path is None or self.name in (self.path.name, self.path.stem):
