@@ -18,6 +18,7 @@ from botmatrix.control.api import (
     config,
     connect,
     core,
+    executions,
     group_policies,
     groups,
     handshakes,
@@ -33,8 +34,11 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    sim,
     skills,
     stats,
+    tags,
+    tasks,
     traces,
     users,
     workers,
@@ -63,7 +67,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, description, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills),
+        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -10,8 +10,9 @@ import re
 import httpx
 import pytest
 
+from botmatrix.config.about import ABOUT
 from botmatrix.control.assets import current_version, files, pack
-from botmatrix.control.pages import WEB, import_map, words
+from botmatrix.control.pages import LATER, WEB, import_map, words
 
 SCRIPTS = sorted((WEB / "app").rglob("*.js"))
 
@@ -50,6 +51,13 @@ def test_every_text_that_a_script_names_exists_and_is_used() -> None:
     assert named <= known
     kinds = set(re.findall(r'\bword\("(\w+)"', scripts)) | {"state"}
     assert {key for key in known - named if key.partition(".")[0] not in kinds} == set()
+
+
+def test_every_setting_has_a_name_and_a_meaning_in_the_config_center() -> None:
+    for language in ("en", "zh"):
+        known = words(language)
+        assert {key for key in ABOUT if not (f"setting.{key}" in known and f"about.{key}" in known)} == set(), language
+    assert {key: words("en")[f"about.{key}"] for key in ABOUT} == dict(ABOUT)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -109,8 +117,8 @@ def test_vendored_files_are_what_the_manifest_says() -> None:
 
 
 def test_what_comes_before_the_first_paint_is_small() -> None:
-    later = "vendor/manifest.json"
-    assert sum(len(pack(name).packed) for name in files() if name != later) < 400 * 1024
+    early = [name for name in files() if not name.startswith((*LATER, "vendor/manifest.json"))]
+    assert sum(len(pack(name).packed) for name in early) < 200 * 1024
 
 
 async def test_the_docs_list_every_operation(client: httpx.AsyncClient) -> None:

@@ -22,6 +22,7 @@ log = structlog.get_logger("nexus.skills")
 BATCH = 100
 LOOK_SECONDS = 0.5
 FORGET_SECONDS = 600.0
+SKILL_CALL = "skill_call"
 
 
 class Dispatcher:
@@ -34,7 +35,8 @@ class Dispatcher:
     def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
         self._executions, self._box, self._roster = executions, box, roster
         self._counters = counters
-        self.on_expired: Callable[[list[Seen]], Awaitable[None]] = _unheard
+        self.on_expired: Callable[[list[Seen]], Awaitable[None]] = _nothing
+        self.on_actions: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self._soon = asyncio.Event()
         self._expire_at = 0.0
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -67,11 +69,13 @@ class Dispatcher:
     async def dispatch(self) -> bool:
         """One round; says whether there may be more to do at once. Raises `EngineUnavailable`."""
         claimed = await self._executions.claim(BATCH)
-        await self.put(claimed)
+        if acts := [one for one in claimed if one.action_type != SKILL_CALL]:
+            await self.on_actions(acts)
+        await self.put([one for one in claimed if one.action_type == SKILL_CALL])
         return len(claimed) == BATCH
 
     async def put(self, claimed: Sequence[Seen]) -> None:
-        """Put executions that this nexus claimed on lanes. Raises `EngineUnavailable`."""
+        """Put skill calls that this nexus claimed on lanes. Raises `EngineUnavailable`."""
         workers = await asyncio.gather(*(self._send(one) for one in claimed))
         pairs = list(zip((one.execution_id for one in claimed), workers, strict=True))
         if sent := [(id, worker) for id, worker in pairs if worker]:
@@ -97,6 +101,8 @@ class Dispatcher:
         if time.monotonic() >= self._expire_at:
             self._expire_at = time.monotonic() + LOOK_SECONDS
             await self.on_expired(await self._executions.expire())
+            if await self._executions.retry():
+                self._soon.set()
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_SECONDS
             while await self._executions.forget():
@@ -110,5 +116,5 @@ class Dispatcher:
             pass
 
 
-async def _unheard(_expired: list[Seen]) -> None:
-    """Nobody waits."""
+async def _nothing(_executions: list[Seen]) -> None:
+    pass

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.signals import Signals
@@ -27,6 +28,7 @@ from botmatrix.nexus.skills.dispatcher import Dispatcher
 from botmatrix.nexus.skills.results import Results
 from botmatrix.nexus.skills.roster import Roster
 from botmatrix.nexus.skills.triggers import Triggers
+from botmatrix.nexus.tasks.manager import TaskManager
 from botmatrix.skills.model import SkillAnswer
 from botmatrix.store.asked import AskedExecutions
 from botmatrix.store.engine import Database
@@ -56,6 +58,9 @@ class SkillPart:
         self.results.on_ended = self._tell
         self.results.on_declined = self.dispatcher.nudge
         self.dispatcher.on_expired = self._expired
+        actions = ActionBox(url, keys, f"{inc}-tasks")
+        self.tasks = TaskManager(actions, self._database, self._box, self.counters, self.dispatcher.nudge)
+        self.dispatcher.on_actions = self.tasks.acts.begin
         self._keys = keys
 
     def subscribe(self) -> None:
@@ -65,6 +70,7 @@ class SkillPart:
         self._signals.subscribe(k.skill_result, self.results.on_result)
         self._signals.subscribe(k.presence_changed, self.roster.on_presence)
         self._signals.subscribe(k.skills_due, self.dispatcher.nudge)
+        self.tasks.subscribe(self._signals, k)
 
     def on_socket_result(self, worker_id: str, fields: dict[str, Any]) -> None:
         """An old worker reported a result over its socket."""
@@ -78,11 +84,13 @@ class SkillPart:
             "skills results": self._with_tables(self.results.run()),
             "skills calls": self._with_tables(self.calls.run()),
             "skills reports": self.results.run_came(),
+            **{name: self._with_tables(work) for name, work in self.tasks.work().items()},
         }
 
     async def close(self) -> None:
         """End the connections."""
         await self._signals.close()
+        await self.tasks.close()
         await self._box.close()
         await self._asks.close()
         await self._presence.close()
