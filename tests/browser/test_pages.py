@@ -16,6 +16,12 @@ SERIOUS = """axe.run().then(found => JSON.stringify(found.violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => [one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))])))"""
 PLACES = [
+    "users",
+    "users/keys",
+    "users/logins",
+    "users/identities",
+    "routing/groups",
+    "skills",
     "config",
     "config/connections",
     "config/engines",

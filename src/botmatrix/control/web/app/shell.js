@@ -5,6 +5,7 @@ import { t, word } from "./lib/i18n.js";
 import { live, watch } from "./lib/live.js";
 import { useReadiness } from "./lib/ready.js";
 import { go, link, route } from "./lib/route.js";
+import { Bell } from "./notices.js";
 import { Appearance } from "./appearance.js";
 import { allowed, PLACES } from "./places.js";
 import { Empty, Icon, Notice } from "./ui/basics.js";
@@ -50,7 +51,7 @@ const Top = () => html`<header class="top">
   <button type="button" class="btn btn-icon menu-button" aria-label=${t("menu")} aria-expanded=${menu.value} aria-controls="side"
     onClick=${() => { menu.value = !menu.value; }}><${Icon} name="menu-2"/></button>
   <button type="button" class="btn jump" onClick=${palette}><${Icon} name="search"/><span>${t("palette")}</span><kbd aria-hidden="true">Ctrl K</kbd></button>
-  <span class="grow"></span><${Live}/><${Appearance}/>
+  <span class="grow"></span><${Live}/><${Bell}/><${Appearance}/>
   <a class="who" href=${link("account")}><${Icon} name="user"/><span>${me.value.user.username}<small>${word("role", me.value.may)}</small></span></a>
   <button type="button" class="btn btn-icon btn-sm" title=${t("logout")} aria-label=${t("logout")} onClick=${leave}><${Icon} name="logout"/></button></header>`;
 

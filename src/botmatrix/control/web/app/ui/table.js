@@ -81,8 +81,10 @@ export function Rows({ columns, rows, params = {}, label }) {
   return html`<div class="table-responsive" tabindex="0" role="region" aria-label=${label || t("list")}><table class="table table-vcenter rows">
     <thead><tr>${columns.map((one) => html`<${Heading} one=${one} sorted=${params.sort || ""}/>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${columns.map((one) => html`<td data-label=${one.label} class=${`${one.number ? "number" : ""} ${one.look || ""}`}>
-      ${one.cell ? one.cell(row) : row[one.key]}</td>`)}</tr>`)}</tbody></table></div>`;
+      ${one.label ? html`<div>${content(one, row)}</div>` : content(one, row)}</td>`)}</tr>`)}</tbody></table></div>`;
 }
+
+const content = (column, row) => (column.cell ? column.cell(row) : row[column.key]);
 
 function Heading({ one, sorted }) {
   if (!one.key || one.sort === false) return html`<th scope="col" class=${one.number ? "number" : ""}>${one.label || html`<span class="visually-hidden">${t("actions")}</span>`}</th>`;
