@@ -29,8 +29,8 @@ class Course:
 
     A plugin's own handlers run one after another. Plugins in the worker do so too, by their rank, but for those that
     are slow; these, and plugins in processes of their own, run beside the others. When they are not done `PATIENCE`
-    after the others, or are known to be slow, what the others said is written early: it has the
-    ids that it would have had, so it is not said again when the event is.
+    after the others, or are known to be slow, what the others said is written early: it has the ids that it would have
+    had, so it is not said again when the event is.
     """
 
     def __init__(self, executor: Executor, services: Services) -> None:
