@@ -33,6 +33,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    sim,
     skills,
     stats,
     traces,
@@ -62,7 +63,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills),
+        *(assets, pages, messages, traces, live, config, restart, skills, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -2,7 +2,7 @@
 import { ask, may, me } from "./lib/api.js";
 import { html, signal, useEffect, useState } from "./lib/html.js";
 import { exact, moment, t, whole, word } from "./lib/i18n.js";
-import { live } from "./lib/live.js";
+import { live, simulated } from "./lib/live.js";
 import { link } from "./lib/route.js";
 import { Icon, Quiet, State } from "./ui/basics.js";
 import { toast } from "./ui/toast.js";
@@ -38,7 +38,7 @@ function useNews() {
     let workers = null;
     const forBots = live.bots.subscribe((found) => {
       if (!found) return;
-      const now = new Map(found.data.map((one) => [one.bot, one.state !== "offline"]));
+      const now = new Map(found.data.filter((one) => !simulated(one.bot)).map((one) => [one.bot, one.state !== "offline"]));
       compare("bot", bots, now);
       bots = now;
     });

@@ -41,9 +41,11 @@ const palette = () => openPalette([
   { name: t("logout"), icon: "logout", run: leave },
 ]);
 
+const here = (one) => route.value.page === one.page || PLACES.some((other) => other.under === one.page && other.page === route.value.page);
+
 const Side = () => html`<aside id="side"><a class="brand" href=${link("dashboard")}><img src="static/icon.svg" alt="" width="28" height="28"/>BotMatrix</a>
   <nav aria-label=${t("menu")}>${allowed().filter((one) => !one.hidden).map((one) => html`<a href=${link(one.page)}
-    aria-current=${route.value.page === one.page ? "page" : undefined}><${Icon} name=${one.icon}/>${one.name()}</a>`)}</nav>
+    aria-current=${here(one) ? "page" : undefined}><${Icon} name=${one.icon}/>${one.name()}</a>`)}</nav>
   <div class="side-end"><a href="docs">${t("interface")}</a></div></aside>
   <button type="button" class="veil" tabindex="-1" aria-hidden="true" onClick=${() => { menu.value = false; }}></button>`;
 
