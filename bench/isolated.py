@@ -159,6 +159,7 @@ def bare_services() -> Services:
         **{"sessions": SimpleNamespace(memory=memory), "uses": None, "status": lambda: status},
         configured=lambda _plugin: Configured(),
         grants=lambda plugin: plugin.permissions,
+        offload=lambda _segments: [],
     )
     return cast("Services", services)
 

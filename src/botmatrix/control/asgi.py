@@ -18,6 +18,7 @@ from botmatrix.control.api import (
     config,
     connect,
     core,
+    executions,
     group_policies,
     groups,
     handshakes,
@@ -36,6 +37,8 @@ from botmatrix.control.api import (
     sim,
     skills,
     stats,
+    tags,
+    tasks,
     traces,
     users,
     workers,
@@ -63,7 +66,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills, sim),
+        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.rules import UnknownRule
+from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.core.plugins import BadPlugins
 from botmatrix.errors import ConfigError, EngineUnavailable
@@ -28,8 +29,10 @@ from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.bindings import UnknownBinding
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.passwords import PasswordsBusy
+from botmatrix.store.tasks import TooManyTasks, UnknownTask
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
+from botmatrix.tasks.model import BadTask
 
 _LONGEST: Final = 1000
 """Characters of a refusal: it may repeat what was sent."""
@@ -96,6 +99,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadParams, _refusal(422, "invalid"))
+    app.add_exception_handler(BadTask, _refusal(422, "invalid"))
+    app.add_exception_handler(UnknownTask, _refusal(404, "unknown_task"))
+    app.add_exception_handler(TooManyTasks, _refusal(409, "too_many_tasks"))
+    app.add_exception_handler(NeedsEvent, _refusal(409, "needs_event"))
+    app.add_exception_handler(UnknownExecution, _refusal(404, "unknown_execution"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
