@@ -27,6 +27,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugin_packages,
     plugins,
     queues,
     restart,
@@ -59,7 +60,21 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, queues, routing, action, connect, core, group_policies, hot, assets, pages),
+        *(
+            bots,
+            workers,
+            plugins,
+            plugin_packages,
+            queues,
+            routing,
+            action,
+            connect,
+            core,
+            group_policies,
+            hot,
+            assets,
+            pages,
+        ),
         *(messages, traces, live, config, restart),
     )
     for module in modules:

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 from botmatrix.bus.presence import Presence
-from botmatrix.core.plugins import PluginWishes
+from botmatrix.core.plugins import PluginWishes, Wish
 
 
 async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[str, Any]]:
-    """Each plugin that a worker told of or something is wanted of: `id`, `enabled`, `workers`.
+    """Each plugin that a worker told of or something is wanted of: `id`, `enabled`, `package`, `previous`, `workers`.
 
     Of each worker: `worker`, and what it told of the plugin. Raises `EngineUnavailable`.
     """
@@ -20,4 +20,8 @@ async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[
     for worker, plugins in zip(ids, told, strict=True):
         for plugin in plugins:
             rows.setdefault(str(plugin.get("id", "")), []).append({"worker": worker, **plugin})
-    return [{"id": plugin, "enabled": wishes.wish(plugin).enabled, "workers": rows[plugin]} for plugin in sorted(rows)]
+    return [{"id": plugin, **_wanted(wishes.wish(plugin)), "workers": rows[plugin]} for plugin in sorted(rows)]
+
+
+def _wanted(wish: Wish) -> dict[str, Any]:
+    return {"enabled": wish.enabled, "package": wish.package, "previous": wish.previous}

@@ -177,13 +177,13 @@ def _check_no_clash(infos: list[zipfile.ZipInfo]) -> None:
     for info in infos:
         path = info.filename.removesuffix("/")
         if path in named:
-            raise BadArchive(f"{ascii(path[:80])} is there twice")
+            raise BadArchive(f"{path[:80]!a} is there twice")
         named.add(path)
         parents = [path[:at] for at, one in enumerate(path) if one == "/"]
         for place, is_folder in [*((parent, True) for parent in parents), (path, info.is_dir())]:
             key = unicodedata.normalize("NFC", place).casefold()
             if found.setdefault(key, (place, is_folder)) != (place, is_folder):
-                raise BadArchive(f"{ascii(place[:80])} is there twice: in other letters, or as a file and as a folder")
+                raise BadArchive(f"{place[:80]!a} is there twice: in other letters, or as a file and as a folder")
 
 
 def _check_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
@@ -193,7 +193,7 @@ def _check_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         while chunk := content.read(_CHUNK):
             read += len(chunk)
     if read != info.file_size:
-        raise BadArchive(f"{ascii(info.filename[:80])} does not have the size that it says")
+        raise BadArchive(f"{info.filename[:80]!a} does not have the size that it says")
 
 
 def _is_executable(info: zipfile.ZipInfo) -> bool:

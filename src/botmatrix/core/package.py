@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import IO, Final, NamedTuple
 
 from botmatrix.core.archive import Archive, BadArchive
@@ -77,14 +78,14 @@ def _manifest(archive: Archive) -> Manifest:
         raise BadPackage(f"plugin.json: the id {manifest.id!r} is taken by BotMatrix itself")
     for member in archive.members:
         if member.path.casefold().endswith(SUFFIX):
-            raise BadPackage(f"there is a package in the package: {ascii(member.path)}")
+            raise BadPackage(f"there is a package in the package: {member.path!a}")
     return manifest
 
 
 def _no_manifest(archive: Archive) -> str:
     found = [member.path for member in archive.members if member.path.casefold().endswith(MANIFEST)]
     if found:
-        return f"plugin.json must be at the root of the package, not at {ascii(found[0])}"
+        return f"plugin.json must be at the root of the package, not at {found[0]!a}"
     return "there is no plugin.json in it"
 
 
@@ -100,3 +101,13 @@ def _check_program(manifest: Manifest, archive: Archive) -> None:
     own = program.removeprefix("./")
     if "/" in program and own not in archive:
         raise BadManifest(f"entry names {program}, which is not in the package")
+
+
+def version_order(version: str) -> tuple[list[int], bool, list[int], str]:
+    """What versions are sorted by: their numbers; a pre-release (`1.0.0-rc1`) comes before its release."""
+    release, _, rest = version.partition("+")[0].partition("-")
+    return _numbers(release), not rest, _numbers(rest), version
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall("[0-9]+", text)]

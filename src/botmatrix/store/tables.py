@@ -17,8 +17,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from botmatrix.store.base import Base, Role
 from botmatrix.store.history_tables import Message, Trace, TracePosition
+from botmatrix.store.package_tables import PackagePart, PluginPackage
 
-__all__ = ["Base", "Message", "Role", "Trace", "TracePosition"]
+__all__ = ["Base", "Message", "PackagePart", "PluginPackage", "Role", "Trace", "TracePosition"]
 
 
 class User(Base):

@@ -127,7 +127,7 @@ def test_no_route_hides_from_the_description(app: Any) -> None:
     inner: Any = app
     while not isinstance(inner, FastAPI):
         inner = inner._app
-    paths = {route.path for route in flat(inner.routes)}
+    paths = {route.path.replace(":plugin_id}", "}") for route in flat(inner.routes)}
     assert paths == {path for _, path in TABLE} | {
         "/",
         "/docs",
