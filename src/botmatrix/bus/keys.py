@@ -74,6 +74,11 @@ class Keys:
         self.packages_asked = p + "packages:asked"  # set: sha256 of packages that workers ask for
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
+        self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them
+        self.skill_result = p + "worker:skill_result"  # channel: results of workers that don't write the stream
+        self.skill_results = p + "skills:results"  # stream: results of skill calls
+        self.skills_due = p + "skills:due"  # channel: an execution waits to be dispatched
+        self.skills_ended = p + "skills:ended"  # channel: ids of executions that ended
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:
@@ -179,6 +184,10 @@ class Keys:
     def superseded(self, nexus: str) -> str:
         """Channel: bots that a nexus lost to another."""
         return f"{self.prefix}superseded:{nexus}"
+
+    def skill_mark(self, attempt: str) -> str:
+        """String (1 h): this attempt of an execution is on a lane."""
+        return f"{self.prefix}skills:sent:{attempt}"
 
     def control(self, inc: str) -> str:
         """String (30 s): a control process was there at that moment (unix s)."""

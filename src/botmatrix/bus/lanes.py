@@ -40,10 +40,11 @@ class Settlement:
     """How one entry ended.
 
     `nexus` and `t` are the envelope's (who received it, ms of unix time); `dead` is the reason when it goes to the
-    dead letters, with `payload`; `actions` leave in the same step.
+    dead letters, with `payload`; `actions` leave in the same step. `result`: the entry was a skill call,
+    this is what it came to (JSON); it is reported in the same step, in place of anything else.
     """
 
-    __slots__ = ("actions", "dead", "entry_id", "nexus", "payload", "t")
+    __slots__ = ("actions", "dead", "entry_id", "nexus", "payload", "result", "t")
 
     def __init__(
         self,
@@ -54,10 +55,12 @@ class Settlement:
         *,
         dead: str = "",
         payload: bytes = b"",
+        result: bytes = b"",
     ) -> None:
         self.entry_id, self.nexus, self.t = entry_id, nexus, t
         self.actions = actions
         self.dead, self.payload = dead, payload
+        self.result = result
 
 
 class Lanes:
@@ -135,6 +138,9 @@ class Lanes:
         args: list[Argument] = [lane.name, lane.group, k.prefix, len(items)]
         received: dict[str, list[int]] = {}
         for item in items:
+            if item.result:
+                args += (item.entry_id, b"", item.result, -1)
+                continue
             reason = item.dead.encode(errors="replace")
             args += (item.entry_id, reason, item.payload if item.dead else b"", len(item.actions))
             for action in item.actions:

@@ -56,6 +56,8 @@ class Presence:
         key = k.presence(worker_id)
         flat = [part for pair in fields.items() for part in pair]
         await self._client.pipeline(
+            # A predecessor of this id may have had the skill system on.
+            *([] if "capabilities" in fields else [("HDEL", key, "capabilities", "skills")]),
             ("HSET", key, *flat),
             ("EXPIRE", key, PRESENCE_SECONDS),
             ("SADD", k.workers, worker_id),

@@ -48,10 +48,12 @@ ASKED = _load("asked")
 ALLOW = _load("allow")
 DEFER = _load("defer")
 ADMIT = _load("admit")
+CALL = _load("call")
+REPORT = _load("report")
 OFFER = _load("offer")
 BIND = _load("bind")
 ALL = (
-    *(DEFER, ADMIT, OFFER, BIND),
+    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

@@ -9,7 +9,23 @@ from typing import Annotated
 
 import typer
 
-from botmatrix.cli import bot, config, core, db, doctor, parts, plugin, queue, route, sim, trace, up, user, worker
+from botmatrix.cli import (
+    bot,
+    config,
+    core,
+    db,
+    doctor,
+    parts,
+    plugin,
+    queue,
+    route,
+    sim,
+    skill,
+    trace,
+    up,
+    user,
+    worker,
+)
 from botmatrix.cli.common import Globals, say
 from botmatrix.errors import BotMatrixError
 from botmatrix.version import VERSION
@@ -33,6 +49,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(route.app, name="route")
 app.command("trace")(trace.trace)
 app.add_typer(core.app, name="core")
+app.add_typer(skill.app, name="skill")
 app.add_typer(plugin.app, name="plugin")
 app.add_typer(config.app, name="config")
 app.add_typer(user.app, name="user")

@@ -33,6 +33,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    skills,
     stats,
     traces,
     users,
@@ -60,22 +61,8 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(
-            bots,
-            workers,
-            plugins,
-            plugin_packages,
-            queues,
-            routing,
-            action,
-            connect,
-            core,
-            group_policies,
-            hot,
-            assets,
-            pages,
-        ),
-        *(messages, traces, live, config, restart),
+        *(bots, workers, plugins, plugin_packages, queues, routing, action, connect, core, group_policies, hot),
+        *(messages, traces, live, config, restart, skills, assets, pages),
     )
     for module in modules:
         app.include_router(module.router)

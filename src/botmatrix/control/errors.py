@@ -25,6 +25,7 @@ from botmatrix.core.plugins import BadPlugins
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
+from botmatrix.skills.model import BadParams
 from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.bindings import UnknownBinding
@@ -98,6 +99,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
+    app.add_exception_handler(BadParams, _refusal(422, "invalid"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))

@@ -36,12 +36,13 @@ class Check(BaseModel):
 
 
 class Part(BaseModel):
-    """One process of the matrix. `started_at`: unix seconds, 0 when it did not say."""
+    """One process of the matrix. `started_at`: unix seconds, 0 when it did not say; `skills`: it has them on."""
 
     part: str
     id: str
     alive: bool
     started_at: float
+    skills: bool
 
 
 class Readiness(BaseModel):
@@ -130,14 +131,15 @@ def _readiness(parts: Parts, checks: dict[str, Check], seen: _Seen) -> Readiness
 
 
 def _parts(parts: Parts, seen: _Seen) -> list[Part]:
-    control = Part(part=PART, id=PART, alive=True, started_at=parts.started_at)
+    control = Part(part=PART, id=PART, alive=True, started_at=parts.started_at, skills=parts.settings.enable_skill)
     nexuses = [_part("nexus", one["inc"], one, flag(one["alive"])) for one in seen.nexuses]
     workers = [_part("worker", one["id"], one, True) for one in seen.workers]
     return [control, *nexuses, *workers]
 
 
 def _part(kind: str, name: str, fields: dict[str, str], alive: bool) -> Part:
-    return Part(part=kind, id=name, alive=alive, started_at=number(fields.get("started")))
+    skills = flag(fields.get("enable_skill", "false"))
+    return Part(part=kind, id=name, alive=alive, started_at=number(fields.get("started")), skills=skills)
 
 
 def _warnings(parts: Parts, seen: _Seen) -> list[str]:

@@ -45,6 +45,7 @@ from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings_keeper import SettingsKeeper
 from botmatrix.control.shelf import Shelf
+from botmatrix.control.skills import SkillDesk
 from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
@@ -56,6 +57,7 @@ from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.bindings import Bindings
 from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
 from botmatrix.store.engine import Database
+from botmatrix.store.executions import Executions
 from botmatrix.store.history import History
 from botmatrix.store.history_log import HistoryLog
 from botmatrix.store.logins import Logins
@@ -112,6 +114,7 @@ class Parts:
     history: History
     trace_writer: TraceWriter
     feed: Feed
+    skills: SkillDesk | None
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -136,6 +139,8 @@ class Parts:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
         await self.restart.close()
+        if self.skills is not None:
+            await self.skills.close()
         first = (self.restart.leave, self.feed.close, self.trace_writer.close, self.actions.close, self.presence.close)
         for ending in (*first, self.redis.close, self.database.close):
             with contextlib.suppress(EngineUnavailable, OSError):
@@ -197,6 +202,7 @@ def build(current: Current) -> Parts:
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
         feed=Feed(_stream(settings, keys, "live"), presence),
+        skills=SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None,
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -56,6 +57,9 @@ from botmatrix.nexus.tracer import Tracer
 from botmatrix.nexus.workers import Workers
 from botmatrix.onebot.event import Event
 from botmatrix.vital import must_not_end
+
+if TYPE_CHECKING:
+    from botmatrix.nexus.skills.part import SkillPart
 
 log = structlog.get_logger("nexus")
 ANSWER_GRACE = 2.0
@@ -145,6 +149,7 @@ class Nexus:
             worker_opens=self.sockets.opens,
             desk=self.sockets.desk(self.access, lambda *refused: self.gateway.note(*refused)),
         )
+        self.skills = self._skill_part() if settings.enable_skill else None
         self._tasks: list[asyncio.Task[None]] = []
         self._handed_over: list[Path] = []
 
@@ -205,6 +210,7 @@ class Nexus:
             **{"trace": self.tracer.run(), "settings": self.follower.run()},
             **self.core.work(),
             **self.sockets.work(),
+            **(self.skills.work() if self.skills else {}),
         }.items():
             task = asyncio.create_task(work, name=name)
             task.add_done_callback(must_not_end)
@@ -248,6 +254,8 @@ class Nexus:
         await asyncio.to_thread(self.lease.stop)
         await self.sockets.close()
         await self._signals.close()
+        if self.skills:
+            await self.skills.close()
         state = (self._state, self.core, self.groups, self.rules)
         for part in (*state, self.workers, self.registry, self.actions, self.tracer, self._presence):
             await part.close()
@@ -270,12 +278,22 @@ class Nexus:
             self.tracer.counters,
         ):
             total.update(part)
+        if self.skills:
+            total.update(self.skills.counters)
         total["waiting"] = self.ingest.waiting + self.router.unclaimed + self.sockets.workers.waiting
         total["paced_waiting"] = self.actions.pacer.waiting
         total["conversations"] = len(self.pins)
         return total
 
     # ---------------------------------------------------------------- inside
+
+    def _skill_part(self) -> SkillPart:
+        """The skill system. SQLAlchemy costs half a second and 20 MiB: only a nexus that has it on pays that."""
+        from botmatrix.nexus.skills.part import SkillPart
+
+        part = SkillPart(self.settings, self._keys, self.inc)
+        self.sockets.workers.on_skill_result = part.on_socket_result
+        return part
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id
@@ -313,6 +331,8 @@ class Nexus:
         self._signals.subscribe(k.access_changed, self.access.nudge)
         self._signals.subscribe(k.groups_changed, self.groups.state.nudge)
         self._signals.subscribe(k.hot_changed, self.hot.nudge)
+        if self.skills:
+            self.skills.subscribe()
 
     def _adjust(self, hot: Hot) -> None:
         self.ingest.keep_marks(hot.ttls.idempotency_ttl_sec)

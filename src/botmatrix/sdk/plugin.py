@@ -15,6 +15,8 @@ from botmatrix.sdk.rate import Rate
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from botmatrix.sdk.skill import Skill
+
 Rates: TypeAlias = Rate | Iterable[Rate]
 F = TypeVar("F", bound=Function)
 
@@ -56,6 +58,7 @@ class Plugin:
         self.permissions = _permissions(permissions)
         self.history, self.exclusive = history, exclusive
         self.handlers: list[Handler] = []
+        self.skills: list[Skill] = []
         self.startup: list[Function] = []
         self.shutdown: list[Function] = []
 
@@ -147,6 +150,23 @@ class Plugin:
     ) -> Callable[[F], F]:
         """Run for requests of these types (`friend`, `group`, `group.invite`), or for all."""
         return lambda function: self._declare(function, Trigger.REQUEST, kinds, priority, block, timeout)
+
+    def skill(self, name: str, *, description: str = "", regex: str = "", timeout: float = 60.0) -> Callable[[F], F]:
+        """Offer a skill: a function whose parameters have names and types, and whose return value is the result.
+
+        It gets no context. The hub calls it with JSON values; text is turned into the types. A result is text, or
+        anything that JSON can say. `description`: else the docstring's first line. `regex`: what people write when they
+        mean it. Reported, and executed, only where the skill system is on.
+        """
+
+        def declare(function: F) -> F:
+            # pydantic costs a tenth of a second: only plugins with skills pay that.
+            from botmatrix.sdk.skill import Skill
+
+            self.skills.append(Skill(name, function, description=description, regex=regex, timeout=timeout))
+            return function
+
+        return declare
 
     def on_startup(self, function: F) -> F:
         """Run with the plugin's `App` when it is loaded; when it raises, the plugin is not loaded."""

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from botmatrix.store.base import Base, Role
 from botmatrix.store.history_tables import Message, Trace, TracePosition
 from botmatrix.store.package_tables import PackagePart, PluginPackage
+from botmatrix.store.skill_tables import Execution, Task
 
-__all__ = ["Base", "Message", "PackagePart", "PluginPackage", "Role", "Trace", "TracePosition"]
+__all__ = ["Base", "Execution", "Message", "PackagePart", "PluginPackage", "Role", "Task", "Trace", "TracePosition"]
 
 
 class User(Base):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 
+from botmatrix.bus.client import Client
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.plugins import PluginsState
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.vital import must_not_end
+from botmatrix.worker.capabilities import Registrar
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
@@ -26,6 +30,7 @@ from botmatrix.worker.plugins.watch import Watch
 from botmatrix.worker.plugins.wishes import Wishes
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
+from botmatrix.worker.skills import Calls, Executing
 from botmatrix.worker.tally import Tally
 from botmatrix.worker.watchdog import Watchdog
 from botmatrix.worker.worker import Worker
@@ -57,7 +62,11 @@ async def run(current: Current) -> bool:
     host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
-    worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame))
+    calls: Calls | None = None
+    if settings.enable_skill:
+        calls = Executing(options.worker_id, host.skills, clock)
+        report.capabilities = host.skills.capabilities
+    worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
     current.watch(services.take)
     wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins)
@@ -80,7 +89,10 @@ async def run(current: Current) -> bool:
         for task in keeping:
             task.add_done_callback(must_not_end)
         try:
-            async with links.kept():
+            async with (
+                links.kept(),
+                _reporting(report, options, Client(settings.redis_url, name=f"botmatrix-skills-{inc}")),
+            ):
                 await worker.run(stop)
         finally:
             for task in keeping:
@@ -94,3 +106,19 @@ async def run(current: Current) -> bool:
         await services.close()
     log.info("the worker has ended", worker=options.worker_id)
     return follower.restarting
+
+
+@asynccontextmanager
+async def _reporting(report: Report, options: Options, redis: Client) -> AsyncIterator[None]:
+    """Report the skills meanwhile, if the skill system is on; else nothing is connected."""
+    if report.capabilities is None:
+        yield
+        return
+    registrar = Registrar(options.worker_id, redis, Keys(options.prefix), report.capabilities)
+    reporting = asyncio.create_task(registrar.run(), name="capabilities")
+    try:
+        yield
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        await redis.close()

@@ -38,6 +38,12 @@ class Heartbeat:
         self._plugins = plugins
         self._every = every
         self._due = 0.0
+        self._again: asyncio.Event | None = None
+
+    def hurry(self) -> None:
+        """What it says has changed: say it now, if it has said anything yet."""
+        if self._again is not None:
+            self._again.set()
 
     async def run(self, joined: asyncio.Event) -> None:
         """Until cancelled. Announces at once whenever `joined` is set: the worker has (again) a lane of its own.
@@ -45,6 +51,7 @@ class Heartbeat:
         Before that the presence is left to its predecessor.
         """
         await joined.wait()
+        self._again = joined
         while True:
             if joined.is_set():
                 joined.clear()

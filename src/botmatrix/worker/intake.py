@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from botmatrix.bus.envelope import decode_envelope
+from botmatrix.bus.envelope import Envelope, decode_envelope
 from botmatrix.bus.lanes import Delivery, Settlement
 from botmatrix.errors import BadEnvelope
+from botmatrix.skills.model import SkillCall, decode_call
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.hold import Hold
 from botmatrix.worker.job import Job
@@ -55,7 +56,12 @@ class Intake:
     def _job(self, hold: Hold, delivery: Delivery, deaths: int) -> Job:
         if deaths >= POISON:
             raise BadEnvelope("worker_died")
-        envelope = decode_envelope(delivery.payload)
+        try:
+            envelope = decode_envelope(delivery.payload)
+        except BadEnvelope:
+            if (call := decode_call(delivery.payload)) is None:
+                raise
+            return _called(call, hold, delivery, alone=deaths >= SUSPECT)
         try:
             event = _event.decode(envelope.event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -68,3 +74,11 @@ class Intake:
         self._tally.dead += 1
         self._tracing.buried(hold.lane.name, delivery.payload, reason, time.time())
         hold.settle(Settlement(delivery.entry_id, "", 0, dead=reason, payload=delivery.payload))
+
+
+def _called(call: SkillCall, hold: Hold, delivery: Delivery, *, alone: bool) -> Job:
+    """A job for what is no event: a skill is called."""
+    envelope = Envelope(call.execution_id, "", "", "", 0, int(time.time() * 1000), msgspec.Raw(b"{}"))
+    job = Job(hold, delivery, envelope, {}, f"skill_call|{delivery.entry_id.decode()}", alone=alone)
+    job.call = call
+    return job

@@ -20,6 +20,8 @@ class Done:
     actions: list[ActionEntry] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list, compare=False)
     quiet: str = field(default="", compare=False)
+    result: bytes = b""
+    """What a skill call came to (JSON); it is reported in the step that acknowledges the call."""
 
 
 @dataclass(frozen=True, slots=True)

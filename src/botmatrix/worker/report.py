@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from botmatrix.skills.model import Capability, encode
 from botmatrix.usage import Usage
 from botmatrix.version import VERSION
 from botmatrix.worker.drain import Drain
@@ -26,6 +27,8 @@ class Report:
         self._usage = Usage()
         self.plugins: Callable[[], Sequence[str]] = tuple
         self.details: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+        self.capabilities: Callable[[], list[Capability]] | None = None
+        """None while the skill system is off: then nothing is said of skills."""
 
     def presence(self) -> dict[str, str]:
         """The presence hash (docs/wire.md): all values text, times in ms, `started` in unix seconds."""
@@ -40,9 +43,17 @@ class Report:
             "concurrency": str(self._options.concurrency),
             "plugins": str(len(self.plugins())),
             "draining": "1" if self.drain.asked() else "0",
+            "enable_skill": str(self.capabilities is not None).lower(),
+            **self._skills(),
             **self._usage.fields(),
             **self.tally.as_fields(),
         }
+
+    def _skills(self) -> dict[str, str]:
+        if self.capabilities is None:
+            return {}
+        found = self.capabilities()
+        return {"skills": ",".join(one.name for one in found), "capabilities": encode(found).decode()}
 
     def plugin_list(self) -> bytes:
         """Every plugin with its state, JSON; of one in a process of its own what is known of that too."""

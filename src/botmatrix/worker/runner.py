@@ -9,10 +9,12 @@ import structlog
 
 from botmatrix.bus.connection import WritesRefused
 from botmatrix.bus.lanes import Lanes, Settlement
+from botmatrix.skills.model import SkillCall
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.job import Job
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.patience import patiently
+from botmatrix.worker.skills import Calls
 from botmatrix.worker.tally import Tally
 from botmatrix.worker.tracing import Tracing
 
@@ -27,8 +29,9 @@ LONG = 0.1
 class Runner:
     """Runs one job and sees to it that every road ends in a settlement or in another try."""
 
-    def __init__(self, handler: Handler, lanes: Lanes, tally: Tally, tracing: Tracing) -> None:
-        self._handler, self._lanes, self._tally, self._tracing = handler, lanes, tally, tracing
+    def __init__(self, handler: Handler, calls: Calls, lanes: Lanes, tally: Tally, tracing: Tracing) -> None:
+        self._handler, self._calls = handler, calls
+        self._lanes, self._tally, self._tracing = lanes, tally, tracing
         self.running: dict[str, Job] = {}
         """By event id."""
 
@@ -40,7 +43,7 @@ class Runner:
         """
         if job.alone:
             await patiently(lambda: self._mark(job), "suspect")
-        outcome = await self._outcome(job)
+        outcome = await (self._outcome(job) if job.call is None else self._called(job.call))
         if isinstance(outcome, Retry):
             delay = await self._delay(job, outcome)
             if delay is not None:
@@ -51,6 +54,13 @@ class Runner:
         if job.alone:
             await self._acquit(job)
         return None
+
+    async def _called(self, call: SkillCall) -> Outcome:
+        self._tally.in_flight += 1
+        try:
+            return Done(result=await self._calls.answer(call))
+        finally:
+            self._tally.in_flight -= 1
 
     async def _mark(self, job: Job) -> None:
         try:
@@ -115,7 +125,10 @@ class Runner:
         received = envelope.t + int(job.rested * 1000)  # waiting for a person is no slowness of this worker
         job.hold.settle(
             Settlement(
-                *(delivery.entry_id, envelope.nexus, received, outcome.actions), dead=reason, payload=delivery.payload
+                *(delivery.entry_id, envelope.nexus, received, outcome.actions),
+                dead=reason,
+                payload=delivery.payload,
+                result=outcome.result if isinstance(outcome, Done) else b"",
             )
         )
         for answer in job.answers.values():

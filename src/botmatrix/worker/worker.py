@@ -16,6 +16,7 @@ from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.trace import TraceLog
+from botmatrix.clock import SystemClock
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
 from botmatrix.worker.consumer import Consumer
@@ -29,6 +30,7 @@ from botmatrix.worker.patience import patiently
 from botmatrix.worker.queues import SerialQueues
 from botmatrix.worker.report import Report
 from botmatrix.worker.runner import Runner
+from botmatrix.worker.skills import Calls, Declining
 from botmatrix.worker.slots import Slots
 from botmatrix.worker.tracing import Tracing
 from botmatrix.worker.watchdog import Watchdog
@@ -40,10 +42,20 @@ FIRST_CONTACT = 10.0
 
 
 class Worker:
-    """Reads its lane and those of the dead, and has `handler` handle what they hold. `inc` names this start of it."""
+    """Reads its lane and those of the dead, and has `handler` handle what they hold. `inc` names this start of it.
+
+    `calls` answers skill calls; without it they are declined.
+    """
 
     def __init__(
-        self, url: str, inc: str, options: Options, handler: Handler, report: Report, watchdog: Watchdog
+        self,
+        url: str,
+        inc: str,
+        options: Options,
+        handler: Handler,
+        report: Report,
+        watchdog: Watchdog,
+        calls: Calls | None = None,
     ) -> None:
         self._url, self._inc, self._options = url, inc, options
         self._keys = Keys(options.prefix)
@@ -53,11 +65,16 @@ class Worker:
         queues = SerialQueues()
         self._trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{inc}"), self._keys)
         tracing = Tracing(options.worker_id, self._trace_log)
-        runner = Runner(handler, self._lanes, report.tally, tracing)
+        declining = Declining(options.worker_id, SystemClock())
+        runner = Runner(handler, calls or declining, self._lanes, report.tally, tracing)
         self._slots = Slots(queues, runner, options.concurrency)
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
+        self._heartbeat = Heartbeat(
+            *(options.worker_id, self._presence, report.drain, report.presence, report.plugin_list),
+            every=options.announce,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.
@@ -93,7 +110,8 @@ class Worker:
             await self._consumer.catch_up()
 
     async def tell_plugins(self) -> None:
-        """Say now which plugins it has. Raises `EngineUnavailable`, `ReplyError`."""
+        """Say now which plugins it has, and their skills. Raises `EngineUnavailable`, `ReplyError`."""
+        self._heartbeat.hurry()
         await self._presence.list_plugins(self._options.worker_id, self._report.plugin_list())
 
     async def _reach_redis(self) -> None:
@@ -108,10 +126,6 @@ class Worker:
         options, drain = self._options, self._report.drain
         own = OwnLane(options.worker_id, self._lanes, self._presence, drain, probe=options.probe)
         adopter = Adopter(options.worker_id, self._lanes, drain, every=options.adopt_every)
-        report = self._report
-        heartbeat = Heartbeat(
-            *(options.worker_id, self._presence, drain, report.presence, report.plugin_list), every=options.announce
-        )
         slots = group.create_task(self._slots.run(), name="slots")
         owning = group.create_task(own.run(consumer), name="own-lane")
         adopting = group.create_task(adopter.run(consumer), name="adopter")
@@ -119,7 +133,7 @@ class Worker:
         others = [
             group.create_task(self._pulse(), name="pulse"),
             group.create_task(self._trace_log.run(), name="trace"),
-            group.create_task(heartbeat.run(own.joined), name="heartbeat"),
+            group.create_task(self._heartbeat.run(own.joined), name="heartbeat"),
         ]
         await asyncio.wait([owning, stopping], return_when=asyncio.FIRST_COMPLETED)
         superseded, lanes = owning.done(), consumer.lanes()

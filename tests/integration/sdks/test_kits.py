@@ -23,23 +23,30 @@ from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.plugins.source import Source
 
 SDKS = Path(__file__).parents[3] / "sdks"
-TESTS = {"go": ["go", "test", "./..."], "node": ["node", "--test"]}
-BUILD = {"go": ["go", "build", "-o", "example/example", "./example"]}
+STEPS = {
+    "dotnet": [
+        ["mcs", "-warnaserror", "-out:tests.exe", "BotMatrix.cs", "tests/Tests.cs"],
+        ["mono", "tests.exe"],
+        ["mcs", "-warnaserror", "-out:example/example.exe", "BotMatrix.cs", "example/Program.cs"],
+    ],
+    "go": [["go", "test", "./..."], ["go", "build", "-o", "example/example", "./example"]],
+    "node": [["node", "--test"]],
+}
 
 
-@pytest.fixture(scope="module", params=sorted(TESTS))
+@pytest.fixture(scope="module", params=sorted(STEPS))
 def kit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of a kit whose own tests have passed; its example is built."""
     language: str = request.param
-    if shutil.which(TESTS[language][0]) is None:
-        pytest.skip(f"{TESTS[language][0]} is not on this machine")
+    for program in {step[0] for step in STEPS[language]}:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not on this machine")
     folder: Path = tmp_path_factory.mktemp("kit") / language
     shutil.copytree(SDKS / language, folder)
     environ = {**os.environ, "GOFLAGS": "-mod=mod", "GOPROXY": "off"}
-    for command in (TESTS[language], BUILD.get(language)):
-        if command is not None:
-            done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=300)
-            assert done.returncode == 0, done.stdout + done.stderr
+    for step in STEPS[language]:
+        done = subprocess.run(step, cwd=folder, env=environ, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 

@@ -30,7 +30,7 @@ def made_names() -> set[str]:
     """Every name that `Keys` makes, its arguments as in the page."""
     arguments = {"inc": "{inc}", "nexus": "{inc}", "worker_id": "{id}", "name": "{id}", "lane": "{id}"}
     arguments |= {"digest": "{hash16}", "bot": "{platform}:{self_id}", "action_id": "{action id}"}
-    arguments |= {"step": "{step}"}
+    arguments |= {"step": "{step}", "attempt": "{attempt}"}
     arguments |= {"day_kind": "{day}:{kind}", "person": "{platform}:{user}", "conversation": "{conversation}"}
     arguments |= {"plugin": "{id}", "limit": "{limit}", "server": "{name}", "sha256": "{sha256}"}
     names = {value for name, value in vars(KEYS).items() if name not in ("prefix", "results")}

@@ -48,6 +48,7 @@ class SocketWorkers:
         self.on_unwritten: Callable[[list[Parcel]], None] = lambda _parcels: None
         self.is_taken: Callable[[str], bool] = lambda _worker_id: False
         self.report: Report = lambda _worker_id, _event, _how: None
+        self.on_skill_result: Callable[[str, dict[str, Any]], None] | None = None
         self.arrays: frozenset[str] = frozenset()
         self.copying: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
@@ -159,6 +160,9 @@ class SocketWorkers:
 
     def skill_result(self, worker: SocketWorker, fields: dict[str, Any]) -> None:
         """A skill's result: nobody has asked for one while the skill system is off."""
+        if self.on_skill_result is not None:
+            self.on_skill_result(worker.id, fields)
+            return
         self.count("skill_result_ignored")
         log.info("a skill result was discarded: the skill system is off", worker=worker.id, keys=len(fields))
 

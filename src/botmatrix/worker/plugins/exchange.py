@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.runs import Runs
+from botmatrix.worker.plugins.skills import SkillTable
 from botmatrix.worker.plugins.table import Match, Table
 from botmatrix.worker.plugins.threads import Threads
 from botmatrix.worker.plugins.version import Version
@@ -29,8 +30,9 @@ HOLD = 30.0
 class Exchange:
     """Starts, switches and ends versions."""
 
-    def __init__(self, services: Services, table: Table, threads: Threads, runs: Runs) -> None:
-        self._services, self._table, self._threads, self._runs = services, table, threads, runs
+    def __init__(self, services: Services, table: Table, skills: SkillTable, threads: Threads, runs: Runs) -> None:
+        self._services, self._table, self._skills = services, table, skills
+        self._threads, self._runs = threads, runs
         self._retiring: dict[asyncio.Task[None], Version] = {}
         self.holding = 0
         """How many plugins are exchanged now whose events wait."""
@@ -42,12 +44,18 @@ class Exchange:
     def _ending(self, plugin: str) -> list[asyncio.Task[None]]:
         return [task for task, version in self._retiring.items() if version.id == plugin]
 
+    def refuse_taken(self, version: Version) -> None:
+        """Raises `LoadError` when a skill of this version is offered by another plugin."""
+        for skill in version.plugin.skills:
+            if self._skills.owner(skill.name) not in ("", version.id):
+                raise LoadError(f"the skill {skill.name!r} is taken by plugin {self._skills.owner(skill.name)}")
+
     async def begin(self, version: Version) -> None:
         """Start one that has no predecessor. Raises whatever its startup raises."""
         if version.plugin.exclusive and (ending := self._ending(version.id)):
             await asyncio.wait(ending)
         await version.start(self._services, self._threads)
-        version.listen(self._table)
+        version.listen(self._table, self._skills)
 
     async def swap(self, old: Version, new: Version) -> None:
         """Have the new one serve instead. Raises whatever its startup raises: then the old one serves on."""
@@ -90,7 +98,7 @@ class Exchange:
 
     def _switch(self, old: Version, new: Version) -> None:
         old.be_deaf()
-        new.listen(self._table)
+        new.listen(self._table, self._skills)
 
     async def _one_after_the_other(self, old: Version, new: Version) -> None:
         self._runs.move(old.life)

@@ -26,6 +26,7 @@ from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
 from botmatrix.worker.plugins.runs import Run, Runs
+from botmatrix.worker.plugins.skills import SkillTable
 from botmatrix.worker.plugins.source import Source, discover
 from botmatrix.worker.plugins.table import Match, Table
 from botmatrix.worker.plugins.threads import Threads
@@ -49,7 +50,8 @@ class Host:
         self._threads = Threads(THREADS)
         self._runs = Runs(services.clock)
         self._memory = services.sessions.memory
-        self._exchange = Exchange(services, self._table, self._threads, self._runs)
+        self.skills = SkillTable(self._runs, self._threads)
+        self._exchange = Exchange(services, self._table, self.skills, self._threads, self._runs)
         self._registry = Registry(services, self._isolation, self._exchange)
         self._matrix = Matrix()
         self._executor = Executor(services, self, self._runs, self._threads)

@@ -124,6 +124,7 @@ class Registry:
             raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
         order = old.order if old else next(self._order)
         version = Version(source, plugin, code, info.loaded(plugin, source, self._services.clock.now()), order)
+        self._exchange.refuse_taken(version)
         if old is None:
             await self._exchange.begin(version)
         else:

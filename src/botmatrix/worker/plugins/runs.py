@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from botmatrix.clock import Clock
+from botmatrix.sdk.app import App
 from botmatrix.worker.plugins.life import Life
-from botmatrix.worker.plugins.table import Bound
 
 
 class HandlerTimeout(Exception):
@@ -23,12 +23,35 @@ class HandlerMoved(Exception):
     """A handler that waited for a person was ended: a newer version of its plugin is there, and runs it again."""
 
 
+class Timed(Protocol):
+    """A function of a plugin: its name, and the seconds that it may take."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def timeout(self) -> float: ...
+
+
+class Work(Protocol):
+    """What runs: a handler or a skill, of one version of a plugin."""
+
+    @property
+    def app(self) -> App: ...
+
+    @property
+    def handler(self) -> Timed: ...
+
+    @property
+    def life(self) -> Life: ...
+
+
 class Run:
     """One running handler. Times are monotonic seconds."""
 
     __slots__ = ("bound", "cancels", "deadline", "moved", "started", "task")
 
-    def __init__(self, bound: Bound, started: float, deadline: float, task: asyncio.Task[Any]) -> None:
+    def __init__(self, bound: Work, started: float, deadline: float, task: asyncio.Task[Any]) -> None:
         self.bound = bound
         self.moved = False
         self.started = started
@@ -95,11 +118,14 @@ class Runs:
                 run.cancels += 1
                 run.task.cancel()
 
-    async def watch(self, bound: Bound, work: Awaitable[Any]) -> Any:
-        """Await the work within its time limit. Raises `HandlerTimeout`, `HandlerMoved`; lets other cancels through."""
+    async def watch(self, bound: Work, work: Awaitable[Any], limit: float = math.inf) -> Any:
+        """Await the work within its time limit, and within `limit` (s).
+
+        Raises `HandlerTimeout`, `HandlerMoved`; lets other cancels through.
+        """
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         started = self._clock.monotonic()
-        timeout = bound.handler.timeout
+        timeout = min(bound.handler.timeout, limit)
         run = Run(bound, started, started + timeout, task)
         self.running.add(run)
         token = _current.set(run)

@@ -17,6 +17,7 @@ from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
+from botmatrix.worker.plugins.skills import Offer, SkillTable
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound, Table
 from botmatrix.worker.plugins.threads import Threads
@@ -37,8 +38,9 @@ class Version:
         self.source, self.plugin, self.code, self.info, self.order = source, plugin, code, info, order
         self.life = Life()
         self.bounds: list[Bound] = []
+        self.offers: list[Offer] = []
         self._running = Scope(plugin.id)
-        self._deaf: list[Callable[[], None]] = []
+        self._deaf: list[Callable[[], object]] = []
         self._listening = False
 
     @property
@@ -70,11 +72,12 @@ class Version:
         self.bounds = [
             Bound(app, handler, (self.order, index), self.life) for index, handler in enumerate(plugin.handlers)
         ]
+        self.offers = [Offer(app, skill, self.life) for skill in plugin.skills]
 
-    def listen(self, table: Table) -> None:
-        """From now on it hears events."""
+    def listen(self, table: Table, skills: SkillTable) -> None:
+        """From now on it hears events, and its skills may be called."""
         self._listening = True
-        self._deaf = [table.add(bound) for bound in self.bounds]
+        self._deaf = [*(table.add(bound) for bound in self.bounds), *(skills.add(offer) for offer in self.offers)]
 
     def be_deaf(self) -> None:
         """From now on it hears no more; what it heard goes on."""

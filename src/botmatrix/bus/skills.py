@@ -1,0 +1,129 @@
+"""Skill calls and their results in Redis: lanes out, one stream of results in, and nudges."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.connection import ConnectionLost
+from botmatrix.bus.envelope import FIELD
+from botmatrix.bus.keys import Keys, plain_id
+from botmatrix.bus.presence import Presence
+from botmatrix.bus.scripts import CALL, REPORT
+from botmatrix.skills.model import Capability, SkillCall, decode_capabilities, encode
+
+GROUP = "nexuses"
+MARK_SECONDS = 3600
+SEEN_SECONDS = 60
+ABANDONED_MS = 15_000
+"""For how long a nexus may hold results before another one takes them."""
+
+
+class Report(NamedTuple):
+    """One entry of the stream of results."""
+
+    entry_id: bytes
+    payload: bytes
+
+
+class SkillBox:
+    """Calls and results over one connection, reading over another. Every method raises `EngineUnavailable`."""
+
+    def __init__(self, url: str, keys: Keys, *, name: str) -> None:
+        self._keys = keys
+        self._client = Client(url, name=name)
+        self._reader = Client(url, name=f"{name}-results", timeout=10.0)
+
+    async def call(self, worker_id: str, call: SkillCall, attempt: int) -> bool:
+        """Put a call on a worker's lane, once for each attempt; False: there is no such lane."""
+        k = self._keys
+        if not plain_id(worker_id):
+            return False
+        keys = [k.lane(worker_id), k.skill_mark(f"{call.execution_id}:{attempt}"), k.stats]
+        return bool(await self._client.run(CALL, keys, encode(call), MARK_SECONDS))
+
+    async def due(self) -> None:
+        """Tell the nexuses that an execution waits."""
+        await self._client.call("PUBLISH", self._keys.skills_due, "")
+
+    async def ended(self, executions: list[str]) -> None:
+        """Tell whoever waits that these ended."""
+        if executions:
+            await self._client.call("PUBLISH", self._keys.skills_ended, ",".join(executions))
+
+    async def report(self, payload: bytes) -> bool:
+        """Add a result that came another way; False when it is there already."""
+        seen = hashlib.sha256(payload).hexdigest()[:32]
+        keys = [self._keys.skill_results, self._keys.skill_mark(f"report:{seen}")]
+        return bool(await self._client.run(REPORT, keys, payload, SEEN_SECONDS))
+
+    async def results(self, reader: str, *, count: int = 100, block_ms: int = 1000) -> list[Report]:
+        """The next results; an empty list after `block_ms`. They stay this reader's until `done`."""
+        try:
+            return await self._read(reader, count, block_ms)
+        except ReplyError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+        try:
+            await self._reader.call("XGROUP", "CREATE", self._keys.skill_results, GROUP, "0", "MKSTREAM")
+        except ReplyError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        return []
+
+    async def abandoned(self, reader: str) -> list[Report]:
+        """Results that a nexus read and never finished; now they are this reader's."""
+        claim = ("XAUTOCLAIM", self._keys.skill_results, GROUP, reader, ABANDONED_MS, "0", "COUNT", 100)
+        try:
+            found = await self._client.call(*claim)
+        except ConnectionLost:
+            raise
+        except ReplyError:
+            return []
+        return _reports(found[1])
+
+    async def done(self, reports: list[Report]) -> None:
+        """These are applied: forget them."""
+        ids = [report.entry_id for report in reports]
+        stream = self._keys.skill_results
+        await self._client.pipeline(("XACK", stream, GROUP, *ids), ("XDEL", stream, *ids))
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._client.close()
+        await self._reader.close()
+
+    async def _read(self, reader: str, count: int, block_ms: int) -> list[Report]:
+        stream = self._keys.skill_results
+        reply = await self._reader.call(
+            *("XREADGROUP", "GROUP", GROUP, reader, "COUNT", count, "BLOCK", block_ms, "STREAMS", stream, ">")
+        )
+        return _reports(reply[0][1]) if reply else []
+
+
+def _reports(entries: list[tuple[bytes, list[bytes] | None]]) -> list[Report]:
+    found = []
+    for entry_id, fields in entries:
+        known = dict(zip(fields[::2], fields[1::2], strict=False)) if fields else {}
+        found.append(Report(entry_id, known.get(FIELD, b"")))
+    return found
+
+
+async def skilled(presence: Presence) -> dict[str, list[Capability]]:
+    """What each worker that is there says it can do; workers that never said so, and those that drain, are left out."""
+    return {
+        one["id"]: decode_capabilities(one["capabilities"])
+        for one in await presence.workers()
+        if one.get("capabilities") and one.get("draining") != "1"
+    }
+
+
+def merged(workers: Mapping[str, list[Capability]]) -> dict[str, tuple[Capability, list[str]]]:
+    """Skill -> as the first worker describes it, and the ids of all that have it."""
+    found: dict[str, tuple[Capability, list[str]]] = {}
+    for worker in sorted(workers):
+        for one in workers[worker]:
+            found.setdefault(one.name, (one, []))[1].append(worker)
+    return dict(sorted(found.items()))

@@ -1,0 +1,90 @@
+"""Calling skills and looking at what came of it, for REST and the command line.
+
+A call is written to PostgreSQL before anybody is told, so it outlives every process; a nexus sends it to a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.presence import Presence
+from botmatrix.bus.signals import Signals
+from botmatrix.bus.skills import SkillBox, merged, skilled
+from botmatrix.skills.model import OPEN, Capability
+from botmatrix.skills.schema import fitted
+from botmatrix.store.executions import Executions, Seen, Wanted
+
+LOOK_SECONDS = 1.0
+"""After which a waiting caller looks itself: the signal that tells of the end may get lost."""
+
+
+class SkillDesk:
+    """Every method raises `EngineUnavailable`."""
+
+    def __init__(self, url: str, keys: Keys, executions: Executions, presence: Presence) -> None:
+        self._keys, self._executions, self._presence = keys, executions, presence
+        self._box = SkillBox(url, keys, name="botmatrix-skill-desk")
+        self._signals = Signals(url, name="botmatrix-skill-desk")
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._listening = False
+
+    async def skills(self) -> dict[str, tuple[Capability, list[str]]]:
+        """Skill -> what it is, and the workers that have it now."""
+        return merged(await skilled(self._presence))
+
+    async def call(self, skill: str, params: Mapping[str, Any], *, limit: float, wait: float, creator: str) -> Seen:
+        """Call a skill and wait up to `wait` (s) for its end; it fails `limit` (s) from now.
+
+        A skill that no worker has now is waited for as well. Raises `BadParams`.
+        """
+        known = (await self.skills()).get(skill)
+        given = fitted(params, known[0].schema) if known else dict(params)
+        self._listen()
+        made = await self._executions.make(skill, given, limit=limit, creator=creator)
+        async with self._told(made.execution_id) as ended:
+            await self._box.due()
+            return await self._ended(made, ended, wait)
+
+    async def find(self, wanted: Wanted) -> tuple[list[Seen], int]:
+        """Executions, newest first, and how many there are in all."""
+        return await self._executions.find(wanted)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._signals.close()
+        await self._box.close()
+
+    async def _ended(self, made: Seen, ended: asyncio.Event, wait: float) -> Seen:
+        loop = asyncio.get_running_loop()
+        until, seen = loop.time() + wait, made
+        while seen.status in OPEN and (left := until - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, LOOK_SECONDS)):
+                    await ended.wait()
+            except TimeoutError:
+                pass
+            found, _ = await self._executions.find(Wanted(execution_id=made.execution_id, limit=1))
+            seen = found[0] if found else seen
+        return seen
+
+    @asynccontextmanager
+    async def _told(self, execution: str) -> AsyncIterator[asyncio.Event]:
+        event = self._waiting[execution] = asyncio.Event()
+        try:
+            yield event
+        finally:
+            del self._waiting[execution]
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._signals.subscribe(self._keys.skills_ended, self._on_ended)
+            self._listening = True
+
+    def _on_ended(self, body: bytes) -> None:
+        for execution in body.decode(errors="replace").split(","):
+            if event := self._waiting.get(execution):
+                event.set()

@@ -1,0 +1,1 @@
+"""The skill system of a nexus: composed in when it is on, absent when it is off."""

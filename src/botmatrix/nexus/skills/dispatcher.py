@@ -1,0 +1,109 @@
+"""Executions on their way to a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import structlog
+
+from botmatrix.bus.client import ReplyError
+from botmatrix.bus.skills import SkillBox
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.skills.roster import Roster
+from botmatrix.skills.choice import choose
+from botmatrix.skills.model import SkillCall
+from botmatrix.store.executions import Executions, Seen
+
+log = structlog.get_logger("nexus.skills")
+BATCH = 100
+LOOK_SECONDS = 0.5
+FORGET_SECONDS = 600.0
+
+
+class Dispatcher:
+    """Claims executions, chooses a worker for each, and puts the calls on the lanes.
+
+    A nexus that dies in between loses nothing: its claim runs out, and the mark of the attempt keeps the call from
+    being put on a lane a second time.
+    """
+
+    def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
+        self._executions, self._box, self._roster = executions, box, roster
+        self._counters = counters
+        self._soon = asyncio.Event()
+        self._expire_at = 0.0
+        self._forget_at = time.monotonic() + FORGET_SECONDS
+
+    def nudge(self, _body: bytes = b"") -> None:
+        """An execution waits."""
+        self._soon.set()
+
+    def find_worker_by_skill(self, skill: str, params: Mapping[str, Any], declined: Collection[str] = ()) -> str:
+        """A worker that is alive and reported this skill, each with the same probability; `""`: there is none.
+
+        `worker_id` in the parameters names the only one that may.
+        """
+        return choose(skill, params, self._roster.workers, declined)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            full = False
+            self._soon.clear()
+            try:
+                full = await self.dispatch()
+                await self._tidy()
+            except (EngineUnavailable, ReplyError) as error:
+                log.debug("executions wait", error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
+            if not full:
+                await self._rest()
+
+    async def dispatch(self) -> bool:
+        """One round; says whether there may be more to do at once. Raises `EngineUnavailable`."""
+        claimed = await self._executions.claim(BATCH)
+        sent, waiting = [], []
+        for one in claimed:
+            worker = await self._send(one)
+            if worker:
+                sent.append((one.execution_id, worker))
+            else:
+                waiting.append(one.execution_id)
+        if sent:
+            await self._executions.running(sent)
+            self._counters["skill_calls"] += len(sent)
+        if waiting:
+            await self._executions.waiting(waiting)
+        return len(claimed) == BATCH
+
+    async def _send(self, one: Seen) -> str:
+        worker = self.find_worker_by_skill(one.skill, one.params, one.declined)
+        call = SkillCall(
+            skill=one.skill,
+            params=one.params,
+            task_id=one.task_id,
+            execution_id=one.execution_id,
+            timestamp=int(time.time()),
+            deadline=one.deadline.timestamp(),
+        )
+        return worker if worker and await self._box.call(worker, call, one.attempt) else ""
+
+    async def _tidy(self) -> None:
+        if time.monotonic() >= self._expire_at:
+            self._expire_at = time.monotonic() + LOOK_SECONDS
+            await self._box.ended(await self._executions.expire())
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + FORGET_SECONDS
+            while await self._executions.forget():
+                pass
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._soon.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,94 @@
+"""The skill system of one nexus, put together: its own connections, subscriptions and work.
+
+It runs in the nexus because there the answers of old workers arrive and the lanes are known; nothing of it is on the
+message path, and nothing on the message path waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from botmatrix.bus.keys import Keys
+from botmatrix.bus.presence import Presence
+from botmatrix.bus.signals import Signals
+from botmatrix.bus.skills import SkillBox
+from botmatrix.config import Settings
+from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.skills.dispatcher import Dispatcher
+from botmatrix.nexus.skills.results import Results
+from botmatrix.nexus.skills.roster import Roster
+from botmatrix.store.engine import Database
+from botmatrix.store.executions import Executions
+
+log = structlog.get_logger("nexus.skills")
+
+
+class SkillPart:
+    """Made only where the skill system is on."""
+
+    def __init__(self, settings: Settings, keys: Keys, inc: str) -> None:
+        url = str(settings.redis_url)
+        self.counters: Counter[str] = Counter()
+        self._database = Database(str(settings.database_url), part="skills")
+        self._executions = Executions(self._database)
+        self._presence = Presence(url, keys, name=f"botmatrix-skills-{inc}")
+        self._box = SkillBox(url, keys, name=f"botmatrix-skills-{inc}")
+        self._signals = Signals(url, name=f"botmatrix-skills-{inc}")
+        self.roster = Roster(self._presence)
+        self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self.counters)
+        self.results = Results(self._executions, self._box, inc, self.counters)
+        self.results.on_declined = self.dispatcher.nudge
+        self._keys = keys
+
+    def subscribe(self) -> None:
+        """Listen to what workers report."""
+        k = self._keys
+        self._signals.subscribe(k.worker_register, self.roster.on_register)
+        self._signals.subscribe(k.skill_result, self.results.on_result)
+        self._signals.subscribe(k.presence_changed, self.roster.on_presence)
+        self._signals.subscribe(k.skills_due, self.dispatcher.nudge)
+
+    def on_socket_result(self, worker_id: str, fields: dict[str, Any]) -> None:
+        """An old worker reported a result over its socket."""
+        self.results.on_result(msgspec.json.encode({"worker_id": worker_id, **fields}))
+
+    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the nexus does."""
+        return {
+            "skills roster": self.roster.run(),
+            "skills dispatch": self._with_tables(self.dispatcher.run()),
+            "skills results": self._with_tables(self.results.run()),
+            "skills reports": self.results.run_came(),
+        }
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._signals.close()
+        await self._box.close()
+        await self._presence.close()
+        with contextlib.suppress(EngineUnavailable, OSError):
+            await self._database.close()
+
+    async def _with_tables(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin when the tables are there: a control process makes them."""
+        try:
+            await self._tables()
+            await work
+        finally:
+            work.close()
+
+    async def _tables(self) -> None:
+        while True:
+            try:
+                if await self._executions.ready():
+                    return
+            except EngineUnavailable as error:
+                log.debug("skills wait for the database", error=str(error))
+            await asyncio.sleep(1)

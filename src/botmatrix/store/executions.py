@@ -1,0 +1,193 @@
+"""Executions of tasks: made, claimed, sent, ended. Each step is one statement, so any number of processes may take it.
+
+A state only moves on while it is open: what has ended is never changed again.
+"""
+
+# ruff: noqa: S608 - only names of our own are put into statements
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import String
+
+from botmatrix.skills.model import SkillResult
+from botmatrix.store.engine import Database
+
+CLAIM_SECONDS: Final = 15
+"""How long a nexus has from claiming an execution to having it on a lane."""
+WAIT_SECONDS: Final = 1
+"""After which an execution without a worker is looked at again."""
+KEPT_DAYS: Final = 7
+"""For how long calls that ended are kept."""
+
+_COLUMNS: Final = (
+    "task_id, execution_id, skill, params, status, worker_id, declined, attempt, result, error, "
+    "trigger_time, actual_time, deadline"
+)
+_OPEN: Final = "status IN ('pending', 'dispatching', 'running')"
+_MAKE: Final = text(
+    "WITH task AS (INSERT INTO tasks (name, type, action_type, action_params, hidden, creator)"
+    " VALUES (:skill, 'once', 'skill_call', :params, true, :creator) RETURNING id)"
+    " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline)"
+    " SELECT id, :execution_id, :skill, :params, 'pending', now() + make_interval(secs => :limit) FROM task"
+    f" RETURNING {_COLUMNS}"
+).bindparams(bindparam("params", type_=JSONB))
+_CLAIM: Final = text(
+    "UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => :seconds)"
+    " WHERE id IN (SELECT id FROM executions WHERE status IN ('pending', 'dispatching') AND due_at <= now()"
+    " AND deadline > now() ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
+    f" RETURNING {_COLUMNS}"
+)
+_RUNNING: Final = text(
+    "UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
+    " FROM unnest(:ids, :workers) AS sent (id, worker)"
+    " WHERE e.execution_id = sent.id AND e.status = 'dispatching'"
+).bindparams(bindparam("ids", type_=ARRAY(String)), bindparam("workers", type_=ARRAY(String)))
+_WAITING: Final = text(
+    "UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => :seconds)"
+    " WHERE execution_id = ANY(:ids) AND status = 'dispatching'"
+).bindparams(bindparam("ids", type_=ARRAY(String)))
+_MEANT: Final = (
+    "execution_id = :id"
+    f" OR (:id = '' AND id = (SELECT id FROM executions WHERE task_id = :task AND {_OPEN} ORDER BY id DESC LIMIT 1))"
+)
+_END: Final = text(
+    "UPDATE executions SET status = :status, worker_id = :worker, result = :result, error = :error,"
+    f" actual_time = now() WHERE ({_MEANT}) AND {_OPEN} RETURNING execution_id"
+)
+_DECLINE: Final = text(
+    "UPDATE executions SET status = 'pending', due_at = now(), attempt = attempt + 1,"
+    " declined = array_append(declined, :worker)"
+    f" WHERE ({_MEANT}) AND {_OPEN} AND NOT :worker = ANY(declined) RETURNING execution_id"
+)
+_EXPIRE: Final = text(
+    "UPDATE executions SET status = 'failed', actual_time = now(), error = CASE status WHEN 'running'"
+    " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
+    f" WHERE {_OPEN} AND deadline <= now() RETURNING execution_id"
+)
+_FORGET: Final = text(
+    "DELETE FROM tasks WHERE id IN (SELECT task_id FROM executions JOIN tasks ON tasks.id = task_id WHERE hidden"
+    " AND actual_time < now() - make_interval(days => :days) ORDER BY executions.id LIMIT 1000)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One execution as it stands."""
+
+    task_id: int
+    execution_id: str
+    skill: str
+    params: dict[str, Any]
+    status: str
+    worker_id: str
+    declined: list[str]
+    attempt: int
+    result: str
+    error: str
+    trigger_time: datetime
+    actual_time: datetime | None
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which executions are asked for; empty fields ask for any."""
+
+    task_id: int | None = None
+    execution_id: str = ""
+    status: str = ""
+    limit: int = 50
+    offset: int = 0
+
+
+class Executions:
+    """Executions in PostgreSQL. Every method raises `EngineUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ready(self) -> bool:
+        """Whether the tables are there."""
+        async with self._database.connection() as connection:
+            return bool(await connection.scalar(text("SELECT to_regclass('executions') IS NOT NULL")))
+
+    async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
+        """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""
+        about = {"skill": skill, "params": {**params, "skill": skill}, "limit": limit, "creator": creator}
+        async with self._database.connection() as connection:
+            found = await connection.execute(_MAKE, {**about, "execution_id": str(uuid4())})
+            return Seen(*found.one())
+
+    async def claim(self, count: int) -> list[Seen]:
+        """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
+        async with self._database.connection() as connection:
+            found = await connection.execute(_CLAIM, {"count": count, "seconds": CLAIM_SECONDS})
+            return [Seen(*row) for row in found]
+
+    async def running(self, sent: Sequence[tuple[str, str]]) -> None:
+        """These (execution, worker) are on a lane."""
+        async with self._database.connection() as connection:
+            ids, workers = [one for one, _ in sent], [worker for _, worker in sent]
+            await connection.execute(_RUNNING, {"ids": ids, "workers": workers})
+
+    async def waiting(self, ids: Collection[str]) -> None:
+        """There is no worker for these now."""
+        async with self._database.connection() as connection:
+            await connection.execute(_WAITING, {"ids": list(ids), "seconds": WAIT_SECONDS})
+
+    async def apply(self, results: Sequence[SkillResult]) -> list[str]:
+        """Apply results in their order; for each the execution that it changed, or `""`: it was late or foreign."""
+        async with self._database.connection() as connection:
+            changed = []
+            for one in results:
+                statement, about = (_DECLINE, {}) if one.declined else (_END, _ended(one))
+                task = int(one.task) if one.task.isascii() and one.task.isdecimal() and len(one.task) < 19 else 0
+                said = {"id": _clean(one.execution), "task": task, "worker": _clean(one.worker_id[:200]), **about}
+                changed.append(str(await connection.scalar(statement, said) or ""))
+            return changed
+
+    async def known(self, execution_id: str) -> bool:
+        """Whether there ever was such an execution."""
+        async with self._database.connection() as connection:
+            statement = text("SELECT 1 FROM executions WHERE execution_id = :id")
+            return bool(await connection.scalar(statement, {"id": _clean(execution_id)}))
+
+    async def expire(self) -> list[str]:
+        """End those whose time limit has passed."""
+        async with self._database.connection() as connection:
+            return [row[0] for row in await connection.execute(_EXPIRE)]
+
+    async def forget(self) -> int:
+        """Delete calls that ended a week ago, a thousand at a time; says how many."""
+        async with self._database.connection() as connection:
+            return (await connection.execute(_FORGET, {"days": KEPT_DAYS})).rowcount
+
+    async def find(self, wanted: Wanted) -> tuple[list[Seen], int]:
+        """Executions, newest first, and how many there are in all."""
+        where = (
+            "(CAST(:task AS bigint) IS NULL OR task_id = :task) AND (:id = '' OR execution_id = :id)"
+            " AND (:status = '' OR status = :status)"
+        )
+        about = {"task": wanted.task_id, "id": _clean(wanted.execution_id), "status": wanted.status}
+        async with self._database.connection() as connection:
+            total = await connection.scalar(text(f"SELECT count(*) FROM executions WHERE {where}"), about)
+            page = {"limit": wanted.limit, "offset": wanted.offset}
+            statement = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
+            return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
+
+
+def _ended(one: SkillResult) -> dict[str, str]:
+    return {"status": one.state.value, "result": _clean(one.text), "error": _clean(one.error)}
+
+
+def _clean(said: str) -> str:
+    """Text that PostgreSQL takes."""
+    return said.replace("\0", "\ufffd").encode(errors="replace").decode()
