@@ -72,6 +72,9 @@ class Keys:
         self.plugins_version = p + "plugins:version"  # string: its version; every worker compares it
         self.plugins_changed = p + "plugins:changed"  # channel: a new version of it
         self.packages_asked = p + "packages:asked"  # set: sha256 of packages that workers ask for
+        self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
+        self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
+        self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them

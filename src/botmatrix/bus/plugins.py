@@ -1,4 +1,4 @@
-"""What is wanted of plugins, in Redis, where every worker reads it."""
+"""What is wanted of plugins, and their settings, in Redis, where every worker reads them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from botmatrix.bus.document_state import DocumentState
 from botmatrix.bus.documents import DocumentBox, Place
 from botmatrix.bus.keys import Keys
 from botmatrix.config.home import Home
+from botmatrix.core.plugin_settings import PluginSettings
+from botmatrix.core.plugin_settings import parse as parse_settings
 from botmatrix.core.plugins import PluginWishes, parse
 from botmatrix.errors import EngineUnavailable
 
@@ -39,3 +41,18 @@ class PluginsState(DocumentState[PluginWishes]):
 
     def __init__(self, box: PluginsBox, home: Home) -> None:
         super().__init__(box, home, "plugins.json", parse, PluginWishes())
+
+
+class PluginSettingsBox(DocumentBox):
+    """Every method raises `EngineUnavailable` and `ReplyError`."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        place = Place(keys.plugin_settings_version, keys.plugin_settings, keys.plugin_settings_changed)
+        super().__init__(client, place)
+
+
+class PluginSettingsState(DocumentState[PluginSettings]):
+    """The document as a worker holds it."""
+
+    def __init__(self, box: PluginSettingsBox, home: Home) -> None:
+        super().__init__(box, home, "plugin_settings.json", parse_settings, PluginSettings())

@@ -99,7 +99,7 @@ async def prepare(parts: Parts) -> None:
 async def keep_core(parts: Parts) -> None:
     """Keep the documents the same in PostgreSQL and Redis, once there are tables."""
     await parts.schema_ready.wait()
-    await asyncio.gather(parts.core.run(), parts.groups.run(), parts.plugins.run())
+    await asyncio.gather(*(keeper.run() for keeper in (parts.core, parts.groups, parts.plugins, parts.plugin_settings)))
 
 
 async def keep(parts: Parts, run: Callable[[], Coroutine[None, None, None]]) -> None:

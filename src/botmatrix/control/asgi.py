@@ -28,6 +28,7 @@ from botmatrix.control.api import (
     logs,
     messages,
     plugin_packages,
+    plugin_settings,
     plugins,
     queues,
     restart,
@@ -61,8 +62,8 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, plugin_packages, queues, routing, action, connect, core, group_policies, hot),
-        *(messages, traces, live, config, restart, skills, assets, pages),
+        *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, skills),
     )
     for module in modules:
         app.include_router(module.router)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.control.keeper import Keeper
 from botmatrix.core.config import CoreConfig
 from botmatrix.core.config import parse as parse_core
+from botmatrix.core.plugin_settings import PluginSettings
+from botmatrix.core.plugin_settings import parse as parse_settings
 from botmatrix.core.plugins import PluginWishes
 from botmatrix.core.plugins import parse as parse_plugins
 from botmatrix.routing.groups import GroupPolicies
 from botmatrix.routing.groups import parse as parse_groups
-from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments, PluginSettingsDocuments
 
 
 class CoreKeeper(Keeper[CoreConfig]):
@@ -34,3 +36,10 @@ class PluginsKeeper(Keeper[PluginWishes]):
 
     def __init__(self, box: PluginsBox, documents: PluginDocuments) -> None:
         super().__init__(box, documents, parse_plugins, PluginWishes())
+
+
+class PluginSettingsKeeper(Keeper[PluginSettings]):
+    """What plugins are filled with."""
+
+    def __init__(self, box: PluginSettingsBox, documents: PluginSettingsDocuments) -> None:
+        super().__init__(box, documents, parse_settings, PluginSettings())

@@ -21,7 +21,7 @@ from botmatrix.control.rules import UnknownRule
 from botmatrix.control.shelf import PackageInUse
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.core.package import BadPackage
-from botmatrix.core.plugins import BadPlugins
+from botmatrix.core.plugins import BadPlugins, NothingBefore
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
@@ -103,7 +103,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
-    app.add_exception_handler(BadPlugins, _refusal(409, "conflict"))
+    app.add_exception_handler(BadPlugins, _refusal(422, "invalid"))
+    app.add_exception_handler(NothingBefore, _refusal(409, "conflict"))
     app.add_exception_handler(BadPackage, _refusal(422, "bad_package"))
     app.add_exception_handler(CantFetch, _refusal(422, "cant_fetch"))
     app.add_exception_handler(UnknownPackage, _refusal(404, "unknown_package"))

@@ -23,7 +23,7 @@ from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
 from botmatrix.bus.packages import PackageBox
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
@@ -37,7 +37,7 @@ from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
-from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginsKeeper
+from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginSettingsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
 from botmatrix.control.retention import Retention
@@ -55,7 +55,7 @@ from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
 from botmatrix.store.bindings import Bindings
-from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments
+from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments, PluginSettingsDocuments
 from botmatrix.store.engine import Database
 from botmatrix.store.executions import Executions
 from botmatrix.store.history import History
@@ -110,6 +110,7 @@ class Parts:
     groups_box: GroupsBox
     plugins: PluginsKeeper
     shelf: Shelf
+    plugin_settings: PluginSettingsKeeper
     rooms: Rooms
     history: History
     trace_writer: TraceWriter
@@ -198,6 +199,7 @@ def build(current: Current) -> Parts:
         groups_box=groups_box,
         plugins=plugins,
         shelf=Shelf(Packages(database), plugins, PackageBox(redis, keys)),
+        plugin_settings=PluginSettingsKeeper(PluginSettingsBox(redis, keys), PluginSettingsDocuments(database)),
         rooms=Rooms(redis, keys),
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),

@@ -11,12 +11,18 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.store import backup
 from botmatrix.store.rules import LOCK as RULES_LOCK
 from botmatrix.store.rules import rule_of
-from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, PluginsDocument, RoutingRule
+from botmatrix.store.tables import (
+    CoreDocument,
+    GroupPoliciesDocument,
+    PluginsDocument,
+    PluginSettingsDocument,
+    RoutingRule,
+)
 
 
 async def restore(url: str, redis_url: str, path: Path, parts: Sequence[str] = ()) -> dict[str, int]:
@@ -45,6 +51,9 @@ class _Follow:
         if PluginsDocument.__tablename__ in tables:
             live = await PluginsBox(self._redis, Keys()).version()
             await connection.execute("UPDATE plugins SET version = greatest(version, $1) + 1", live)
+        if PluginSettingsDocument.__tablename__ in tables:
+            live = await PluginSettingsBox(self._redis, Keys()).version()
+            await connection.execute("UPDATE plugin_settings SET version = greatest(version, $1) + 1", live)
         if RoutingRule.__tablename__ in tables:
             await self._rules(connection)
 

@@ -23,6 +23,13 @@ class BadPlugins(BotMatrixError):
     """A document that can't be used: says what is wrong with it."""
 
 
+class NothingBefore(BadPlugins):
+    """A plugin has no earlier version to go back to."""
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(f"{plugin} has no earlier version to go back to")
+
+
 PluginId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Place = Annotated[str, StringConstraints(pattern=_KEY_PATTERN)]
 """`platform:id`; empty: any."""
@@ -134,7 +141,7 @@ def rolled_back(wishes: PluginWishes, plugin: str) -> PluginWishes:
     """The document that has every worker run what it ran before. Raises `BadPlugins`."""
     wish = wishes.wish(plugin)
     if wish.previous is None:
-        raise BadPlugins(f"{plugin} has no earlier version to go back to")
+        raise NothingBefore(plugin)
     return _with(wishes, plugin, package=wish.previous, previous=wish.package)
 
 

@@ -27,7 +27,7 @@ _PERMISSION = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 class Plugin:
     """One plugin: its identity and its handlers.
 
-    `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled when the plugin is loaded, then `ctx.config`.
+    `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled with what the console says: `ctx.config`.
     `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
     to needs none. They are checked as names and shown; nothing is refused for want of one yet. `history`: it reads
     `ctx.session.history()`, which is written only while such a plugin is loaded. `exclusive`: it holds
@@ -61,6 +61,7 @@ class Plugin:
         self.skills: list[Skill] = []
         self.startup: list[Function] = []
         self.shutdown: list[Function] = []
+        self.configured: list[Function] = []
 
     def command(
         self,
@@ -171,6 +172,11 @@ class Plugin:
     def on_startup(self, function: F) -> F:
         """Run with the plugin's `App` when it is loaded; when it raises, the plugin is not loaded."""
         self.startup.append(function)
+        return function
+
+    def on_settings(self, function: F) -> F:
+        """Run with the plugin's `App` when its settings were changed; `app.config` has the new ones already."""
+        self.configured.append(function)
         return function
 
     def on_shutdown(self, function: F) -> F:

@@ -10,6 +10,7 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.perm import Permission
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Services(Protocol):
 
     @property
     def uses(self) -> UseBox: ...
+
+    def configured(self, plugin: str) -> Configured:
+        """The settings that are wanted of a plugin."""
+        ...
 
     def values(self) -> PluginValues:
         """What plugins keep for good; opened when it is first asked for."""

@@ -8,7 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from botmatrix.store.engine import Database
-from botmatrix.store.tables import CoreDocument, GroupPoliciesDocument, PluginsDocument, VersionedDocument
+from botmatrix.store.tables import (
+    CoreDocument,
+    GroupPoliciesDocument,
+    PluginsDocument,
+    PluginSettingsDocument,
+    VersionedDocument,
+)
 
 _ONE: Final = 1
 
@@ -58,3 +64,10 @@ class PluginDocuments(Documents):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, PluginsDocument)
+
+
+class PluginSettingsDocuments(Documents):
+    """What plugins are filled with."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, PluginSettingsDocument)

@@ -145,6 +145,12 @@ class PluginsDocument(VersionedDocument):
     __tablename__ = "plugins"
 
 
+class PluginSettingsDocument(VersionedDocument):
+    """What plugins are filled with (`botmatrix.core.plugin_settings.PluginSettings`)."""
+
+    __tablename__ = "plugin_settings"
+
+
 class SettingRow(Base):
     """A setting that all nodes share."""
 

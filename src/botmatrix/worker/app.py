@@ -12,7 +12,7 @@ import structlog
 from botmatrix.bus.client import Client
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.plugins import PluginsState
+from botmatrix.bus.plugins import PluginSettingsState, PluginsState
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.vital import must_not_end
@@ -22,6 +22,7 @@ from botmatrix.worker.incarnation import new_incarnation
 from botmatrix.worker.links import Links
 from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import blame
+from botmatrix.worker.plugins.configuring import Configuring
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
@@ -71,18 +72,21 @@ async def run(current: Current) -> bool:
     current.watch(services.take)
     wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins)
     links.on_plugins = wishes.nudge
+    configuring = Configuring(host, PluginSettingsState(links.plugin_settings, settings.home), wishes.told)
+    links.on_plugin_settings, services.configured = configuring.nudge, configuring.of
 
     async def refresh(places: set[str]) -> None:
         await host.refresh(places)
         await wishes.told()
 
-    plugin_work = (wishes, Watch(settings.plugin_dirs, refresh))
+    plugin_work = (wishes, configuring, Watch(settings.plugin_dirs, refresh))
     follower = Follower(current, keys, inc)
     follower.on_restart = stop.set
     following = asyncio.create_task(follower.run(), name="settings")
     following.add_done_callback(must_not_end)
     try:
         await wishes.prepare()
+        await configuring.prepare()
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         keeping = [asyncio.create_task(work.run(), name=type(work).__name__.lower()) for work in plugin_work]

@@ -10,7 +10,7 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
-from botmatrix.bus.plugins import PluginsBox
+from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.uses import UseBox
@@ -29,6 +29,8 @@ class Links:
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
         self.plugins = PluginsBox(client, keys)
+        self.plugin_settings = PluginSettingsBox(client, keys)
+        self.on_plugin_settings: Callable[[bytes], None] = lambda _version: None
         self.on_plugins: Callable[[bytes], None] = lambda _version: None
         self.sessions = SessionBox(client, keys, lambda: self.hot.ttls, clock)
 
@@ -37,6 +39,7 @@ class Links:
         """Look after them for the length of a block; what was noted in it is still written."""
         self._signals.subscribe(self._keys.hot_changed, self.hot.nudge)
         self._signals.subscribe(self._keys.plugins_changed, self.on_plugins)
+        self._signals.subscribe(self._keys.plugin_settings_changed, self.on_plugin_settings)
         tasks = [
             asyncio.create_task(self.hot.run(), name="hot configuration"),
             asyncio.create_task(self.sessions.memory.run(), name="histories"),

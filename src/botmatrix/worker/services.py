@@ -10,6 +10,7 @@ from botmatrix.bus.actions import ActionResult
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.services import Question
 from botmatrix.worker.links import Links
@@ -35,6 +36,7 @@ class WorkerServices:
         self.sessions, self.uses = links.sessions, links.uses
         self._values: PluginValues | None = None
         self._box, self._status = links.actions, status
+        self.configured: Callable[[str], Configured] = _nothing
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
 
@@ -82,3 +84,7 @@ async def _nobody(_event_id: str, _ask_id: str) -> Question:
 
 async def _at_once() -> None:
     """Nothing to wait for."""
+
+
+def _nothing(_plugin: str) -> Configured:
+    return Configured()

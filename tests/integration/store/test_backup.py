@@ -24,7 +24,7 @@ from botmatrix.store.tables import Base
 
 NASTY = "tab\there\nline\\\\.\\n '\"; 家 \\."
 
-ONE_ROW = ("core_config", "group_policies", "plugins")
+ONE_ROW = ("core_config", "group_policies", "plugins", "plugin_settings")
 CHECKED = {"role": "admin", "scope": "admin", "fallback": "balance", "deliver": "one"}
 """Columns that take some words only."""
 

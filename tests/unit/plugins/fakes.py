@@ -17,6 +17,7 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.store.plugin_values import PluginValues
 from botmatrix.worker.outcome import Dead, Done, Outcome
@@ -67,8 +68,12 @@ class Platform:
         self._values = PluginValues(database_url, part="tests")
         self.uses = UseBox(client, Keys())
         self.settings = Settings()
+        self.wanted: dict[str, Configured] = {}
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
+
+    def configured(self, plugin: str) -> Configured:
+        return self.wanted.get(plugin, Configured())
 
     async def call(self, entry: ActionEntry) -> Result:
         if entry.aid not in self.done:

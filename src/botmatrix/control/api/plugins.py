@@ -36,7 +36,8 @@ class OfWorker(BaseModel):
     """A plugin in one worker. `state`: loaded, disabled or failed; `error`: why it, or its newer version, is not there.
 
     `since` and `error_at`: unix seconds. `shadowed`: what else has this id there and does not serve. `draining`:
-    older versions that still work on events. `process`: of one in a process of its own.
+    older versions that still work on events. `process`: of one in a process of its own. `settings_error`: why it does
+    not go by the newest settings, but by `settings_version`.
     """
 
     worker: str
@@ -49,15 +50,21 @@ class OfWorker(BaseModel):
     shadowed: list[str] = []
     draining: Count = 0
     process: dict[str, Any] | None = None
+    settings_version: Count = 0
+    settings_error: str = ""
 
 
 class Plugin(BaseModel):
-    """One plugin. `enabled`: whether it is wanted. `package`, `previous`: what every worker runs, and ran before."""
+    """One plugin. `enabled`: whether it is wanted. `package`, `previous`: what every worker runs, and ran before.
+
+    `has_settings`: there is a form at `/api/plugins/{id}/settings`.
+    """
 
     id: str
     enabled: bool
     package: Chosen | None = None
     previous: Chosen | None = None
+    has_settings: bool = False
     workers: list[OfWorker]
 
 

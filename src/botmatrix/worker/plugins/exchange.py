@@ -44,6 +44,10 @@ class Exchange:
     def _ending(self, plugin: str) -> list[asyncio.Task[None]]:
         return [task for task, version in self._retiring.items() if version.id == plugin]
 
+    async def configure(self, version: Version) -> None:
+        """Have it go by the settings that are wanted now."""
+        await version.configure(self._services.configured(version.id), self._threads)
+
     def refuse_taken(self, version: Version) -> None:
         """Raises `LoadError` when a skill of this version is offered by another plugin."""
         for skill in version.plugin.skills:

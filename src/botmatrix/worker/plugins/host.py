@@ -104,6 +104,10 @@ class Host:
         """From now on, plugins hear events as this says."""
         self._matrix = matrix
 
+    async def configure(self) -> None:
+        """Have every plugin go by the settings that are wanted now."""
+        await self._registry.configure()
+
     async def disable(self, plugin: str) -> None:
         """Unload a plugin that stays in the list. Raises `KeyError` for one that is not loaded."""
         await self._registry.disable(plugin)

@@ -42,6 +42,11 @@ class PluginInfo(NamedTuple):
     since: float = 0.0
     error_at: float = 0.0
     draining: int = 0
+    settings_schema: Mapping[str, Any] | None = None
+    """JSON Schema of its settings, if it has some."""
+    settings_version: int = 0
+    settings_error: str = ""
+    """Why it goes by this version of its settings and not by a newer one."""
 
 
 def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
@@ -63,9 +68,18 @@ def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:
     return info._replace(process=figures.now(), error=figures.error or info.error)
 
 
-def absent(source: Source, id: str, state: PluginState, now: float, error: str = "") -> PluginInfo:
+def absent(
+    source: Source,
+    id: str,
+    state: PluginState,
+    now: float,
+    error: str = "",
+    *,
+    schema: Mapping[str, Any] | None = None,
+) -> PluginInfo:
     """Of a plugin that does not serve."""
-    return PluginInfo(id, id, "", str(source), state, error, since=now, error_at=now if error else 0.0)
+    found = PluginInfo(id, id, "", str(source), state, error, since=now, settings_schema=schema)
+    return found._replace(error_at=now) if error else found
 
 
 def command(bound: Bound) -> CommandInfo | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
@@ -17,6 +18,7 @@ from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
+from botmatrix.worker.plugins.settings import SettingsRefused, schema_of
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.version import Version
 
@@ -84,6 +86,16 @@ class Registry:
                 log.info("plugin %s is gone", version.id)
                 self._exchange.retire(self._loaded.pop(version.id))
 
+    async def configure(self) -> None:
+        """Have every plugin go by the settings that are wanted now; what failed for want of them is loaded."""
+        async with self._changing:
+            for version in list(self._loaded.values()):
+                await self._exchange.configure(version)
+            for source, found in list(self._absent.values()):
+                wanted = self._services.configured(found.id).version
+                if found.settings_schema is not None and wanted != found.settings_version:
+                    await self._load(source)
+
     async def close(self) -> None:
         """Unload all, last loaded first."""
         await self._exchange.close()
@@ -103,10 +115,10 @@ class Registry:
             return self._note(source, str(off), PluginState.DISABLED)
         except LoadError as error:
             log.warning("plugin %s can't be loaded: %s", source, error)
-            return await self._failed(source, code, str(error))
+            return await self._failed(source, code, error)
         except (Exception, SystemExit, PluginBlocked) as error:
             log.error("plugin %s can't be loaded", source, exc_info=error)
-            return await self._failed(source, code, f"{type(error).__name__}: {error}")
+            return await self._failed(source, code, LoadError(f"{type(error).__name__}: {error}"))
         except BaseException:
             await code.close()
             raise
@@ -131,7 +143,8 @@ class Registry:
             await self._exchange.swap(old, version)
             if old.id != version.id:
                 del self._loaded[old.id]
-        version.info = info.loaded(plugin, source, version.info.since)  # what a process told of itself
+        told = info.loaded(plugin, source, version.info.since)  # what a process told of itself
+        version.info = told._replace(settings_schema=schema_of(plugin))
         self._loaded[plugin.id] = version
         return version
 
@@ -140,18 +153,20 @@ class Registry:
             return await self._isolation.load(source.path)
         return import_plugin(source, code)
 
-    async def _failed(self, source: Source, code: Scope, error: str) -> PluginInfo:
+    async def _failed(self, source: Source, code: Scope, error: LoadError) -> PluginInfo:
         """The old version goes on, with the error of the new one; or there is none."""
         await code.close()
-        old = self._from(source.place)
+        old, schema = self._from(source.place), error.schema if isinstance(error, SettingsRefused) else None
         if old is not None and old.serves:
-            old.info = old.info._replace(error=error, error_at=self._services.clock.now())
+            old.info = old.info._replace(error=str(error), error_at=self._services.clock.now())
+            if schema is not None:
+                old.info = old.info._replace(settings_schema=schema)
             return self._now(old)
-        id = source.name
+        id = error.plugin if isinstance(error, SettingsRefused) else source.name
         if old is not None:
             id = old.id
             self._exchange.retire(self._loaded.pop(id))
-        return self._note(source, id, PluginState.FAILED, error)
+        return self._note(source, id, PluginState.FAILED, str(error), schema)
 
     def _refuse_disabled(self, name: str) -> None:
         if name in self._services.settings.disabled_plugins or self.is_off(name):
@@ -162,10 +177,21 @@ class Registry:
 
     def _now(self, version: Version) -> PluginInfo:
         found = version.info._replace(draining=self._exchange.draining(version.id))
+        if found.settings_schema is not None:
+            found = found._replace(settings_version=version.settings.version, settings_error=version.settings_error)
         isolated = self._isolation.plugins.get(found.id)
         return info.with_process(found, isolated.figures) if isolated else found
 
-    def _note(self, source: Source, id: str, state: PluginState, error: str = "") -> PluginInfo:
-        found = info.absent(source, id, state, self._services.clock.now(), error)
+    def _note(
+        self,
+        source: Source,
+        id: str,
+        state: PluginState,
+        error: str = "",
+        schema: Mapping[str, Any] | None = None,
+    ) -> PluginInfo:
+        found = info.absent(source, id, state, self._services.clock.now(), error, schema=schema)
+        if schema is not None:
+            found = found._replace(settings_version=self._services.configured(id).version)
         self._absent[source.place] = source, found
         return found

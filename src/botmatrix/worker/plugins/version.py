@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
 from botmatrix.sdk.plugin import Plugin
@@ -17,6 +18,7 @@ from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
+from botmatrix.worker.plugins.settings import SettingsRefused, filled
 from botmatrix.worker.plugins.skills import Offer, SkillTable
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound, Table
@@ -42,6 +44,9 @@ class Version:
         self._running = Scope(plugin.id)
         self._deaf: list[Callable[[], object]] = []
         self._listening = False
+        self._app: App | None = None
+        self.settings = Configured()
+        self.settings_error = ""
 
     @property
     def id(self) -> str:
@@ -55,8 +60,8 @@ class Version:
 
     async def start(self, services: Services, threads: Threads) -> None:
         """Run its startup hooks; it hears nothing yet. Raises whatever they raise, after everything was undone."""
-        plugin = self.plugin
-        app = App(plugin.id, Store(services.values, plugin.id), plugin.config() if plugin.config else None)
+        plugin, self.settings = self.plugin, services.configured(self.plugin.id)
+        app = self._app = App(plugin.id, Store(services.values, plugin.id), filled(plugin, self.settings))
         self._running = scope = Scope(plugin.id)
         scope.on_close_async(app.close)
         try:
@@ -73,6 +78,25 @@ class Version:
             Bound(app, handler, (self.order, index), self.life) for index, handler in enumerate(plugin.handlers)
         ]
         self.offers = [Offer(app, skill, self.life) for skill in plugin.skills]
+
+    async def configure(self, wanted: Configured, threads: Threads) -> None:
+        """Go by these settings, from the next event on; those that do not fit are refused, and the last ones stay."""
+        if self._app is None or self.plugin.config is None or wanted.version == self.settings.version:
+            return
+        try:
+            self._app.config = filled(self.plugin, wanted)
+        except SettingsRefused as error:
+            self.settings_error = str(error)
+            log.warning("plugin %s goes on with the settings it has: %s", self.id, error)
+            return
+        self.settings, self.settings_error = wanted, ""
+        log.info("plugin %s has new settings, version %d", self.id, wanted.version)
+        for function in self.plugin.configured:
+            try:
+                await _hook(function, self._app, threads)
+            except Exception as error:
+                self.settings_error = f"{type(error).__name__} in {function.__name__}"
+                log.error("plugin %s could not take its settings over", self.id, exc_info=error)
 
     def listen(self, table: Table, skills: SkillTable) -> None:
         """From now on it hears events, and its skills may be called."""

@@ -15,6 +15,7 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import BotMatrixError
 from botmatrix.sdk.ask import TooManyQuestions
 
@@ -149,6 +150,10 @@ class RemoteServices:
             return await waiter
         finally:
             del self._waiting[correlation]
+
+    def configured(self, plugin: str) -> Configured:
+        """Its defaults."""
+        return Configured()
 
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
