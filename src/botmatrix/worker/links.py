@@ -10,6 +10,7 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.packages import PackageBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
@@ -29,6 +30,7 @@ class Links:
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
         self.plugins = PluginsBox(client, keys)
+        self.packages = PackageBox(client, keys)
         self.plugin_settings = PluginSettingsBox(client, keys)
         self.on_plugin_settings: Callable[[bytes], None] = lambda _version: None
         self.on_plugins: Callable[[bytes], None] = lambda _version: None
