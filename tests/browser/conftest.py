@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,19 @@ def _data(action: str) -> Any:
 @pytest.fixture(scope="session")
 def console() -> Iterator[str]:
     """The address of the console of a running matrix with one bot and users of three roles."""
+    with matrix() as (address, gateway):
+        headers = {"X-Self-ID": "10001", "X-Client-Role": "Universal", "Authorization": f"Bearer {TOKEN}"}
+        with connect(gateway, additional_headers=headers) as link:
+            bot = Hostile(link)
+            for number, payload in enumerate(PAYLOADS):
+                bot.say(payload, number)
+            yield address
+            bot.close()
+
+
+@contextmanager
+def matrix() -> Iterator[tuple[str, str]]:
+    """A matrix that runs, with users of three roles: the addresses of its console and of its gateway."""
     if CHROMIUM is None:
         pytest.skip("the browser tests need chromium: apt-get install chromium")
     folder = Path(tempfile.mkdtemp(prefix="botmatrix-browser-"))
@@ -84,15 +98,7 @@ def console() -> Iterator[str]:
     try:
         found = re.search(r"Console +(http://\S+)", up.text)
         assert found is not None
-        address = found[1]
-        gateway = _prepare(address)
-        headers = {"X-Self-ID": "10001", "X-Client-Role": "Universal", "Authorization": f"Bearer {TOKEN}"}
-        with connect(gateway, additional_headers=headers) as link:
-            bot = Hostile(link)
-            for number, payload in enumerate(PAYLOADS):
-                bot.say(payload, number)
-            yield address
-            bot.close()
+        yield found[1], _prepare(found[1])
     finally:
         up.end()
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,12 +170,12 @@ def visit(browser: Browser, console: str) -> Iterator[Visit]:
     """Opens a page with a language, a theme and a width."""
     contexts: list[BrowserContext] = []
 
-    def make(locale: str = "en-GB", theme: Any = "light", width: int = 1440) -> Watched:
+    def make(locale: str = "en-GB", theme: Any = "light", width: int = 1440, address: str = "") -> Watched:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, locale=locale, color_scheme=theme, reduced_motion="reduce"
         )
         contexts.append(context)
-        return Watched(context, console)
+        return Watched(context, address or console)
 
     yield make
     for context in contexts:

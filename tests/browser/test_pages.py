@@ -16,6 +16,13 @@ SERIOUS = """axe.run().then(found => JSON.stringify(found.violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => [one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))])))"""
 PLACES = [
+    "config",
+    "config/connections",
+    "config/engines",
+    "config/judge",
+    "config/limits",
+    "config/alerts",
+    "config/appearance",
     "dashboard",
     "bots",
     f"bots/{BOT}",

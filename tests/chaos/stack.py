@@ -118,7 +118,7 @@ class Stack:
         for part in (*self.nexuses, *self.workers):
             part.env.update(REDIS_URL=self._env["REDIS_URL"])
             part.start()
-        await self.until(self.all_present, 30, "the parts did not start")
+        await self.until(self.all_present, 90, "the parts did not start")
         if console is not None:
             await console
 

@@ -32,6 +32,7 @@ class Keys:
         self.own = p + "own"  # hash: lane -> epoch|inc of its owner
         self.epoch = p + "epoch"  # counter: epochs of lanes and bots; its absence means an empty Redis
         self.workers = p + "workers"  # set: ids of workers with a presence
+        self.seen_workers = p + "workers:seen"  # hash: id of a worker -> when an alert rule saw it last
         self.nexuses = p + "nexuses"  # set: incarnations of nexuses
         self.controls = p + "controls"  # set: incarnations of control processes
         self.bots = p + "bots"  # set: keys of bots ever claimed

@@ -5,24 +5,17 @@ Each is one JSON object; `part` says which of these it is. Times are ms of unix 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-from botmatrix.bus.envelope import Envelope
-from botmatrix.onebot.plain import plain
-
-READABLE: Final = 64 * 1024
-"""Bytes of an event whose text is read; a longer one is recorded without it."""
-_DETAILS: Final = ("message_type", "notice_type", "request_type")
 
 
 class Heard(msgspec.Struct, tag="heard", tag_field="part", omit_defaults=True, gc=False):
     """A nexus received an event at `t` and decided at `at`.
 
     With a `reason` it ended there (`detail`: what exactly met it); else it was put on `lane`, by `rule` if one matched.
-    `kind`: `message.group`. `copy`: each target of its rule gets one, under an id of its
-    own.
+    `kind`: `message.group`. `copy`: each target of its rule gets one, under an id of its own. `event`: the bot's own
+    JSON, while nobody has read it (`trace_reading.py`): what it says stands in the fields from `kind` to `text` then.
     """
 
     id: str
@@ -41,6 +34,7 @@ class Heard(msgspec.Struct, tag="heard", tag_field="part", omit_defaults=True, g
     reason: str = ""
     detail: str = ""
     copy: bool = False
+    event: bytes = b""
 
 
 class Repeated(msgspec.Struct, tag="repeated", tag_field="part", gc=False):
@@ -84,7 +78,7 @@ class Acted(msgspec.Struct, tag="acted", tag_field="part", omit_defaults=True, g
     """A nexus brought an action to its bot, or could not. `id`: the event it answers, or empty.
 
     `sent` is 0 when it never was. `conv` and `text`: for what says something, where and what. `message_id`: the
-    platform's own.
+    platform's own. `params` and `result`: JSON that nobody has read yet, as `event` above.
     """
 
     id: str
@@ -100,63 +94,15 @@ class Acted(msgspec.Struct, tag="acted", tag_field="part", omit_defaults=True, g
     conv: str = ""
     text: str = ""
     message_id: str = ""
+    params: bytes = b""
+    result: bytes = b""
 
 
 Part = Heard | Repeated | Ran | Acted
 
 _encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(list[Part])
-
-
-class _Body(msgspec.Struct, gc=False):
-    """What a record needs of an event, whatever types the bot gives it."""
-
-    post_type: Any = ""
-    message_type: Any = ""
-    notice_type: Any = ""
-    request_type: Any = ""
-    user_id: Any = ""
-    group_id: Any = ""
-    message_id: Any = ""
-    message: Any = None
-    raw_message: Any = None
-
-
-_body = msgspec.json.Decoder(_Body)
 
 
 def encode(part: Part) -> bytes:
     """One part as JSON."""
     return _encode(part)
-
-
-def decode(payload: bytes) -> list[Part]:
-    """The parts of one entry of the stream; nothing of what can't be read."""
-    try:
-        return _parts.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-
-
-def heard(envelope: Envelope, at: int, lane: str = "", rule: str = "", **more: Any) -> Heard:
-    """The record of an event, from its envelope; `more`: other fields of it."""
-    part = Heard(envelope.id, envelope.t, envelope.bot, envelope.conv, envelope.nexus, at, lane=lane, rule=rule, **more)
-    if memoryview(envelope.event).nbytes <= READABLE:
-        _describe(part, bytes(envelope.event))
-    return part
-
-
-def _describe(part: Heard, raw: bytes) -> None:
-    try:
-        body = _body.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
-    detail = next((word for name in _DETAILS if (word := _text(getattr(body, name)))), "")
-    part.kind = ".".join(word for word in (_text(body.post_type), detail) if word)
-    part.user, part.group, part.message_id = _text(body.user_id), _text(body.group_id), _text(body.message_id)
-    part.group = "" if part.group == "0" else part.group
-    part.text = plain(body.message if body.message is not None else body.raw_message)
-
-
-def _text(value: Any) -> str:
-    return str(value)[:128] if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -34,6 +34,8 @@ ABOUT: Final[Mapping[str, str]] = {
     "trace_days": "Days that the roads of events are kept; 0: not at all.",
     "max_frame": "The longest WebSocket message, in bytes.",
     "audit_days": "Days that the operation log is kept.",
+    "smtp_url": "The mail server that alerts are sent by; empty: no mail.",
+    "mail_from": "The address that mail of alerts comes from.",
     "log_level": "The least severe messages that are logged.",
     "log_format": "Log lines for people (console) or for programs (json).",
 }
@@ -46,5 +48,5 @@ LOCAL: Final = frozenset(
 )
 """Differ from node to node, or are needed before the database can be asked: never kept in it."""
 
-FOR_OWNERS: Final = frozenset({"bot_token", "worker_token", "onebot_apps", "bots", "plugin_dirs"})
+FOR_OWNERS: Final = frozenset({"bot_token", "worker_token", "onebot_apps", "bots", "smtp_url", "plugin_dirs"})
 """Hold secrets, or say which code runs."""

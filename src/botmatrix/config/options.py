@@ -41,6 +41,7 @@ _ID = "letters, digits, _ . -, at most 64, the first a letter or digit"
 _TOKEN = "visible ASCII characters without spaces"  # noqa: S105 - words for people
 _REDIS = "redis://[:password@]host:port/db (or rediss://, unix://)"
 _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/folder)"
+_SMTP = "smtp://[user:password@]host[:port], or smtps://"
 _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
     '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
@@ -85,6 +86,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("message_days", values.whole(0, 3650), "a number of days from 0 to 3650", 90),
     Option("trace_days", values.whole(0, 3650), "a number of days from 0 to 3650", 14),
     Option("max_frame", values.size, 'bytes, or a size such as "16 MiB" (1 KiB to 1 GiB)', 16 * 1024**2),
+    Option("smtp_url", values.url("smtp", "smtps"), _SMTP, Secret(""), secret=True, hot=True),
+    Option("mail_from", values.text, "a mail address", "", hot=True),
     Option(
         "log_level",
         values.choice("debug", "info", "warning", "error"),

@@ -123,6 +123,10 @@ class Settings:
     """The same for the roads of events."""
     max_frame: int
     """Bytes."""
+    smtp_url: Secret
+    """The mail server of alerts; empty: none."""
+    mail_from: str
+    """Empty: the account at the mail server."""
     log_level: str
     log_format: str
     warnings: tuple[str, ...] = ()
@@ -143,6 +147,6 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for masking in logs."""
-        values = [self.bot_token, self.worker_token, self.default_admin_password]
+        values = [self.bot_token, self.worker_token, self.default_admin_password, self.smtp_url]
         values += [app.token for app in self.onebot_apps] + [secret for bot in self.bots for secret in bot.secrets]
         return tuple(str(value) for value in values if value)

@@ -30,6 +30,8 @@ class Picture:
     offline: list[OfflineBot] = field(default_factory=list)
     workers: dict[str, int] = field(default_factory=dict)
     """Pool -> workers that are alive."""
+    missed: Mapping[str, float] = field(default_factory=dict)
+    """Workers that were here and are not any more -> when each was seen last."""
     queued: int = 0
     dead_letters: int = 0
 
@@ -47,6 +49,16 @@ def _bot_offline(rule: AlertRule, seen: Picture) -> Wrong:
         if counts and seen.now - one.since > rule.threshold:
             found[one.bot] = f"{one.bot} is offline for more than {rule.threshold:g} s"
     return found
+
+
+def _worker_away(rule: AlertRule, seen: Picture) -> Wrong:
+    """Those that were here since the rule was made."""
+    since = rule.created_at.timestamp()
+    return {
+        worker: f"the worker {worker} is away for more than {rule.threshold:g} s"
+        for worker, at in seen.missed.items()
+        if at >= int(since) and seen.now - at > rule.threshold and rule.subject in ("", worker)
+    }
 
 
 def _too_few_workers(rule: AlertRule, seen: Picture) -> Wrong:
@@ -73,6 +85,7 @@ def _redis_away(rule: AlertRule, seen: Picture) -> Wrong:
 
 KINDS: Final[Mapping[str, Callable[[AlertRule, Picture], Wrong]]] = {
     "bot_offline": _bot_offline,
+    "worker_away": _worker_away,
     "too_few_workers": _too_few_workers,
     "queue_depth": _queue_depth,
     "dead_letters": _dead_letters,

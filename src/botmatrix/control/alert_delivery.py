@@ -1,4 +1,4 @@
-"""Telling people of an alert: by a webhook, and through a bot."""
+"""Telling people of an alert: by a webhook, by mail, and through a bot."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import httpx
@@ -13,6 +14,7 @@ import msgspec
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.envelope import ActionEntry
+from botmatrix.control.alert_mail import Mail, Mailer, NotMailed
 from botmatrix.errors import BotMatrixError, EngineUnavailable
 from botmatrix.store.tables import AlertRule
 
@@ -45,15 +47,16 @@ class News:
 class Delivery:
     """Tells one piece of news wherever a rule says."""
 
-    def __init__(self, actions: ActionBox) -> None:
-        self._actions = actions
+    def __init__(self, actions: ActionBox, mailer: Mailer) -> None:
+        self._actions, self._mailer = actions, mailer
 
     async def tell(self, rule: AlertRule, news: News) -> None:
         """Raises `NotTold` when anybody could not be told; the others may be told again later."""
         problems = []
-        for told in ([self._post(rule, news)] if rule.webhook else []) + ([self._say(rule, news)] if rule.bot else []):
+        ways = ((rule.webhook, self._post), (rule.mail, self._mail), (rule.bot, self._say))
+        for tell in (way for wanted, way in ways if wanted):
             try:
-                await told
+                await tell(rule, news)
             except NotTold as error:
                 problems.append(str(error))
         if problems:
@@ -71,6 +74,13 @@ class Delivery:
             raise NotTold(f"the webhook could not be reached ({type(error).__name__})") from error
         if not answer.is_success:
             raise NotTold(f"the webhook answered {answer.status_code}")
+
+    async def _mail(self, rule: AlertRule, news: News) -> None:
+        when = datetime.fromtimestamp(news.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        try:
+            await self._mailer.send(Mail(rule.mail.split(", "), news.text, f"{news.text}\n\n{when}\n"))
+        except NotMailed as error:
+            raise NotTold(str(error)) from error
 
     async def _say(self, rule: AlertRule, news: News) -> None:
         kind, _, whom = rule.target.partition(":")

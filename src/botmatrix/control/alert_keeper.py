@@ -14,6 +14,7 @@ import structlog
 
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.presence import Presence, state_of
+from botmatrix.bus.seen_workers import SeenWorkers
 from botmatrix.control.alert_conditions import OfflineBot, Picture, wrong
 from botmatrix.control.alert_delivery import Delivery, News, NotTold
 from botmatrix.control.fields import number
@@ -32,8 +33,11 @@ log = structlog.get_logger(__name__)
 class AlertKeeper:
     """Rounds over the alert rules."""
 
-    def __init__(self, alerts: Alerts, presence: Presence, seen: Seen, delivery: Delivery) -> None:
+    def __init__(
+        self, alerts: Alerts, presence: Presence, seen: Seen, workers: SeenWorkers, delivery: Delivery
+    ) -> None:
         self._alerts, self._presence, self._seen, self._delivery = alerts, presence, seen, delivery
+        self._workers = workers
         self._away_since = 0.0
 
     async def run(self) -> None:
@@ -101,7 +105,9 @@ class AlertKeeper:
                 last_seen = max(seen.get(bot["bot"], 0.0), number(bot.get("since")))
                 since = number(bot.get("since")) if bot.get("state") == "offline" else last_seen
                 picture.offline.append(OfflineBot(bot["bot"], since, last_seen))
-        for worker in await self._presence.workers():
+        workers = await self._presence.workers()
+        picture.missed = await self._workers.missed({worker["id"] for worker in workers}, now)
+        for worker in workers:
             pool = worker.get("pool", "default")
             picture.workers[pool] = picture.workers.get(pool, 0) + 1
         return picture

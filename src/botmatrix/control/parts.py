@@ -27,6 +27,7 @@ from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.bus.seen_workers import SeenWorkers
 from botmatrix.bus.series import Series
 from botmatrix.bus.settings import SettingsBox
 from botmatrix.bus.trace_stream import TraceStream
@@ -35,6 +36,7 @@ from botmatrix.config import Current, Settings, host_id
 from botmatrix.control.access_keeper import AccessKeeper
 from botmatrix.control.alert_delivery import Delivery
 from botmatrix.control.alert_keeper import AlertKeeper
+from botmatrix.control.alert_mail import Mailer
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginSettingsKeeper, PluginsKeeper
@@ -191,7 +193,9 @@ def build(current: Current) -> Parts:
         handshakes=HandshakeBox(redis, keys),
         logs=Logs(redis, keys),
         alerts=alerts,
-        alert_keeper=AlertKeeper(alerts, presence, seen, Delivery(actions)),
+        alert_keeper=AlertKeeper(
+            alerts, presence, seen, SeenWorkers(redis, keys), Delivery(actions, Mailer(lambda: current.running))
+        ),
         retention=Retention(operations, settings.audit_days),
         stats=StatsKeeper(presence, Series(redis, keys)),
         hot=HotBox(redis, keys),

@@ -85,9 +85,11 @@ class Judge:
         text = normal(said(event.raw).whole)
         if not text:
             return ""
-        apart = (*lists.bot_words.get(self_id, NO_WORDS), *lists.group_words.get(event.group_id, NO_WORDS))
-        for words in (self._words, *apart):
-            if reason := words.reason(text):
+        if reason := self._words.reason(text):
+            return reason
+        if lists.bot_words or lists.group_words:
+            apart = (*lists.bot_words.get(self_id, NO_WORDS), *lists.group_words.get(event.group_id, NO_WORDS))
+            if reason := next((reason for words in apart if (reason := words.reason(text))), ""):
                 return reason
         return self._urls.reason(text) if self._urls else ""
 

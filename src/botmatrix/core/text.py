@@ -55,18 +55,25 @@ _any: Final = msgspec.json.Decoder().decode
 def said(raw: bytes) -> Said:
     """What the event says; nothing when it says nothing readable. Never raises."""
     try:
-        event: _Said | _Loose = _strict(raw)
+        event = _strict(raw)
     except (msgspec.DecodeError, RecursionError):
-        try:
-            event = _loose(raw)
-        except (msgspec.DecodeError, RecursionError):
-            return Said("")
-    message = event.message if event.message is not None else event.raw_message
-    return _of(_pairs(message))
+        return _said_loosely(raw)
+    message = event.message
+    if isinstance(message, list):
+        return _of([(part.type, part.data or {}) for part in message])
+    return _of(_pairs(message if message is not None else event.raw_message))
+
+
+def _said_loosely(raw: bytes) -> Said:
+    try:
+        event = _loose(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return Said("")
+    return _of(_pairs(event.message if event.message is not None else event.raw_message))
 
 
 def _pairs(message: Any) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Type and data of each segment."""
+    """Type and data of each segment, of whatever a bot may send."""
     if isinstance(message, str):
         return cq.read(message)
     if isinstance(message, list):
@@ -76,8 +83,6 @@ def _pairs(message: Any) -> Iterable[tuple[str, dict[str, Any]]]:
 
 
 def _pair(part: Any) -> tuple[str, dict[str, Any]] | None:
-    if isinstance(part, _Segment):
-        return part.type, part.data or {}
     if isinstance(part, str):
         return "text", {"text": part}
     if isinstance(part, dict) and isinstance(part.get("type"), str):

@@ -54,11 +54,15 @@ class Window:
         due = self._young.get(key)
         if due is None:
             due = self._grown_up(key, now)
-        if not now <= due <= now + LONGEST:  # paid off, or made by a clock that was set back since
+        latest = now + LONGEST
+        if not now <= due <= latest:  # paid off, or made by a clock that was set back since
             due = now
-        fits = due + share <= now + LONGEST
-        self._young[key] = due + share if fits else due
-        return fits
+        paid = due + share
+        if paid > latest:
+            self._young[key] = due
+            return False
+        self._young[key] = paid
+        return True
 
     def give_back(self, platform: str, id_: str, key: Key) -> None:
         """Another limit has stopped the message that was let through here."""

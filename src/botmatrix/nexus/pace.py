@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from botmatrix.bus.envelope import ActionEntry
-from botmatrix.bus.hot_values import RateLimits
+from botmatrix.bus.hot_values import Limit, RateLimits
 from botmatrix.errors import BadFrame
 from botmatrix.onebot.ids import group_id_text, id_text
 
@@ -45,51 +45,79 @@ def turn_of(action: ActionEntry) -> Turn:
     return Turn(action.bot, f"group:{group}" if group else f"user:{user}" if user else "")
 
 
+class _Pauses:
+    """Seconds between two messages of a bot, or to a target."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit, self._usual = limit, _pause(limit.per_min)
+        self.are_off = limit.is_off
+
+    def of(self, bot: str, id_: str) -> float:
+        """0: as many as they like."""
+        if not self._limit.exceptions:
+            return self._usual
+        return _pause(self._limit.of(bot.partition(":")[0], id_))
+
+
 class Pace:
     """Pauses between messages: a minute divided by the number, and up to the jitter more. Times: monotonic seconds."""
 
     def __init__(self) -> None:
-        self._next: dict[tuple[str, str], float] = {}
+        self._next: dict[Turn | str, float] = {}
         self.adjust(RateLimits())
 
     def adjust(self, limits: RateLimits) -> None:
         """Go by these from the next message on."""
-        self._bot = limits.sent("bot")
-        self._target = {"group": limits.sent("group"), "user": limits.sent("user")}
+        self._bot = _Pauses(limits.sent("bot"))
+        self._target = {"group": _Pauses(limits.sent("group")), "user": _Pauses(limits.sent("user"))}
         self._jitter = limits.send_jitter_ms / 1000
-        self.is_on = not (self._bot.is_off and all(limit.is_off for limit in self._target.values()))
+        self.is_on = not (self._bot.are_off and all(pauses.are_off for pauses in self._target.values()))
 
     def due(self, turn: Turn) -> float:
         """When the next message to this target may be sent; in the past: now."""
-        if not self.is_on:
-            return 0.0
-        return max(
-            self._due((turn.bot, ""), self._bot_pause(turn.bot)),
-            self._due(turn, self._target_pause(turn)),
-        )
+        return self._due(self._pauses(turn)) if self.is_on else 0.0
 
     def take(self, turn: Turn, now: float) -> None:
         """A message to this target is sent now."""
+        self._book(self._pauses(turn), now)
+
+    def passes(self, turn: Turn, now: float) -> bool:
+        """Whether a message to this target may be sent now; then this counts as its turn."""
+        if not self.is_on:
+            return True
+        pauses = self._pauses(turn)
+        if self._due(pauses) > now:
+            return False
+        self._book(pauses, now)
+        return True
+
+    def _pauses(self, turn: Turn) -> list[tuple[Turn | str, float]]:
+        """Those that this message has to keep, of its bot and of its target."""
+        found: list[tuple[Turn | str, float]] = []
+        bot = turn.bot
+        if pause := self._bot.of(bot, bot.partition(":")[2]):
+            found.append((bot, pause))
+        whose, _, id_ = turn.target.partition(":")
+        if whose and (pause := self._target[whose].of(bot, id_)):
+            found.append((turn, pause))
+        return found
+
+    def _due(self, pauses: list[tuple[Turn | str, float]]) -> float:
+        latest = 0.0
+        for key, pause in pauses:
+            due = self._next.get(key, 0.0)
+            if pause < SHORT:
+                due -= SHORT
+            latest = max(due, latest)
+        return latest
+
+    def _book(self, pauses: list[tuple[Turn | str, float]], now: float) -> None:
         if len(self._next) >= MOST:
             self._next = {key: due for key, due in self._next.items() if due > now}
-        for key, pause in (((turn.bot, ""), self._bot_pause(turn.bot)), (turn, self._target_pause(turn))):
-            if pause:
-                begin = max(now, self._next.get(key, 0.0)) if pause < SHORT else now
-                self._next[key] = begin + pause + random.uniform(0, self._jitter)  # noqa: S311 - no secret
-
-    def _due(self, key: tuple[str, str], pause: float) -> float:
-        if not pause:
-            return 0.0
-        return self._next.get(key, 0.0) - (SHORT if pause < SHORT else 0.0)
-
-    def _bot_pause(self, bot: str) -> float:
-        platform, _, self_id = bot.partition(":")
-        return _pause(self._bot.of(platform, self_id))
-
-    def _target_pause(self, turn: Turn) -> float:
-        whose, _, id_ = turn.target.partition(":")
-        limit = self._target.get(whose)
-        return _pause(limit.of(turn.bot.partition(":")[0], id_)) if limit is not None else 0.0
+        for key, pause in pauses:
+            begin = max(now, self._next.get(key, 0.0)) if pause < SHORT else now
+            jitter = random.uniform(0, self._jitter) if self._jitter else 0.0  # noqa: S311 - no secret
+            self._next[key] = begin + pause + jitter
 
 
 def _pause(per_min: int) -> float:

@@ -84,9 +84,7 @@ class Pacer(Generic[R]):
             return False
         bot, now = action.bot, self._clock.monotonic()
         if bot not in self._waiting and bot not in self._deferred:
-            turn = turn_of(action)
-            if self.pace.due(turn) <= now:
-                self.pace.take(turn, now)
+            if self.pace.passes(turn_of(action), now):
                 return False
         self._deferred.setdefault(bot, []).append(read)
         self.counters["action_paced"] += 1
@@ -175,13 +173,11 @@ class Pacer(Generic[R]):
         soonest = now + LOOK_SECONDS
         for entry_id, payload in await self._rooms.peek(bot, WINDOW):
             turn, admitted = self._understand(bot, payload)
-            due = self.pace.due(turn)
-            if turn.target in held or due > now:
-                held.add(turn.target)
-                soonest = min(soonest, max(due, now))
-            else:
-                self.pace.take(turn, now)
+            if turn.target not in held and self.pace.passes(turn, now):
                 chosen.append((entry_id, admitted))
+            else:
+                held.add(turn.target)
+                soonest = min(soonest, max(self.pace.due(turn), now))
         left = await self._rooms.admit(self._inc, bot, chosen)
         if left > 0:
             self._waiting[bot], self._due[bot] = left, soonest if held else now

@@ -20,11 +20,12 @@ from botmatrix.bus.envelope import ActionEntry, Envelope, decode_envelope
 from botmatrix.bus.event_id import EventIds, is_traced
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.trace import TraceLog
-from botmatrix.bus.trace_parts import READABLE, Acted, Heard, Ran, Repeated, heard
+from botmatrix.bus.trace_making import acted, heard
+from botmatrix.bus.trace_parts import Acted, Heard, Ran, Repeated
+from botmatrix.bus.trace_reading import READABLE
 from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
 from botmatrix.nexus.bot import Bot
-from botmatrix.nexus.trace_actions import acted
 from botmatrix.onebot.event import Event
 
 log = structlog.get_logger("trace")

@@ -26,6 +26,8 @@ from botmatrix.routing.table import AWAY, WAIT, Route
 
 log = structlog.get_logger("workers")
 LOOK_SECONDS = 1.0
+AT_ONCE = 500
+"""Conversations that are looked up in one go."""
 
 
 class Beyond(Protocol):
@@ -178,16 +180,23 @@ class Workers:
         views = await read_lanes(self._client, self._keys)
         self.lanes = {view.lane: view for view in views}
         self._refresh()
-        for pin in self._pins.end_round({view.lane: LaneState(view.oldest, view.newest) for view in views}):
-            await self._follow(pin)
+        moved = self._pins.end_round({view.lane: LaneState(view.oldest, view.newest) for view in views})
+        for start in range(0, len(moved), AT_ONCE):
+            await self._follow(moved[start : start + AT_ONCE])
 
     def look_soon(self) -> None:
         """Something changed: look before the second is over."""
         self._look_now.set()
 
-    async def _follow(self, pin: Pin) -> None:
-        """Its parked events have left: the mover has noted where to."""
-        noted = await self._client.call("HGET", self._keys.affinity(pin.bot), pin.conv)
+    async def _follow(self, pins: Sequence[Pin]) -> None:
+        """Their parked events have left: the mover has noted where to."""
+        asked = (("HGET", self._keys.affinity(pin.bot), pin.conv) for pin in pins)
+        for pin, noted in zip(pins, await self._client.pipeline(*asked), strict=True):
+            if isinstance(noted, Exception):
+                raise noted
+            self._follow_to(pin, noted)
+
+    def _follow_to(self, pin: Pin, noted: bytes | None) -> None:
         lane = noted.decode(errors="replace") if noted else pin.lane
         if lane != pin.lane:
             self._pins.follow(pin, lane)

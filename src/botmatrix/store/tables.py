@@ -268,6 +268,8 @@ class AlertRule(Base):
     """Through which bot to say it, `platform:self_id`."""
     target: Mapped[str] = mapped_column(server_default="")
     """To whom: `group:ID` or `private:ID`."""
+    mail: Mapped[str] = mapped_column(server_default="")
+    """Addresses to mail it to, with `, ` between them."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -7,7 +7,8 @@ from functools import partial
 from botmatrix.bus.envelope import Envelope, decode_envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.trace import TraceLog
-from botmatrix.bus.trace_parts import Ran, heard
+from botmatrix.bus.trace_making import heard
+from botmatrix.bus.trace_parts import Ran
 from botmatrix.errors import BadEnvelope
 from botmatrix.worker.job import Job
 from botmatrix.worker.outcome import Dead, Done, Outcome

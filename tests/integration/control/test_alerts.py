@@ -47,6 +47,40 @@ async def hook() -> AsyncIterator[Hook]:
     await server.wait_closed()
 
 
+class MailServer:
+    """Speaks as much SMTP as a mail needs."""
+
+    def __init__(self) -> None:
+        self.mails: list[str] = []
+        self.accounts: list[str] = []
+        self.recipients: list[str] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        while line := (await reader.readline()).decode():
+            verb = line[:4].upper()
+            if verb == "AUTH":
+                self.accounts.append(line.split()[-1])
+            if verb == "RCPT":
+                self.recipients.append(line.partition("<")[2].partition(">")[0])
+            if verb == "DATA":
+                writer.write(b"354 go on\r\n")
+                self.mails.append((await reader.readuntil(b"\r\n.\r\n")).decode())
+            answers = {"EHLO": b"250-here\r\n250 AUTH PLAIN\r\n", "AUTH": b"235 fine\r\n", "QUIT": b"221 bye\r\n"}
+            writer.write(answers.get(verb, b"250 fine\r\n"))
+        writer.close()
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    made = MailServer()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    yield made
+    server.close()
+
+
 async def create(owner: httpx.AsyncClient, kind: str, threshold: float, **more: Any) -> dict[str, Any]:
     body = {"action": "create", "name": f"my {kind}", "kind": kind, "threshold": threshold, **more}
     answer = await owner.post("/api/alerts", json=body)
@@ -120,6 +154,47 @@ async def test_too_few_workers_and_long_queues_are_noticed(owner: httpx.AsyncCli
     await parts.presence.announce("w2", {"pool": "gpu"})
     await parts.alert_keeper.look()
     assert [one["kind"] for one in await alerts(owner) if one["ended_at"] is None] == ["queue_depth"]
+
+
+async def test_a_worker_that_goes_away_is_missed_until_it_is_back(owner: httpx.AsyncClient, parts: Parts) -> None:
+    await put_nexus(parts, "n1.aa")
+    await parts.redis.call("HSET", KEYS.seen_workers, "long-gone", str(time.time() - 90_000), "before", "1000")
+    await create(owner, "worker_away", 5)
+    for worker in ("w1", "w2"):
+        await parts.presence.announce(worker, {"pool": "default"})
+    await parts.alert_keeper.look()
+    assert await alerts(owner) == []
+    await parts.presence.leave("w1")
+    async with parts.database.connection() as connection:
+        await connection.execute(text("UPDATE alert_rules SET created_at = now() - interval '1 hour'"))
+    await parts.redis.call("HSET", KEYS.seen_workers, "w1", str(time.time() - 6))
+    await parts.alert_keeper.look()
+    assert [(one["subject"], one["message"]) for one in await alerts(owner)] == [
+        ("w1", "the worker w1 is away for more than 5 s")
+    ]
+    await parts.presence.announce("w1", {"pool": "default"})
+    await parts.alert_keeper.look()
+    assert [one["ended_at"] is None for one in await alerts(owner)] == [False]
+    assert await parts.redis.call("HEXISTS", KEYS.seen_workers, "long-gone") == 0
+
+
+async def test_an_alert_goes_out_by_mail(owner: httpx.AsyncClient, parts: Parts, mail_server: MailServer) -> None:
+    rule = await create(owner, "too_few_workers", 1, mail="ops@example.com; boss@example.com")
+    assert rule["mail"] == "ops@example.com, boss@example.com"
+    without = await owner.post("/api/alerts", json={"action": "test", "id": rule["id"]})
+    assert (without.status_code, without.json()["error"]) == (409, "not_told")
+    assert "smtp_url" in without.json()["message"]
+    url = f"smtp://me%40example.com:pass@127.0.0.1:{mail_server.port}"
+    assert (await owner.post("/api/admin/config", json={"smtp_url": url})).status_code == 200
+    await parts.alert_keeper.look()
+    await parts.alert_keeper.tell()
+    (mail,) = mail_server.mails
+    assert "Subject: [ALERT] my too_few_workers: 0 workers are alive" in mail
+    assert "From: me@example.com" in mail
+    assert mail_server.recipients == ["ops@example.com", "boss@example.com"]
+    assert len(mail_server.accounts) == 1
+    assert (await alerts(owner))[0]["told"]
+    assert "pass" not in (await owner.get("/api/admin/config")).text.replace("password", "")
 
 
 async def test_of_several_control_processes_one_raises_and_one_tells(
@@ -208,6 +283,8 @@ async def test_a_bot_that_is_not_here_can_not_tell(owner: httpx.AsyncClient) -> 
         {"action": "create", "name": "x", "kind": "queue_depth", "threshold": 1, "bot": "qq:1"},
         {"action": "create", "name": "x", "kind": "queue_depth", "threshold": 1, "bot": "qq:1", "target": "all:1"},
         {"action": "create", "name": "x", "kind": "queue_depth", "threshold": 1, "subject": "a\x00"},
+        {"action": "create", "name": "x", "kind": "queue_depth", "threshold": 1, "mail": "nobody"},
+        {"action": "create", "name": "x", "kind": "queue_depth", "threshold": 1, "mail": "a@b, c@d\nBcc: e@f"},
         {"action": "edit"},
     ],
 )

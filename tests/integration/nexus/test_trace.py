@@ -19,7 +19,8 @@ from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.hot_values import Kind
 from botmatrix.bus.rules import RulesMirror
-from botmatrix.bus.trace_parts import Acted, Heard, Ran, Repeated, decode
+from botmatrix.bus.trace_parts import Acted, Heard, Ran, Repeated
+from botmatrix.bus.trace_reading import decode
 from botmatrix.bus.trace_stream import START, TraceStream
 from botmatrix.routing.rule import make_rule
 

@@ -13,6 +13,7 @@ from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.trace import MOST_BYTES, MOST_PARTS, TraceLog
 from botmatrix.bus.trace_parts import Acted, Heard, Part, Repeated
+from botmatrix.bus.trace_reading import read
 from botmatrix.clock import ManualClock
 from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.tracer import RESERVE, ROWS, Tracer
@@ -30,7 +31,7 @@ class Reports(TraceLog):
 
     def put(self, make: object, size: int = 0) -> None:
         assert callable(make)
-        self.parts.append(make())
+        self.parts.append(read(make()))
 
 
 @pytest.fixture

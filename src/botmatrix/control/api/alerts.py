@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -20,8 +21,10 @@ from botmatrix.store.text import BadValue, label
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"])
 
-Kind = Literal["bot_offline", "too_few_workers", "queue_depth", "dead_letters", "redis_away"]
+Kind = Literal["bot_offline", "worker_away", "too_few_workers", "queue_depth", "dead_letters", "redis_away"]
 _MOST: Final = 1e12
+_MOST_ADDRESSES: Final = 20
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 
 
 class Rule(BaseModel):
@@ -36,6 +39,7 @@ class Rule(BaseModel):
     webhook: str
     bot: str
     target: str
+    mail: str
     created_at: float
 
 
@@ -64,8 +68,8 @@ class Alerts(Page):
 class Change(BaseModel):
     """`create` needs name, kind and threshold; the others `id`; `edit` changes what the body names.
 
-    `subject`: the only bot (or, of too few workers, pool) that counts. `bot` and `target` (`group:ID`, `private:ID`)
-    belong together.
+    `subject`: the only bot or worker (or, of too few workers, pool) that counts. `bot` and `target` (`group:ID`,
+    `private:ID`) belong together. `mail`: addresses with commas between them.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -80,6 +84,7 @@ class Change(BaseModel):
     webhook: str | None = Field(None, max_length=2000, repr=False)
     bot: str | None = Field(None, max_length=160)
     target: str | None = Field(None, max_length=160)
+    mail: str | None = Field(None, max_length=1000)
 
 
 class Changed(BaseModel):
@@ -127,8 +132,8 @@ async def change_alerts(body: Change, parts: UsedParts, note: Noting) -> Changed
 
 
 async def _test(parts: UsedParts, rule: AlertRule) -> None:
-    if not rule.webhook and not rule.bot:
-        raise ApiError(409, "nobody_to_tell", "this rule tells nobody: give it a webhook, or a bot and a target")
+    if not (rule.webhook or rule.mail or rule.bot):
+        raise ApiError(409, "nobody_to_tell", "this rule tells nobody: give it a webhook, mail, or a bot and a target")
     try:
         await parts.alert_keeper.test(rule)
     except NotTold as error:
@@ -142,10 +147,20 @@ def _require(*needed: object) -> None:
 
 def _values(body: Change) -> dict[str, Any]:
     values = body.model_dump(exclude={"action", "id"}, exclude_none=True)
-    for name in ("subject", "bot", "target", "webhook"):
+    for name in ("subject", "bot", "target", "webhook", "mail"):
         if not values.get(name, "").isprintable():
             raise BadValue(name, "must not have invisible characters")
+    if "mail" in values:
+        values["mail"] = _addresses(values["mail"])
     return {**values, "name": label("name", values["name"])} if "name" in values else values
+
+
+def _addresses(mail: str) -> str:
+    """As they are kept. Raises `BadValue`."""
+    found = [one.strip() for one in mail.replace(";", ",").split(",") if one.strip()]
+    if len(found) > _MOST_ADDRESSES or not all(_ADDRESS.fullmatch(one) for one in found):
+        raise BadValue("mail", f"must be at most {_MOST_ADDRESSES} mail addresses with commas between them")
+    return ", ".join(found)
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -183,6 +198,7 @@ def _view(rule: AlertRule) -> Rule:
         webhook=f"{parts.scheme}://{parts.hostname}/..." if rule.webhook else "",
         bot=rule.bot,
         target=rule.target,
+        mail=rule.mail,
         created_at=rule.created_at.timestamp(),
     )
 

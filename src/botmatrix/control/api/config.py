@@ -15,6 +15,7 @@ from botmatrix.config.view import locked_by, view
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import Principal, needs
 from botmatrix.control.errors import ApiError, protected
+from botmatrix.control.kept_secrets import with_kept
 from botmatrix.control.parts import UsedParts
 from botmatrix.store.tables import Role
 
@@ -78,8 +79,11 @@ async def read_config(_: Administrator, parts: UsedParts) -> Settings:
 
 @router.post("", responses=protected(409))
 async def change_config(body: Change, asker: Administrator, parts: UsedParts, note: Noting) -> Changed:
-    """Keep values in the database, for every node; all of them or none. Tokens and code folders: owners only."""
-    change = _checked(body, asker.role, parts.current)
+    """Keep values in the database, for every node; all of them or none. Tokens and code folders: owners only.
+
+    An entry of `bots` that comes without its token or secret keeps what it had.
+    """
+    change = with_kept(_checked(body, asker.role, parts.current), parts.current.wanted.bots)
     done = await parts.settings_keeper.change(change, asker.user.username)
     note.say("config.set", ", ".join(sorted(change)), before=dict(done.before), after=change)
     return Changed(**_body(parts.current), published=done.published)

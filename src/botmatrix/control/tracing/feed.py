@@ -15,6 +15,7 @@ import structlog
 
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.presence import Presence
+from botmatrix.bus.trace_reading import decode
 from botmatrix.bus.trace_stream import Reported, TraceStream, order
 from botmatrix.control.fields import flag, number
 from botmatrix.control.tracing.viewer import Hops, Viewer
@@ -155,9 +156,9 @@ def batch_of(found: Sequence[Reported]) -> Hops:
     hops: list[dict[str, Any]] = []
     left_out = 0
     for one in found:
-        parts = _parts(one.payload)
+        parts = decode(one.payload)
         room = MOST_HOPS - len(hops)
-        hops += parts[:room]
+        hops += msgspec.to_builtins(parts[:room])
         left_out += len(parts[room:])
     return Hops(found[-1].entry_id, hops, left_out)
 
@@ -175,10 +176,3 @@ def counters(nexuses: list[dict[str, str]]) -> dict[str, int]:
 def _bot(fields: dict[str, str], alive: set[str]) -> dict[str, str]:
     known = {name: fields.get(name, "") for name in _ABOUT_BOTS}
     return known if fields.get("nexus") in alive else {**known, "state": "offline"}
-
-
-def _parts(payload: bytes) -> list[dict[str, Any]]:
-    try:
-        return msgspec.json.decode(payload, type=list[dict[str, Any]])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from botmatrix.bus.client import ReplyError
-from botmatrix.bus.trace_parts import decode
+from botmatrix.bus.trace_reading import decode
 from botmatrix.bus.trace_stream import START, TraceStream, order
 from botmatrix.control.tracing.joining import Joined
 from botmatrix.errors import EngineUnavailable

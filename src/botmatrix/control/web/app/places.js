@@ -8,6 +8,7 @@ export const PLACES = [
   { page: "workers", icon: "server", name: () => t("workers"), load: () => import("./pages/workers.js") },
   { page: "routing", icon: "route", name: () => t("routing"), load: () => import("./pages/routing.js") },
   { page: "queues", icon: "stack-2", name: () => t("queues"), load: () => import("./pages/queues.js") },
+  { page: "config", icon: "settings", role: "admin", name: () => t("config"), load: () => import("./pages/config.js") },
   { page: "logs", icon: "file-text", role: "operator", name: () => t("logs"), load: () => import("./pages/logs.js") },
   { page: "audit", icon: "history", role: "admin", name: () => t("audit"), load: () => import("./pages/audit.js") },
   { page: "account", icon: "user", name: () => t("account"), load: () => import("./pages/account.js"), hidden: true },

@@ -3,6 +3,7 @@ import { ask, leave, me, reachable } from "./lib/api.js";
 import { html, signal, useEffect, useState } from "./lib/html.js";
 import { t, word } from "./lib/i18n.js";
 import { live, watch } from "./lib/live.js";
+import { useReadiness } from "./lib/ready.js";
 import { go, link, route } from "./lib/route.js";
 import { Appearance } from "./appearance.js";
 import { allowed, PLACES } from "./places.js";
@@ -60,13 +61,7 @@ function Live() {
 
 // Readiness of the whole matrix, in its own words.
 function Health() {
-  const [state, setState] = useState(null);
-  useEffect(() => {
-    const look = () => fetch("readyz").then((answer) => answer.json()).then(setState, () => {});
-    look();
-    const timer = setInterval(look, 10000);
-    return () => clearInterval(timer);
-  }, []);
+  const state = useReadiness(10);
   if (!reachable.value) return html`<${Notice} look="bad">${t("unreachable")}<//>`;
   if (state && !state.ready) return html`<${Notice} look="bad" title=${t("not_ready")}>${state.message}<//>`;
   return state?.warnings.map((one) => html`<${Notice} look="warn">${one}<//>`);

@@ -28,8 +28,8 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// A word of the interface, as online or blocked_rule: ours if we have one, else as it is.
-export const word = (kind, value) => words.value[`${kind}.${value}`] ?? String(value).replaceAll("_", " ");
+// A word of the interface, as online or blocked_rule: ours if we have one, else what is given, or it as it is.
+export const word = (kind, value, otherwise) => words.value[`${kind}.${value}`] ?? otherwise ?? String(value).replaceAll("_", " ");
 
 const number = (value, options) => new Intl.NumberFormat(TAGS[language.value], options).format(value);
 export const whole = (value) => number(value || 0, { maximumFractionDigits: 0 });

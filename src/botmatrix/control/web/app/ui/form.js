@@ -53,7 +53,7 @@ function Input({ id, name, field, required, value, onValue }) {
   }
   if (field.type === "array") {
     const lines = (event) => onValue(event.target.value.split("\n").map((line) => line.trim()).filter(Boolean));
-    return html`<textarea class="form-control mono" rows="3" ...${common} onChange=${lines}>${(value || []).join("\n")}</textarea>`;
+    return html`<textarea class="form-control mono" rows=${field.rows || 3} ...${common} placeholder=${field.placeholder} spellcheck=${false} onChange=${lines}>${(value || []).join("\n")}</textarea>`;
   }
   if (field.format === "textarea") {
     return html`<textarea class="form-control mono" rows=${field.rows || 4} ...${common} value=${value} onInput=${(event) => onValue(event.target.value)}></textarea>`;
