@@ -92,6 +92,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return words
 
 
+# msgspec looks at a type when it is first used, and crashes when two threads do that at once (0.22).
+msgspec.convert({"id": "first"}, Manifest)
+
+
 def parse_document(text: bytes) -> dict[str, Any]:
     """The JSON object alone. Raises `BadManifest`."""
     if len(text) > LARGEST:
