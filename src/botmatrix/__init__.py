@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from botmatrix.sdk.plugin import Plugin
     from botmatrix.sdk.rate import Rate, rate
     from botmatrix.sdk.retry import Retry
+    from botmatrix.sdk.running import RunCrashed
     from botmatrix.sdk.session import Heard, Session
     from botmatrix.sdk.store import Store
 
@@ -65,6 +66,7 @@ __all__ = [
     "Record",
     "Reply",
     "Retry",
+    "RunCrashed",
     "Segment",
     "Sendable",
     "Session",
@@ -89,6 +91,7 @@ _HOMES = {
     "botmatrix.sdk.plugin": ("Plugin",),
     "botmatrix.sdk.rate": ("Rate", "rate"),
     "botmatrix.sdk.retry": ("Retry",),
+    "botmatrix.sdk.running": ("RunCrashed",),
     "botmatrix.sdk.session": ("Heard", "Session"),
     "botmatrix.sdk.store": ("Store",),
 }

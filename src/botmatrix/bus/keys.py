@@ -76,6 +76,9 @@ class Keys:
         self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
         self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
         self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
+        self.cron = p + "cron"  # hash: what plugins have the clock start -> when it was due last, and who runs it
+        self.media_index = p + "media"  # sorted set: token of a piece of media -> when it expires (ms)
+        self.media_sizes = p + "media:sizes"  # hash: token -> bytes; the empty field: of all
         self.paced = p + "paced"  # set: bots with a waiting room
         self.login = p + "login:"  # counter prefix (1 h): login attempts of an account from an address
         self.worker_register = p + "worker:register"  # channel: capabilities, as workers report them
@@ -124,6 +127,10 @@ class Keys:
     def bot(self, bot: str) -> str:
         """Hash: epoch, nexus, link. `bot` is `platform:self_id`."""
         return f"{self.prefix}bot:{bot}"
+
+    def media(self, token: str) -> str:
+        """String (1 h): a piece of media for bots."""
+        return f"{self.prefix}media:{token}"
 
     def groups(self, bot: str) -> str:
         """String (7 days), JSON: group id -> name, as the bot's own list said last."""

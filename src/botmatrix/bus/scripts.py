@@ -52,7 +52,10 @@ CALL = _load("call")
 REPORT = _load("report")
 OFFER = _load("offer")
 BIND = _load("bind")
+FIRE = _load("fire")
+KEEP = _load("keep")
 ALL = (
+    *(FIRE, KEEP),
     *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),

@@ -55,7 +55,7 @@ async def spawn(program: Program) -> Spawned:
             env=dict(program.env),
             cwd="/",
             start_new_session=True,
-            preexec_fn=_prepare(program, os.getpid()),
+            preexec_fn=prepared(program, os.getpid()),
         )
     except BaseException:
         os.close(reading)
@@ -83,7 +83,9 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     return reader
 
 
-def _prepare(program: Program, parent: int) -> Callable[[], None]:
+def prepared(program: Program, parent: int) -> Callable[[], None]:
+    """What a child does before it becomes the program: it lets go of rights, and ends with its parent."""
+
     def in_child() -> None:
         os.umask(0o077)
         if program.identity is not None:

@@ -20,8 +20,10 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.scripts import FORWARD
 from botmatrix.clock import Clock
 from botmatrix.errors import BadEnvelope, EngineUnavailable
+from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.endings import Endings
 from botmatrix.nexus.hub import Hub
+from botmatrix.nexus.media import NAMED, addressed
 from botmatrix.nexus.pacer import MOST, Pacer
 from botmatrix.nexus.recent import RecentActions
 from botmatrix.nexus.tracer import Tracer
@@ -69,6 +71,8 @@ class Actions:
         self._lately = RecentActions()
         self._reader: Connection | None = None
         self.counters: Counter[str] = Counter()
+        self.address = ""
+        """The hub's address, `http://host:port`, for bots that were dialled."""
 
     # ---------------------------------------------------------------- reading
 
@@ -168,9 +172,10 @@ class Actions:
             return True
         if bot is None:
             return False
+        params = bytes(action.params)
         written = bot.call(
             action.action,
-            bytes(action.params),
+            addressed(params, self._hub_of(bot)) if NAMED in params else params,
             lambda response: self._answered(sent, response),
             timeout=ACTION_TIMEOUT,
         )
@@ -178,6 +183,11 @@ class Actions:
             sent.written_at = int(now)
             self._lately.written(action.aid)
         return written
+
+    def _hub_of(self, bot: Bot) -> str:
+        """The hub's address for a bot, which is the one that it dialled."""
+        link = bot.api_link
+        return (link.accept.hub if link is not None else "") or self.address
 
     def _wait(self, sent: Sent) -> None:
         queue = self._waiting.setdefault(sent.action.bot, deque())

@@ -41,6 +41,7 @@ from botmatrix.nexus.groups import Groups
 from botmatrix.nexus.hub import Bot, Hub
 from botmatrix.nexus.ingest import Ingest
 from botmatrix.nexus.live import Live
+from botmatrix.nexus.media import hub_address
 from botmatrix.nexus.parking import Parking
 from botmatrix.nexus.pins import Pins
 from botmatrix.nexus.plugin_verbs import PluginVerbs
@@ -125,6 +126,7 @@ class Nexus:
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
         self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
+        self.actions.address = hub_address(settings.gateway_host, settings.ws_port)
         self.hot.follow(self._adjust)
         self.registry = Registry(
             Client(url, name=f"botmatrix-registry-{self.inc}"), keys, self.inc, self.hub, self.pins

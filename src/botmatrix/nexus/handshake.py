@@ -52,6 +52,7 @@ PATHS: Final[Mapping[str, Role]] = {
     "/": Role.UNIVERSAL,
 }
 
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9.\-_]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 
@@ -75,6 +76,8 @@ class Accept:
     user_agent: str
     names_platform: bool
     token: str = field(repr=False)
+    hub: str = ""
+    """The hub's address as the bot knows it, `http://host:port`; empty when the hub dialled the bot."""
 
     @property
     def key(self) -> str:
@@ -112,8 +115,16 @@ def decide(request: Request, tokens: Tokens) -> Accept | Refuse:
             user_agent=printable(request.headers.get("User-Agent", "")),
             names_platform=named,
             token=token,
+            hub=_hub(request),
         )
     )
+
+
+def _hub(request: Request) -> str:
+    """Where the bot found us. It says so itself, and only it is told what is made of it."""
+    host = request.headers.get("Host", "").strip()
+    secure = request.headers.get("X-Forwarded-Proto", "").strip().lower() in ("https", "wss")
+    return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""
 
 
 def mask(target: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _set = object.__setattr__
 
 Source = str | bytes | Path
-"""Media: a URL or file name that the bot knows (`str`), the bytes themselves, or a path the bot can read."""
+"""Media: a URL or file name that the bot knows (`str`), the bytes themselves, or a path to read them from."""
 
 
 class Segment:
@@ -144,7 +144,7 @@ class Face(Segment):
 
 
 class Media(Segment):
-    """Base of what carries a file. Bytes travel as base64; a path is read by the bot, on its own machine."""
+    """Base of what carries a file. Bytes travel as base64, or through the hub's media store; a path is read at once."""
 
     __slots__ = ()
 
@@ -268,6 +268,8 @@ class Raw(Segment):
 
 def media(file: Source) -> str:
     """The `file` of a media segment."""
+    if isinstance(file, Path):
+        file = file.read_bytes()
     if isinstance(file, bytes):
         return "base64://" + base64.b64encode(file).decode()
-    return file.absolute().as_uri() if isinstance(file, Path) else file
+    return file

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Any, Literal, NoReturn, overload
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-import msgspec
-
-from botmatrix.bus.envelope import Envelope
+from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import Names
-from botmatrix.errors import ActionFailed, ActionUnknown
 from botmatrix.onebot.message import Message, Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.app import App
@@ -18,17 +17,17 @@ from botmatrix.sdk.ask import CANCEL, LONGEST, Answer, AskCancelled, Finished, N
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
-from botmatrix.sdk.services import ActionResult, Services, Worker
+from botmatrix.sdk.services import Services, Worker
 from botmatrix.sdk.session import Session
 from botmatrix.sdk.store import Store
+from botmatrix.sdk.voice import answer, array, encode, is_granted, native, refusal, target, text
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+if TYPE_CHECKING:
+    import httpx
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+T = TypeVar("T")
 _ID_NAMES = ("user_id", "group_id", "message_id")
-_NOT_SENT = {
-    "EXPIRED": (1400, "not sent in time"),
-    "OFFLINE": (1400, "the bot is offline"),
-    "NOBOT": (1404, "there is no such bot"),
-}
 
 
 class _Buffered:
@@ -53,7 +52,7 @@ class Context:
     """
 
     __slots__ = (
-        "_app", "_envelope", "_message", "_rest", "_said", "_services", "event", "outbox", "worker",
+        "_app", "_envelope", "_free", "_message", "_rest", "_said", "_services", "event", "outbox", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +65,8 @@ class Context:
         worker: Worker,
         said: Said | None = None,
         rest: str = "",
+        *,
+        free: bool = False,
     ) -> None:
         self.event = event
         self.outbox = outbox
@@ -75,6 +76,7 @@ class Context:
         self._services = services
         self._said = said
         self._rest = rest
+        self._free = free
         self._message: Message | None = None
 
     # -- what happened ------------------------------------------------------------------------------------
@@ -97,17 +99,17 @@ class Context:
     @property
     def user_id(self) -> str:
         """Who caused it; empty when nobody did."""
-        return _text(self.event.get("user_id"))
+        return text(self.event.get("user_id"))
 
     @property
     def group_id(self) -> str:
         """In which group; empty when in none."""
-        return _text(self.event.get("group_id") or None)
+        return text(self.event.get("group_id") or None)
 
     @property
     def message_id(self) -> str:
         """Id of the message; empty when there is none."""
-        return _text(self.event.get("message_id"))
+        return text(self.event.get("message_id"))
 
     @property
     def trace_id(self) -> str:
@@ -192,24 +194,45 @@ class Context:
     def send(self, address: str | None, message: Sendable, *, now: bool = False) -> Awaitable[None] | Awaitable[str]:
         """Say something elsewhere: `qq:group:456`, `qq@10001:private:123`; None is here.
 
-        Without `@bot` the event's own bot speaks. Raises `ValueError` for an address that is none, or that is
-        on another platform and names no bot; else as `reply`.
+        Without `@bot` the event's own bot speaks, if it is there; else one that is. Raises `ValueError` for an address
+        that is none, `ActionFailed` when the plugin may not; else as `reply`.
         """
         if address is None:
             return self._say(self._envelope.bot, self._here(), message, now)
         there = Address.parse(address)
-        return self._say(self._speaker(there), self._target(there), message, now)
+        if not self._is_here(there):
+            self._check("send_msg")
+        where = target(there, numeric=self._numeric if there.platform == self.platform else True)
+        return self._say(f"{there.platform}:{there.bot}" if there.bot else "", where, message, now, there)
 
     async def call(self, action: str, **params: Any) -> Any:
         """Have the bot do any OneBot action; gives the answer's `data`.
 
-        Ids may be given as the strings they are here. Raises `ActionFailed` when the bot refused, or it was not
-        sent in time; `ActionUnknown` when no answer came: it may have happened.
+        Ids may be given as the strings they are here. Raises `ActionFailed` when the plugin may not, the bot
+        refused, or it was not sent in time; `ActionUnknown` when no answer came: it may have happened.
         """
+        self._check(action)
         for name in _ID_NAMES:
             if isinstance(params.get(name), str):
-                params[name] = self._native(params[name])
+                params[name] = native(params[name], numeric=self._numeric)
         return await self._call(self._entry(self._envelope.bot, action, params))
+
+    async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call a function in another process: for what takes seconds of CPU. Gives what it gives.
+
+        Function, arguments and result are pickled; it sees nothing of this process. It is killed with the handler, at
+        its time limit. Raises what the function raises, and `RunCrashed` when its process died.
+        """
+        return await self._app.run(function, *args, **kwargs)
+
+    def db(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """`async with ctx.db() as session`: a transaction in the plugin's own schema (`App.db`)."""
+        return self._app.db()
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client for the web, the plugin's own: connections are kept, and closed with the plugin."""
+        return self._app.http
 
     async def flush(self) -> None:
         """Send at once what was said so far."""
@@ -238,6 +261,10 @@ class Context:
 
         Should the worker die meanwhile, the handler runs again from its start, wherever, and gets the same answers.
         """
+        if self._free:
+            raise ValueError(
+                'a handler that asks must be concurrency="serial": the answer could not be told from others'
+            )
         if not 0 < timeout <= LONGEST:
             raise ValueError(f"a question waits for 1 to {LONGEST:.0f} seconds")
         for _ in range(tries):
@@ -252,13 +279,32 @@ class Context:
 
     # -- how ----------------------------------------------------------------------------------------------
 
-    def _say(self, bot: str, params: dict[str, Any], message: Sendable, now: bool) -> Awaitable[None] | Awaitable[str]:
-        params["message"] = _array(message)
+    def _say(
+        self, bot: str, params: dict[str, Any], message: Sendable, now: bool, there: Address | None = None
+    ) -> Awaitable[None] | Awaitable[str]:
+        params["message"] = segments = array(message)
+        if type(message) is not str:
+            self.outbox.unready += self._services.offload(segments)
         entry = self._entry(bot, "send_msg", params)
+        if not bot and there is not None:
+            self.outbox.unready.append(partial(self._place, entry, there))
         if now:
             return self._message_id(entry)
         self.outbox.buffered.append(entry)
         return _BUFFERED
+
+    async def _place(self, entry: ActionEntry, there: Address) -> None:
+        entry.bot = await self._services.speaker(there, self._envelope.bot)
+
+    def _check(self, action: str) -> None:
+        """Raises `ActionFailed` when the plugin may not have a bot do this."""
+        if not is_granted(action, self._app.grants):
+            self._app.refused[action] += 1
+            raise refusal(action)
+
+    def _is_here(self, there: Address) -> bool:
+        here = ("group", self.group_id) if self.group_id else ("private", self.user_id)
+        return there.platform == self.platform and there.bot in ("", self.self_id) and (there.kind, there.id) == here
 
     def _here(self) -> dict[str, Any]:
         """The event's conversation, with ids in the type in which they came."""
@@ -269,24 +315,12 @@ class Context:
             raise ValueError("this event happened in no conversation: use send() with an address")
         return {"message_type": "private", "user_id": user}
 
-    def _target(self, there: Address) -> dict[str, Any]:
-        name = "group_id" if there.kind == "group" else "user_id"
-        return {"message_type": there.kind, name: self._native(there.id)}
+    @property
+    def _numeric(self) -> bool:
+        return isinstance(self.event.get("self_id"), int)
 
-    def _speaker(self, there: Address) -> str:
-        if there.bot:
-            return f"{there.platform}:{there.bot}"
-        if there.platform != self.platform:
-            raise ValueError(f"name the bot that shall speak: {there.platform}@BOT:{there.kind}:{there.id}")
-        return self._envelope.bot
-
-    def _native(self, id: str) -> int | str:
-        """An id as this bot writes ids: a number, unless the bot itself sends strings."""
-        numeric = isinstance(self.event.get("self_id"), int)
-        return int(id) if numeric and id.isascii() and id.removeprefix("-").isdecimal() else id
-
-    def _entry(self, bot: str, action: str, params: dict[str, Any]) -> Any:
-        return self.outbox.entry(bot, action, _encode(params))
+    def _entry(self, bot: str, action: str, params: dict[str, Any]) -> ActionEntry:
+        return self.outbox.entry(bot, action, encode(params))
 
     async def _asked(self, prompt: Sendable, timeout: float) -> Answer:
         question = await self._services.asking(self.trace_id, self.outbox.mark())
@@ -300,36 +334,10 @@ class Context:
             memory.note(*found, answer.text)
         return answer
 
-    async def _message_id(self, entry: Any) -> str:
+    async def _message_id(self, entry: ActionEntry) -> str:
         data = await self._call(entry)
-        return _text(data.get("message_id")) if isinstance(data, dict) else ""
+        return text(data.get("message_id")) if isinstance(data, dict) else ""
 
-    async def _call(self, entry: Any) -> Any:
+    async def _call(self, entry: ActionEntry) -> Any:
         await self.outbox.flush()
-        result = await self._services.call(self.outbox.expiring(entry))
-        return answer(result, entry.action)
-
-
-def answer(result: ActionResult, action: str) -> Any:
-    """The `data` of an action that succeeded. Raises `ActionFailed`, `ActionUnknown`."""
-    if result.state == "DONE":
-        return msgspec.json.decode(result.data) if result.data else None
-    if result.state == "FAILED":
-        raise ActionFailed(result.retcode, result.message, action)
-    if result.state in _NOT_SENT:
-        retcode, why = _NOT_SENT[result.state]
-        raise ActionFailed(retcode, result.message or why, action)
-    raise ActionUnknown(action, result.message)
-
-
-def _array(message: Sendable) -> list[dict[str, Any]]:
-    """Always an array: a string could be read as CQ codes by the bot."""
-    if not message:
-        raise ValueError("an empty message can't be sent")
-    if type(message) is str:
-        return [{"type": "text", "data": {"text": message}}]
-    return (message if type(message) is Message else Message(message)).to_array()
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+        return answer(await self._services.call(self.outbox.expiring(entry)), entry.action)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from botmatrix.sdk.arguments import Arguments
+from botmatrix.sdk.concurrency import SERIAL, Concurrency
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.rate import Rate
 
@@ -30,7 +31,8 @@ class Handler:
     """One handler. `words`: a command's name and aliases, or the kinds of notice or request (none: all).
 
     Handlers run by `priority`, lower first, then by the order of their plugins and of their declaration.
-    After one with `block`, no later one runs for the event. `timeout`: seconds. `keywords`: folded.
+    After one with `block`, no later one runs for the event. `timeout`: seconds. `keywords`: folded. `plain`: it runs as
+    most do, one event after another for each person.
     """
 
     name: str
@@ -50,6 +52,9 @@ class Handler:
     intent: str = ""
     cooldown: tuple[Rate, ...] = ()
     quota: tuple[Rate, ...] = ()
+    concurrency: Concurrency = SERIAL
+    serial: str = "user"
+    plain: bool = True
 
     def heard(self, text: str, event: Mapping[str, Any]) -> Mapping[str, str | None] | None:
         """What the named groups of its regex found in a message; None when the message is not for it."""

@@ -6,6 +6,7 @@ already written is not repeated.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
 import msgspec
@@ -20,14 +21,16 @@ LIFETIME_MS = 30_000
 class Outbox:
     """What a handler sends, in order: buffered until the event is settled, or written at once."""
 
-    __slots__ = ("_base", "_event_id", "_ordinal", "_services", "buffered")
+    __slots__ = ("_base", "_event_id", "_ordinal", "_services", "buffered", "unready")
 
-    def __init__(self, event_id: str, plugin: str, handler: str, services: Services) -> None:
+    def __init__(self, event_id: str, plugin: str, handler: str, services: Services, *, of_event: bool = True) -> None:
         self._base = f"{event_id}|{plugin}|{handler}|"
-        self._event_id = event_id
+        self._event_id = event_id if of_event else ""
         self._services = services
         self._ordinal = 0
         self.buffered: list[ActionEntry] = []
+        self.unready: list[Callable[[], Awaitable[None]]] = []
+        """What must still be found out or stored before anything may leave."""
 
     def entry(self, bot: str, action: str, params: bytes) -> ActionEntry:
         """The next action. `exp` is set when it leaves, or by `expiring`."""
@@ -43,8 +46,19 @@ class Outbox:
         entry.exp = int(self._services.clock.now() * 1000) + LIFETIME_MS
         return entry
 
+    async def ready(self) -> None:
+        """Have everything ready to leave."""
+        while self.unready:
+            prepare = self.unready.pop(0)
+            try:
+                await prepare()
+            except BaseException:
+                self.unready.insert(0, prepare)
+                raise
+
     async def flush(self) -> None:
         """Write what is buffered, in order, without waiting for results."""
+        await self.ready()
         while self.buffered:
             entry = self.buffered.pop(0)
             try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from botmatrix.sdk.arguments import Arguments
+from botmatrix.sdk.concurrency import Concurrency
 from botmatrix.sdk.handler import Function, Handler, Trigger, first_line
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.rate import Rate
@@ -15,8 +17,10 @@ from botmatrix.sdk.rate import Rate
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from botmatrix.sdk.cron import Cron
     from botmatrix.sdk.skill import Skill
 
+Serial: TypeAlias = Literal["user", "group"]
 Rates: TypeAlias = Rate | Iterable[Rate]
 F = TypeVar("F", bound=Function)
 
@@ -29,8 +33,9 @@ class Plugin:
 
     `id`: letters, digits, `_ . -`. `config`: a pydantic model, filled with what the console says: `ctx.config`.
     `permissions`: names of the actions that the plugin wants to call, `"*"` for all; answering where it was spoken
-    to needs none. They are checked as names and shown; nothing is refused for want of one yet. `history`: it reads
-    `ctx.session.history()`, which is written only while such a plugin is loaded. `exclusive`: it holds
+    to needs none. What it did not ask for, or was not granted, is refused. `history`: it reads
+    `ctx.session.history()`, which is written only while such a plugin is loaded. `migrations`: SQL that makes
+    the tables of `ctx.db`, step by step, or a folder of `*.sql` files. `exclusive`: it holds
     what can't be held twice, such as a port: when it is exchanged, the old version ends before the new one starts, and
     events wait meanwhile.
 
@@ -49,6 +54,7 @@ class Plugin:
         description: str = "",
         history: bool = False,
         exclusive: bool = False,
+        migrations: Iterable[str] | Path = (),
     ) -> None:
         """Raises `ValueError` for an id or a permission that is none."""
         if not _ID.fullmatch(id):
@@ -57,8 +63,11 @@ class Plugin:
         self.config, self.description = config, description
         self.permissions = _permissions(permissions)
         self.history, self.exclusive = history, exclusive
+        self.is_isolated = False
+        self.migrations = _steps(migrations)
         self.handlers: list[Handler] = []
         self.skills: list[Skill] = []
+        self.crons: list[Cron] = []
         self.startup: list[Function] = []
         self.shutdown: list[Function] = []
         self.configured: list[Function] = []
@@ -76,13 +85,17 @@ class Plugin:
         description: str = "",
         cooldown: Rates = (),
         quota: Rates = (),
+        concurrency: str = "serial",
+        serial: Serial = "user",
     ) -> Callable[[F], F]:
         """Run when a message begins with a prefix and this word; the handler's parameters are its arguments.
 
         With `bare`, also when the whole message is the word, without a prefix. Case does not matter. For
         people without the permission the command is not there. `description`: else the docstring's first line.
         `cooldown`: at most so many uses in a time that begins with the first of them; `quota`: in a whole minute, hour
-        or day. Whoever is beyond is told so, once.
+        or day. Whoever is beyond is told so, once. `concurrency`: what becomes of an event while the handler is at work
+        on an earlier one of the same person: "serial" (it waits), "parallel", "drop", "debounce(2s)" (only the last one
+        in so long). `serial="group"`: in a group it waits for everybody's, as games want it.
         """
         words = (name, *sorted(set(aliases) - {name}))
         for word in words:
@@ -92,7 +105,7 @@ class Plugin:
         def declare(function: F) -> F:
             about = description or first_line(function)
             options = {"bare": bare, "permission": permission, "description": about}
-            options |= {"cooldown": _rates(cooldown), "quota": _rates(quota)}
+            options |= {"cooldown": _rates(cooldown), "quota": _rates(quota), **_order(concurrency, serial)}
             return self._declare(function, Trigger.COMMAND, words, priority, block, timeout, **options)
 
         return declare
@@ -108,15 +121,17 @@ class Plugin:
         timeout: float = 60.0,
         cooldown: Rates = (),
         quota: Rates = (),
+        concurrency: str = "serial",
+        serial: Serial = "user",
     ) -> Callable[[F], F]:
         """Run for messages, or for those in whose text `regex` or one of the `keywords` is found.
 
         Named groups become arguments; keywords are looked for in any case. Never for what the bot itself said. Beyond
-        `cooldown` and `quota` it does not run.
+        `cooldown` and `quota` it does not run. `concurrency`, `serial`: as for a command.
         """
         pattern = re.compile(regex) if isinstance(regex, str) else regex
         options: dict[str, Any] = {"regex": pattern, "keywords": _keywords(keywords), "permission": permission}
-        options |= {"cooldown": _rates(cooldown), "quota": _rates(quota)}
+        options |= {"cooldown": _rates(cooldown), "quota": _rates(quota), **_order(concurrency, serial)}
         return lambda function: self._declare(function, Trigger.MESSAGE, (), priority, block, timeout, **options)
 
     def on_intent(
@@ -165,6 +180,22 @@ class Plugin:
             from botmatrix.sdk.skill import Skill
 
             self.skills.append(Skill(name, function, description=description, regex=regex, timeout=timeout))
+            return function
+
+        return declare
+
+    def cron(self, expression: str, *, tz: str = "UTC", timeout: float = 60.0) -> Callable[[F], F]:
+        """Run with the plugin's `App` by a time table: minute hour day month weekday. Once in the whole cluster.
+
+        `tz`: whose clock, such as Asia/Shanghai. A run whose worker dies is run again by another one; what it sent is
+        not sent again. A time for which no worker was there is made up for only within two minutes.
+        """
+        from botmatrix.sdk.cron import Cron
+
+        def declare(function: F) -> F:
+            if any(cron.name == function.__name__ for cron in self.crons):
+                raise ValueError(f"there is a cron function {function.__name__} already: names tell them apart")
+            self.crons.append(Cron(function, expression, tz, timeout))
             return function
 
         return declare
@@ -219,6 +250,21 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"Plugin({self.id!r}, version={self.version!r})"
+
+
+def _steps(migrations: Iterable[str] | Path) -> tuple[str, ...]:
+    if isinstance(migrations, Path):
+        return tuple(file.read_text("utf-8") for file in sorted(migrations.glob("*.sql")))
+    return (migrations,) if isinstance(migrations, str) else tuple(migrations)
+
+
+def _order(concurrency: str, serial: str) -> dict[str, Any]:
+    mode = Concurrency.parse(concurrency)
+    if serial not in ("user", "group"):
+        raise ValueError(f'serial={serial!r}: expected "user" or "group"')
+    if mode.free and serial == "group":
+        raise ValueError('serial="group" is for handlers that run one after another')
+    return {"concurrency": mode, "serial": serial, "plain": not mode.free and serial == "user"}
 
 
 def _rates(rates: Rates) -> tuple[Rate, ...]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from botmatrix.bus.cron import CronBox
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
 
 if TYPE_CHECKING:
+    from botmatrix.sdk.plugin import Plugin
     from botmatrix.store.plugin_values import PluginValues
 
 
@@ -86,8 +90,37 @@ class Services(Protocol):
     @property
     def uses(self) -> UseBox: ...
 
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """Names of the actions that a plugin may have bots do; `*`: all."""
+        ...
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        ...
+
+    async def speaker(self, there: Address, preferred: str) -> str:
+        """The bot (`platform:self_id`) that can speak there, `preferred` if it can. Raises `ActionFailed`."""
+        ...
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a function gives in another process."""
+        ...
+
+    def resting(self, event_id: str) -> AbstractContextManager[None]:
+        """While the handling of this event waits, others are handled in its place."""
+        ...
+
+    @property
+    def crons(self) -> CronBox:
+        """Who runs what the clock starts."""
+        ...
+
     def configured(self, plugin: str) -> Configured:
         """The settings that are wanted of a plugin."""
+        ...
+
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
         ...
 
     def values(self) -> PluginValues:

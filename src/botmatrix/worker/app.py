@@ -70,7 +70,7 @@ async def run(current: Current) -> bool:
         calls = Executing(options.worker_id, host.skills, clock)
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
-    services.catch_up, services.ask = worker.catch_up, worker.dialogues.asking
+    services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.dialogues.rest
     current.watch(services.take)
     packages = Packages(host, PackageCache(settings.home.packages, links.packages))
     wishes = Wishes(host, PluginsState(links.plugins, settings.home), packages, worker.tell_plugins)

@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
+from botmatrix.bus.cron import CronBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.packages import PackageBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
+from botmatrix.bus.speakers import Speakers
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.vital import must_not_end
@@ -29,6 +32,9 @@ class Links:
         self.actions = ActionBox(url, keys, inc)
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
+        self.crons = CronBox(client, keys, inc, clock)
+        self.speakers = Speakers(client, keys, clock)
+        self.media = MediaBox(client, keys, clock)
         self.plugins = PluginsBox(client, keys)
         self.packages = PackageBox(client, keys)
         self.plugin_settings = PluginSettingsBox(client, keys)

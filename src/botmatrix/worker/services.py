@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from botmatrix.bus.actions import ActionResult
@@ -11,12 +12,16 @@ from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Question
 from botmatrix.worker.links import Links
+from botmatrix.worker.plugins.grants import grants
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
+    from botmatrix.worker.processes import Processes
 
 ANSWER_LIMIT = 30.0
 """For how long (s) a bot's answer is waited for after the last moment at which the action may leave."""
@@ -33,7 +38,10 @@ class WorkerServices:
         self.worker_id = settings.worker_id
         self.clock = clock
         self.take(settings)
-        self.sessions, self.uses = links.sessions, links.uses
+        self.sessions, self.uses, self.crons = links.sessions, links.uses, links.crons
+        self._speakers, self._media = links.speakers, links.media
+        self._processes: Processes | None = None
+        self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
         self._values: PluginValues | None = None
         self._box, self._status = links.actions, status
         self.configured: Callable[[str], Configured] = _nothing
@@ -50,6 +58,10 @@ class WorkerServices:
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
+    async def database_url(self) -> str:
+        """Where PostgreSQL is; empty when this worker has none."""
+        return str(self.settings.database_url)
+
     def values(self) -> PluginValues:
         """What plugins keep for good; the database is opened when it is first used."""
         if self._values is None:
@@ -59,8 +71,34 @@ class WorkerServices:
             self._values = PluginValues(str(self.settings.database_url), part="worker")
         return self._values
 
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """Names of the actions that a plugin may have bots do."""
+        return grants(plugin, self.settings)
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
+        return self._media.offload(segments)
+
+    async def speaker(self, there: Address, preferred: str) -> str:
+        """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""
+        return await self._speakers.choose(there.platform, there.kind, there.id, preferred)
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a function gives in another process."""
+        if self._processes is None:
+            from botmatrix.worker.processes import Processes
+
+            self._processes = Processes()
+        return await self._processes.run(function, *args, **kwargs)
+
+    def resting(self, event_id: str) -> AbstractContextManager[None]:
+        """While the handling of this event waits, others are handled in its place."""
+        return self.rest(event_id)
+
     async def close(self) -> None:
         """Close what was opened here."""
+        if self._processes is not None:
+            await self._processes.close()
         if self._values is not None:
             await self._values.close()
 

@@ -62,7 +62,7 @@ class Worker:
         self._handler, self._report, self._watchdog = handler, report, watchdog
         self._lanes = Lanes(url, self._keys, inc)
         self._presence = Presence(url, self._keys, name=f"botmatrix-presence-{inc}")
-        queues = SerialQueues()
+        queues = self._queues = SerialQueues()
         self._trace_log = TraceLog(Client(url, name=f"botmatrix-trace-{inc}"), self._keys)
         tracing = Tracing(options.worker_id, self._trace_log)
         declining = Declining(options.worker_id, SystemClock())
@@ -108,6 +108,11 @@ class Worker:
         """Until every event that was handled by now is settled: what it sent has left before what is sent next."""
         if self._consumer is not None:
             await self._consumer.catch_up()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no handler runs or could start; those that wait for a person's answer do not count."""
+        return not self._queues.running and not self._queues.startable()
 
     async def tell_plugins(self) -> None:
         """Say now which plugins it has, and their skills. Raises `EngineUnavailable`, `ReplyError`."""

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvloop
-from tests.integration.nexus.test_nexus import Scene
+from tests.integration.nexus.scene import Scene
 
 from botmatrix.config import load
 from botmatrix.nexus.app import Nexus

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.http.conftest import House, message, online, signed, well
-from tests.integration.nexus.test_nexus import emptied
-from tests.integration.nexus.test_nexus import reply as action_entry
+from tests.integration.nexus.scene import emptied
+from tests.integration.nexus.scene import reply as action_entry
 
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys

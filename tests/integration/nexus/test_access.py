@@ -12,15 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.conftest import ValkeyProcess
-from tests.integration.nexus.test_nexus import KEYS, Scene, dial, scene
+from tests.integration.nexus.scene import KEYS, Scene, dial
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from botmatrix.bus.access import Access, AccessBox
 from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.nexus.access import Gatekeeper
-
-__all__ = ["scene"]
 
 
 def digest(token: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import ValkeyProcess
+from tests.integration.nexus.scene import KEYS
 from tests.integration.nexus.test_core import CoreScene, said, spoken, until
-from tests.integration.nexus.test_nexus import KEYS
 from websockets.asyncio.client import ClientConnection
 
 from botmatrix.bus.binding import TRIES, BindBox, new_code

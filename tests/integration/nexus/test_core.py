@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ValkeyProcess
-from tests.integration.nexus.test_nexus import KEYS, Scene, next_action
+from tests.integration.nexus.scene import KEYS, Scene, next_action
 from websockets.asyncio.client import ClientConnection
 
 from botmatrix.bus.core import CoreBox

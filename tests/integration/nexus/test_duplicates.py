@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.integration.nexus.scene import KEYS, Scene, message
 from tests.integration.nexus.test_core import until
-from tests.integration.nexus.test_nexus import KEYS, Scene, message, scene
 
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.hot_values import Kind
 from botmatrix.nexus.dispatcher import duplicate_mark
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
-
-__all__ = ["scene"]
 
 
 def mark(number: int) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ValkeyProcess
+from tests.integration.nexus.scene import KEYS, Scene
 from tests.integration.nexus.test_core import said, until
-from tests.integration.nexus.test_nexus import KEYS, Scene, scene
 from websockets.asyncio.client import ClientConnection
 
 from botmatrix.bus.envelope import decode_envelope
@@ -20,7 +20,6 @@ from botmatrix.bus.lanes import Lane
 from botmatrix.nexus.app import Nexus
 from botmatrix.routing.groups import GroupPolicies, GroupPolicy, Policy
 
-__all__ = ["scene"]
 GROUP, FIRST, SECOND = "qq:456", "qq:10001", "qq:10002"
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from tests.integration.nexus.scene import KEYS, Scene, message
 from tests.integration.nexus.test_core import until
-from tests.integration.nexus.test_nexus import KEYS, Scene, message, scene
 
 from botmatrix.bus.envelope import decode_envelope
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.hot_values import Kind
-
-__all__ = ["scene"]
 
 
 async def test_what_is_over_the_limit_of_a_user_is_counted_and_the_books_balance(scene: Scene) -> None:

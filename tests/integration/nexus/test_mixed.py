@@ -13,7 +13,7 @@ import pytest
 from bench.parts import Part, botmatrix, source_path
 from tests.conftest import ValkeyProcess
 from tests.integration.nexus.mixed import Application, NumberedBot, answered
-from tests.integration.nexus.test_nexus import KEYS, Scene
+from tests.integration.nexus.scene import KEYS, Scene
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 

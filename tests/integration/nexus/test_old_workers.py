@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ValkeyProcess
-from tests.integration.nexus.test_nexus import KEYS, Scene
+from tests.integration.nexus.scene import KEYS, Scene
 from tests.integration.nexus.test_sockets import worker_link
 from websockets.asyncio.client import ClientConnection
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.integration.nexus.scene import KEYS, Scene, answer, emptied, next_action, reply
 from tests.integration.nexus.test_core import until
-from tests.integration.nexus.test_nexus import KEYS, Scene, answer, emptied, next_action, reply, scene
 from websockets.asyncio.client import ClientConnection
 
 from botmatrix.bus.actions import ActionBox
@@ -19,7 +19,6 @@ from botmatrix.nexus import pacer
 from botmatrix.nexus.app import Nexus
 from botmatrix.vital import must_not_end as task_ended
 
-__all__ = ["scene"]
 BOT = "qq:10001"
 ROOM = KEYS.room(BOT)
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.integration.nexus.scene import KEYS
 from tests.integration.nexus.test_core import ADMIN, CoreScene, said, spoken
-from tests.integration.nexus.test_nexus import KEYS
 
 from botmatrix.bus.plugins import PluginsBox
 from botmatrix.bus.presence import Presence

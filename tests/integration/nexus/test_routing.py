@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.integration.nexus.test_nexus import KEYS, Scene, emptied, message, number_of
+from tests.integration.nexus.scene import KEYS, Scene, emptied, message, number_of
 
 from botmatrix.bus.client import Client
 from botmatrix.bus.envelope import decode_envelope

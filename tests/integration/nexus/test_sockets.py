@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ValkeyProcess
-from tests.integration.nexus.test_nexus import Scene
+from tests.integration.nexus.scene import Scene
 from tests.integration.nexus.test_trace import TraceScene
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 from tests.conftest import ValkeyProcess
+from tests.integration.nexus.scene import KEYS, answer, next_action, reply
 from tests.integration.nexus.test_core import CoreScene, said, until
-from tests.integration.nexus.test_nexus import KEYS, answer, next_action, reply
 
 from botmatrix.bus.envelope import decode_envelope
 from botmatrix.bus.event_id import is_traced

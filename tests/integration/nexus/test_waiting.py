@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.integration.nexus.test_nexus import KEYS, emptied, message, number_of
+from tests.integration.nexus.scene import KEYS, emptied, message, number_of
 from tests.integration.nexus.test_routing import Matrix, said_by, until
 
 from botmatrix.bus.envelope import decode_envelope

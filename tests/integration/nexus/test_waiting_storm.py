@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.integration.nexus.test_nexus import KEYS, message, number_of
+from tests.integration.nexus.scene import KEYS, message, number_of
 from tests.integration.nexus.test_routing import Matrix, until
 
 from botmatrix.bus.envelope import decode_envelope

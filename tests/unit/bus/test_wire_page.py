@@ -32,7 +32,8 @@ def made_names() -> set[str]:
     arguments |= {"digest": "{hash16}", "bot": "{platform}:{self_id}", "action_id": "{action id}"}
     arguments |= {"step": "{step}", "attempt": "{attempt}"}
     arguments |= {"day_kind": "{day}:{kind}", "person": "{platform}:{user}", "conversation": "{conversation}"}
-    arguments |= {"plugin": "{id}", "limit": "{limit}", "server": "{name}", "sha256": "{sha256}"}
+    arguments |= {"plugin": "{id}", "limit": "{limit}", "server": "{name}", "token": "{token}"}
+    arguments |= {"sha256": "{sha256}"}
     names = {value for name, value in vars(KEYS).items() if name not in ("prefix", "results")}
     for name, method in inspect.getmembers(KEYS, inspect.ismethod):
         if not name.startswith("_"):

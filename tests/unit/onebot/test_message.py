@@ -94,7 +94,7 @@ def test_equal_messages_have_equal_hashes() -> None:
         (Face(14), "face", {"id": "14"}),
         (Image("https://x/y.png"), "image", {"file": "https://x/y.png"}),
         (Image(b"\x00\x01"), "image", {"file": "base64://AAE="}),
-        (Record(Path("/a b/c.amr")), "record", {"file": "file:///a%20b/c.amr"}),
+        (Record(Path("/dev/null")), "record", {"file": "base64://"}),
         (Video("v.mp4", cover="c.jpg"), "video", {"file": "v.mp4", "cover": "c.jpg"}),
         (File("f.zip", name="g.zip"), "file", {"file": "f.zip", "name": "g.zip"}),
         (Reply(-5), "reply", {"id": "-5"}),

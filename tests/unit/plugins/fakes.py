@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,17 +13,23 @@ from typing import Any, NamedTuple
 import msgspec
 
 from botmatrix.bus.client import Client
+from botmatrix.bus.cron import CronBox
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import ActionFailed, ActionUnknown
+from botmatrix.sdk.address import Address
+from botmatrix.sdk.plugin import Plugin
 from botmatrix.store.plugin_values import PluginValues
 from botmatrix.worker.outcome import Dead, Done, Outcome
+from botmatrix.worker.plugins.grants import grants
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.source import Source
+from botmatrix.worker.processes import Processes
 
 BOT = "qq:10001"
 
@@ -59,6 +66,7 @@ class Platform:
 
     def __init__(self, redis_url: str, database_url: str = "") -> None:
         self.worker_id = "w1"
+        self.url = database_url
         self.clock = ManualClock()
         self.asked = asyncio.Event()
         self.listening: asyncio.Future[tuple[Envelope, dict[str, Any]] | None] | None = None
@@ -68,9 +76,32 @@ class Platform:
         self._values = PluginValues(database_url, part="tests")
         self.uses = UseBox(client, Keys())
         self.settings = Settings()
+        self.processes = Processes(2)
+        self.media = MediaBox(client, Keys(), self.clock)
+        self.crons = CronBox(client, Keys(), "w1", self.clock)
         self.wanted: dict[str, Configured] = {}
         self.answers: dict[str, Any] = {"send_msg": {"message_id": 77}}
         self.done: dict[str, tuple[ActionEntry, Result]] = {}
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        return self.media.offload(segments)
+
+    async def database_url(self) -> str:
+        return self.url
+
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        return grants(plugin, self.settings)
+
+    async def speaker(self, there: Address, preferred: str) -> str:
+        if there.platform != "qq":
+            raise ActionFailed(1404, "there is no bot")
+        return preferred or f"{there.platform}:10001"
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self.processes.run(function, *args, **kwargs)
+
+    def resting(self, event_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def configured(self, plugin: str) -> Configured:
         return self.wanted.get(plugin, Configured())
@@ -99,6 +130,7 @@ class Platform:
 
     async def close(self) -> None:
         """End the connection to Redis."""
+        await self.processes.close()
         await self.sessions.close()
         await self._values.close()
 
@@ -204,6 +236,7 @@ def replies(outcome: Outcome) -> list[str]:
 def write_plugin(folder: Path, code: str, name: str = "mine") -> Source:
     """A plugin file. Its code finds `plugin` and the SDK's names ready."""
     path = folder / f"{name}.py"
-    head = f"from botmatrix import *\nfrom typing import Literal, Optional\nplugin = Plugin(id={name!r})\n"
+    head = "from botmatrix import *\nfrom typing import Literal, Optional\n"
+    head += f"plugin = Plugin(id={name!r}, permissions='*')\n"
     path.write_text(head + textwrap.dedent(code))
     return Source("file", name, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.plugins.fakes import Platform, Talk, message, replies
@@ -20,7 +21,8 @@ BLOCK = re.compile(r"^```(python|chat)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def examples() -> list[tuple[str, str]]:
     """Each piece of code with the conversation that follows it."""
-    blocks = BLOCK.findall(PAGE.read_text("utf-8"))
+    found = BLOCK.findall(PAGE.read_text("utf-8"))
+    blocks = [(kind, code) for kind, code in found if not code.startswith("# test_")]
     code, chats = blocks[::2], blocks[1::2]
     assert {kind for kind, _ in code} == {"python"}
     assert {kind for kind, _ in chats} == {"chat"}
@@ -65,6 +67,16 @@ async def test_example_answers_as_the_page_says(
     assert answers == []
     await host.close()
     await platform.close()
+
+
+async def test_the_test_on_the_page_tests_the_first_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = BLOCK.findall(PAGE.read_text("utf-8"))
+    (code,) = [code for _, code in found if code.startswith("# test_")]
+    (tmp_path / "hello.py").write_text(examples()[0][0])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102
+    await names["test_hello"]()
 
 
 def test_every_public_name_is_in_an_example() -> None:

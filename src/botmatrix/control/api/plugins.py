@@ -50,6 +50,7 @@ class OfWorker(BaseModel):
     shadowed: list[str] = []
     draining: Count = 0
     process: dict[str, Any] | None = None
+    refused: dict[str, int] | None = None
     settings_version: Count = 0
     settings_error: str = ""
 

@@ -12,6 +12,8 @@ from botmatrix.nexus.sockets.request import APPLICATIONS
 
 JSON: Final = "application/json; charset=utf-8"
 TEXT: Final = "text/plain; charset=utf-8"
+MEDIA: Final = "/media/"
+"""Below this path are pieces of media for bots."""
 _HALVES: Final = frozenset({"event", "api"})
 """Below an application's path these are halves of a WebSocket pair, not actions."""
 
@@ -59,10 +61,11 @@ def refusal(refuse: Refuse) -> Reply:
 
 
 def speaks_http(line: bytes) -> bool:
-    """Whether the first line of a request is for the HTTP side: everything but GET, and GET of an action."""
+    """Whether the first line of a request is for the HTTP side: all but GET, and GET of an action or of media."""
     method, _, rest = line.partition(b" ")
     target = rest.rpartition(b" ")[0].decode("ascii", "surrogateescape")
-    return method != b"GET" or call_of(split(target)[0]) is not None
+    path = split(target)[0]
+    return method != b"GET" or path.startswith(MEDIA) or call_of(path) is not None
 
 
 def call_of(path: str) -> tuple[str, str] | None:

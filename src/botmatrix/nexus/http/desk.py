@@ -6,27 +6,38 @@ from collections.abc import Callable
 
 from botmatrix.nexus.handshake import PATHS, Refuse, Request, refuse_web_page, split
 from botmatrix.nexus.http import posts
-from botmatrix.nexus.http.asked import Asked, OnReply, call_of, refusal
+from botmatrix.nexus.http.asked import MEDIA, Asked, OnReply, call_of, refusal
 from botmatrix.nexus.http.calls import CallDesk
 from botmatrix.nexus.http.posts import Posts
+from botmatrix.nexus.media import MediaDesk
 
 OPEN_BODIES = 8
 """So many bodies of the largest size may be read at the same time, of all connections together."""
 
 
 class HttpDesk:
-    """Applications' calls go to `calls`, bots' events to `posts`; `note(remote, request, refuse)` keeps refusals."""
+    """Applications' calls go to `calls`, bots' events to `posts`, what bots fetch to `media`.
+
+    `note(remote, request, refuse)` keeps refusals.
+    """
 
     def __init__(
-        self, posts: Posts, calls: CallDesk, max_body: int, note: Callable[[str, Request, Refuse], None]
+        self,
+        posts: Posts,
+        calls: CallDesk,
+        media: MediaDesk,
+        max_body: int,
+        note: Callable[[str, Request, Refuse], None],
     ) -> None:
-        self._posts, self._calls, self._note = posts, calls, note
+        self._posts, self._calls, self._media, self._note = posts, calls, media, note
         self.max_body = max_body
         self.room = OPEN_BODIES * max_body
 
     def judge(self, asked: Asked) -> Refuse | None:
         """Refuse by the head alone."""
         path = split(asked.request.target)[0]
+        if path.startswith(MEDIA):
+            return self._media.judge(asked)
         refused = refuse_web_page(asked.request)
         if refused is not None:
             return refused
@@ -36,7 +47,11 @@ class HttpDesk:
 
     def serve(self, asked: Asked, body: bytes, reply: OnReply) -> None:
         """Answer."""
-        if call_of(split(asked.request.target)[0]) is not None:
+        path = split(asked.request.target)[0]
+        if path.startswith(MEDIA):
+            self._media.serve(asked, reply)
+            return
+        if call_of(path) is not None:
             self._calls.serve(asked, body, reply)
             return
         refused = self._posts.serve(asked, body, reply)

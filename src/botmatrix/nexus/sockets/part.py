@@ -13,6 +13,7 @@ from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.lanes import Lanes
+from botmatrix.bus.media import MediaBox
 from botmatrix.bus.presence import Presence
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
@@ -24,6 +25,7 @@ from botmatrix.nexus.http.calls import CallDesk
 from botmatrix.nexus.http.desk import HttpDesk
 from botmatrix.nexus.http.posts import Posts
 from botmatrix.nexus.hub import Bot, Hub
+from botmatrix.nexus.media import MediaDesk
 from botmatrix.nexus.sockets.announcer import Announcer
 from botmatrix.nexus.sockets.asker import Asker
 from botmatrix.nexus.sockets.dial import Dialer
@@ -46,6 +48,7 @@ class SocketPart:
         self._box = ActionBox(url, keys, f"{inc}.ask")
         self._client = Client(url, name=f"botmatrix-sockets-{inc}")
         self._presence = Presence(url, keys, name=f"botmatrix-sockets-presence-{inc}")
+        self._media = MediaBox(Client(url, name=f"botmatrix-media-{inc}"), keys, clock)
         self.asker = Asker(hub, lambda: self._box, lambda: secrets.token_hex(12), clock)
         self.workers = SocketWorkers(hub, self.asker, settings.home.spool / f"{inc}.sockets", clock)
         self._tell_manners()
@@ -91,7 +94,7 @@ class SocketPart:
         self.http_bots.banned = tokens.banned
         posts = Posts(self._posting, self.http_bots, self._bots.take, tokens, self._hub.clock)
         calls = CallDesk(self.asker, self.opens, self._hub.bots)
-        return HttpDesk(posts, calls, self._settings.max_frame, note)
+        return HttpDesk(posts, calls, MediaDesk(self._media), self._settings.max_frame, note)
 
     def _posting(self) -> list[HttpBot]:
         return [bot for bot in self._settings.bots if isinstance(bot, HttpBot)]
@@ -144,6 +147,7 @@ class SocketPart:
         await self._relay.close()
         await self._box.close()
         await self._presence.close()
+        await self._media.close()
         await self._client.close()
 
     @property

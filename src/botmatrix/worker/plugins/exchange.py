@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from botmatrix.sdk.services import Services
+from botmatrix.worker.plugins.crons import Crons
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.runs import Runs
 from botmatrix.worker.plugins.skills import SkillTable
@@ -59,7 +60,7 @@ class Exchange:
         if version.plugin.exclusive and (ending := self._ending(version.id)):
             await asyncio.wait(ending)
         await version.start(self._services, self._threads)
-        version.listen(self._table, self._skills)
+        version.listen(self._table, self._skills, self._crons())
 
     async def swap(self, old: Version, new: Version) -> None:
         """Have the new one serve instead. Raises whatever its startup raises: then the old one serves on."""
@@ -100,9 +101,12 @@ class Exchange:
         while self._retiring:
             await asyncio.wait(list(self._retiring))
 
+    def _crons(self) -> Crons:
+        return Crons(self._services, self._runs, self._threads)
+
     def _switch(self, old: Version, new: Version) -> None:
         old.be_deaf()
-        new.listen(self._table, self._skills)
+        new.listen(self._table, self._skills, self._crons())
 
     async def _one_after_the_other(self, old: Version, new: Version) -> None:
         self._runs.move(old.life)

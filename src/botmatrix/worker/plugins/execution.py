@@ -19,6 +19,7 @@ from botmatrix.sdk.retry import Retry as RetryRequest
 from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
 from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.worker.plugins.gates import Gates
 from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
 from botmatrix.worker.plugins.limits import Limits
 from botmatrix.worker.plugins.runs import HandlerMoved, HandlerTimeout, Runs
@@ -49,6 +50,7 @@ class Executor:
         self._runs = runs
         self._threads = threads
         self._limits = Limits(services)
+        self._gates = Gates(services)
 
     async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
         """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
@@ -59,6 +61,14 @@ class Executor:
             return self._usage(match.bound.handler, error, context)
         if arguments is None:
             return []
+        if match.bound.handler.plain:
+            return await self._run(match, envelope, event, context, arguments)
+        async with self._gates.passed(match.bound, envelope, context.user_id) as may:
+            return await self._run(match, envelope, event, context, arguments) if may else []
+
+    async def _run(
+        self, match: Match, envelope: Envelope, event: dict[str, Any], context: Context, arguments: Arguments
+    ) -> Ended:
         if match.bound.handler.limited and (refused := await self._refused(match.bound, context, envelope)) is not None:
             return refused
         ended = await self._attempt(match, context, arguments)
@@ -116,6 +126,8 @@ class Executor:
             reply = None
         if reply:
             context.reply(reply)
+        if context.outbox.unready:
+            await context.outbox.ready()
         return context.outbox.buffered
 
     def _start(self, handler: Handler, context: Context, arguments: Arguments) -> Awaitable[Any]:
@@ -128,7 +140,8 @@ class Executor:
     def _context(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Context:
         app = match.bound.app
         outbox = Outbox(envelope.id, app.id, match.bound.handler.name, self._services)
-        return Context(envelope, event, app, outbox, self._services, self._worker, match.said, match.rest)
+        free = match.bound.handler.concurrency.free
+        return Context(envelope, event, app, outbox, self._services, self._worker, match.said, match.rest, free=free)
 
     def _usage(self, handler: Handler, error: UsageError, context: Context) -> list[ActionEntry]:
         context.reply(f"{error.chinese}\n{error.english}\n用法 Usage: {self._worker.prefix}{handler.usage}")

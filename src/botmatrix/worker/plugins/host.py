@@ -14,11 +14,11 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.bus.trace_parts import Step
 from botmatrix.core.plugins import Matrix, Wish
-from botmatrix.sdk.context import answer
 from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
+from botmatrix.sdk.voice import answer
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.exchange import Exchange
@@ -129,6 +129,10 @@ class Host:
         """Have every plugin go by the settings that are wanted now."""
         await self._registry.configure()
 
+    async def tick(self, name: str) -> None:
+        """Run now what the clock starts, `PLUGIN.FUNCTION`. Raises `KeyError` when there is no such thing."""
+        await self._registry.tick(name)
+
     async def disable(self, plugin: str) -> None:
         """Unload a plugin that stays in the list. Raises `KeyError` for one that is not loaded."""
         await self._registry.disable(plugin)
@@ -186,8 +190,21 @@ class Host:
     # -- events -------------------------------------------------------------------------------------------
 
     def serial_key(self, envelope: Envelope, event: Mapping[str, Any]) -> str:
-        """What must run strictly one after another: one person's events in one conversation."""
+        """What must run strictly one after another: one person's events in one conversation.
+
+        What only handlers take that do not mind stands alone.
+        """
+        if self._table.free and self._is_free(envelope, event):
+            return f"|{envelope.id}"
         return f"{envelope.bot}|{envelope.conv}|{event.get('user_id', '')}"
+
+    def _is_free(self, envelope: Envelope, event: Mapping[str, Any]) -> bool:
+        self_id = envelope.bot.partition(":")[2]
+        if event.get("post_type") != "message" or str(event.get("user_id")) == self_id:
+            return False
+        said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
+        matches = self._table.message(said, event, prefixes, lambda: True, self._barred(envelope, event))
+        return bool(matches) and all(match.bound.handler.concurrency.free for match in matches)
 
     async def handle(self, envelope: Envelope, event: dict[str, Any]) -> Outcome:
         """Run the handlers that take this event, in order. Raises `CancelledError` only.

@@ -46,6 +46,8 @@ class PluginInfo(NamedTuple):
     """What else has this id here, and does not serve."""
     settings_schema: Mapping[str, Any] | None = None
     """JSON Schema of its settings, if it has some."""
+    refused: Mapping[str, int] | None = None
+    """Actions that it may not have bots do, and how often it tried."""
     settings_version: int = 0
     settings_error: str = ""
     """Why it goes by this version of its settings and not by a newer one."""

@@ -78,6 +78,11 @@ class Registry:
             ending = self._exchange.retire(self._loaded.pop(plugin))
         await asyncio.shield(ending)
 
+    async def tick(self, name: str) -> None:
+        """Run now what the clock starts, `PLUGIN.FUNCTION`. Raises `KeyError`."""
+        plugin, _, function = name.rpartition(".")
+        await self._loaded[plugin].tick(function)
+
     async def disable(self, plugin: str) -> None:
         """It hears no more, ends what it heard, and stays in the list. Raises `KeyError` for one that is not loaded."""
         async with self._changing:
@@ -203,6 +208,8 @@ class Registry:
 
     def _now(self, version: Version) -> PluginInfo:
         found = version.info._replace(draining=self._exchange.draining(version.id))
+        if version.refused:
+            found = found._replace(refused=version.refused)
         if found.settings_schema is not None:
             found = found._replace(settings_version=version.settings.version, settings_error=version.settings_error)
         isolated = self._isolation.plugins.get(found.id)

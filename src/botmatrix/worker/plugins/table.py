@@ -61,10 +61,13 @@ class Table:
         self._bare: dict[str, list[Bound]] = {}
         self._messages: list[Bound] = []
         self._others: dict[str, list[Bound]] = {}
+        self.free = 0
+        """How many handlers need not wait for an earlier event of the same person."""
 
     def add(self, bound: Bound) -> Callable[[], None]:
         """Put a handler in its place. The result takes it out again."""
         lists = list(self._lists(bound.handler))
+        self.free += bound.handler.concurrency.free
         for found in lists:
             found.append(bound)
             found.sort(key=_rank)
@@ -147,6 +150,7 @@ class Table:
                     yield self._bare.setdefault(word, [])
 
     def _remove(self, bound: Bound, lists: list[list[Bound]]) -> None:
+        self.free -= bound.handler.concurrency.free
         for found in lists:
             found.remove(bound)
         for words in (self._commands, self._bare, self._others):

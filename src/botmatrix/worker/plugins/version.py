@@ -7,14 +7,17 @@ import inspect
 import logging
 from collections.abc import Callable
 from functools import partial
+from secrets import token_hex
 
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
+from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
-from botmatrix.sdk.store import Store
 from botmatrix.worker.plugins import leftovers
+from botmatrix.worker.plugins.crons import Crons
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
@@ -45,6 +48,7 @@ class Version:
         self._deaf: list[Callable[[], object]] = []
         self._listening = False
         self._app: App | None = None
+        self._crons: Crons | None = None
         self.settings = Configured()
         self.settings_error = ""
 
@@ -54,6 +58,11 @@ class Version:
         return self.plugin.id
 
     @property
+    def refused(self) -> dict[str, int]:
+        """What it tried and may not do, and how often."""
+        return dict(self._app.refused) if self._app is not None else {}
+
+    @property
     def serves(self) -> bool:
         """Whether it hears events."""
         return self._listening
@@ -61,12 +70,16 @@ class Version:
     async def start(self, services: Services, threads: Threads) -> None:
         """Run its startup hooks; it hears nothing yet. Raises whatever they raise, after everything was undone."""
         plugin, self.settings = self.plugin, services.configured(self.plugin.id)
-        app = self._app = App(plugin.id, Store(services.values, plugin.id), filled(plugin, self.settings))
+        outbox = Outbox(f"app|{token_hex(8)}", plugin.id, "", services, of_event=False)
+        app = App(plugin.id, services, outbox, services.grants(plugin), filled(plugin, self.settings))
+        self._app, app.migrations = app, plugin.migrations
         self._running = scope = Scope(plugin.id)
         scope.on_close_async(app.close)
         try:
             for function in plugin.shutdown:
                 scope.on_close_async(_hook, function, app, threads)
+            if plugin.migrations:
+                await _migrate(app)
             for function in plugin.startup:
                 await _hook(function, app, threads)
             if plugin.history:
@@ -98,10 +111,21 @@ class Version:
                 self.settings_error = f"{type(error).__name__} in {function.__name__}"
                 log.error("plugin %s could not take its settings over", self.id, exc_info=error)
 
-    def listen(self, table: Table, skills: SkillTable) -> None:
-        """From now on it hears events, and its skills may be called."""
+    def listen(self, table: Table, skills: SkillTable, crons: Crons) -> None:
+        """From now on it hears events and the clock, and its skills may be called."""
         self._listening = True
-        self._deaf = [*(table.add(bound) for bound in self.bounds), *(skills.add(offer) for offer in self.offers)]
+        if self._app is not None and self.plugin.crons:
+            self._crons = crons
+            self._running.on_close_async(crons.end)
+            crons.start(self._app, self.plugin.crons, self.life)
+        self._deaf = [crons.stop, *(table.add(bound) for bound in self.bounds)]
+        self._deaf += (skills.add(offer) for offer in self.offers)
+
+    async def tick(self, function: str) -> None:
+        """Run now what the clock starts. Raises `KeyError`."""
+        if self._crons is None:
+            raise KeyError(function)
+        await self._crons.now(function)
 
     def be_deaf(self) -> None:
         """From now on it hears no more; what it heard goes on."""
@@ -121,6 +145,14 @@ class Version:
         self.be_deaf()
         await self.stop()
         await self.code.close()
+
+
+async def _migrate(app: App) -> None:
+    """Before it serves, if PostgreSQL is there; else when it is used. Raises `BadMigration`."""
+    try:
+        await app.schema.prepare()
+    except EngineUnavailable as error:
+        app.log.warning("its tables are brought up to date later: %s", error)
 
 
 async def _hook(function: Function, app: App, threads: Threads) -> None:

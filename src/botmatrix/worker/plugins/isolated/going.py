@@ -9,8 +9,9 @@ import msgspec
 
 from botmatrix.bus.uses import Use
 from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable
-from botmatrix.sdk.context import Context, answer
+from botmatrix.sdk.context import Context
 from botmatrix.sdk.retry import Retry
+from botmatrix.sdk.voice import answer
 from botmatrix.worker.plugins.isolated.broker import Here, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
 from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Action, Answer

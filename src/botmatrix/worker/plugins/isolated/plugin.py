@@ -80,6 +80,7 @@ class Isolation:
         plugin = Plugin(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
+        plugin.is_isolated = True
         plugin.startup.append(partial(isolated.start, plugin))
         plugin.shutdown.append(isolated.stop)
         return plugin

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from botmatrix.bus.cron import CronBox
 from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.sessions import SessionBox
@@ -17,7 +19,9 @@ from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import BotMatrixError
+from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
+from botmatrix.sdk.plugin import Plugin
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -150,6 +154,37 @@ class RemoteServices:
             return await waiter
         finally:
             del self._waiting[correlation]
+
+    def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
+        """Media goes along in the line."""
+        return []
+
+    async def database_url(self) -> str:
+        """A database belongs to the worker."""
+        raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
+
+    def grants(self, plugin: Plugin) -> Collection[str]:
+        """The worker's broker decides, by `plugin.json`."""
+        return ("*",)
+
+    async def speaker(self, there: Address, preferred: str) -> str:
+        """The event's own bot: a plugin in a process of its own commands no other."""
+        if not preferred or preferred.partition(":")[0] != there.platform:
+            raise NotHere("a plugin with its own process speaks only through the bot of the event")
+        return preferred
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """In a thread: the plugin has a process of its own already."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    def resting(self, event_id: str) -> AbstractContextManager[None]:
+        """The worker counts what is under way."""
+        return nullcontext()
+
+    @property
+    def crons(self) -> CronBox:
+        """Redis belongs to the worker."""
+        raise NotHere("cron is not there in a plugin with its own process")
 
     def configured(self, plugin: str) -> Configured:
         """Its defaults."""

@@ -1,0 +1,59 @@
+"""The other side of `ctx.run`: a process that calls functions, one after another, and sends back what they give.
+
+Run as `python -m botmatrix.worker.crunch`. Standard input and output carry frames: four bytes of length, then a pickle.
+Whatever a function prints goes to the log. It ends when its worker does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+import cloudpickle  # type: ignore[import-untyped]
+
+HEAD = struct.Struct(">I")
+NICE = 5
+"""How much less it is worth than its worker, whose loop must go on."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICE)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while (asked := _read(sys.stdin.buffer)) is not None:
+        answer = _answer(asked)
+        answers.write(HEAD.pack(len(answer)) + answer)
+        answers.flush()
+
+
+def _read(pipe: BinaryIO) -> bytes | None:
+    head = pipe.read(HEAD.size)
+    return pipe.read(HEAD.unpack(head)[0]) if len(head) == HEAD.size else None
+
+
+def _answer(asked: bytes) -> bytes:
+    try:
+        function, args, kwargs = cloudpickle.loads(asked)
+        return _packed((True, function(*args, **kwargs), ""))
+    except BaseException as error:
+        told = "".join(traceback.format_exception(error))
+        try:
+            return _packed((False, error, told))
+        except Exception:
+            return _packed((False, RuntimeError(f"{type(error).__name__}: {error}"), told))
+
+
+def _packed(answer: tuple[bool, Any, str]) -> bytes:
+    packed: bytes = cloudpickle.dumps(answer)
+    cloudpickle.loads(packed)  # what can't be read again must fail here, where that can be told
+    return packed
+
+
+if __name__ == "__main__":
+    main()
