@@ -40,7 +40,7 @@ def new(
         say(f"Build it there, now and after each change: {made.build}")
     elif made.build:
         say(f"It is built; after each change: {made.build}")
-    say(f"Its test: {made.test}")
+    say(f"Its test, there: {made.test}")
     say(f"A running worker that watches this folder has it: say /{id} to a bot, or in `botmatrix sim`.")
 
 

@@ -29,7 +29,7 @@ class Language(NamedTuple):
 
 
 LANGUAGES: Final = {
-    "python": Language(None, (), "python -m pytest {folder}"),
+    "python": Language(None, (), "python test_plugin.py"),
     "go": Language(("go/botmatrix.go", "botmatrix/botmatrix.go"), ("go", "build", "-o", "{id}", "."), "go test ./..."),
     "node": Language(("node/botmatrix.js", "botmatrix.js"), (), "node --test"),
     "csharp": Language(
@@ -68,7 +68,7 @@ def make(id: str, language: str, into: Path) -> Made:
         making.rename(place)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return Made(place, _said(known.build, id), built, known.test.format(id=id, folder=place))
+    return Made(place, _said(known.build, id), built, known.test.format(id=id))
 
 
 def _fill(folder: Path, id: str, language: str, known: Language) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,13 @@ async def test_a_new_plugin_works_and_so_does_its_test(language: str, cli: Cli) 
     if language != "python":
         findings = [finding async for finding in check(folder, None)]
         assert [finding for finding in findings if finding.problem] == []
-    (test,) = [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Its test: ")]
-    environ = {**os.environ, "GOFLAGS": "-mod=mod", "GOPROXY": "off"}
-    if language != "python":
-        done = subprocess.run(  # noqa: ASYNC221  nothing else runs here
-            test.split(), cwd=folder, env=environ, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    (test,) = [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Its test, there: ")]
+    environ = {**os.environ, "GOFLAGS": "-mod=mod", "GOPROXY": "off", "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable if word == "python" else word for word in test.split()]
+    done = subprocess.run(  # noqa: ASYNC221  nothing else runs here
+        words, cwd=folder, env=environ, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     with pytest.raises(Exception, match="there already"):
         cli("new", "hello", "--lang", language)
 
