@@ -88,6 +88,7 @@ class Furnished(BotMatrix):
         super().__init__()
         self._features = features
         self._data = Path()
+        self.console = ""
 
     def furnish(self, valkey: Valkey) -> None:
         furnish(valkey, self._features)
@@ -110,6 +111,7 @@ class Furnished(BotMatrix):
 
     def _start_control(self) -> None:
         port, home = free_port(), self.folder / "home-control"
+        self.console = f"http://127.0.0.1:{port}"
         home.mkdir(mode=0o700)
         own = {"DATABASE_URL": self._postgres.url(), "WEBUI_PORT": str(port), "BOTMATRIX_HOME": str(home)}
         control = self.add("control", botmatrix("control"), {**self.env, **own})

@@ -21,6 +21,7 @@ import uvloop
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.clock import SystemClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.services import Services
 from botmatrix.worker.outcome import Done
 from botmatrix.worker.plugins.host import Host
@@ -130,16 +131,20 @@ async def open_loop(host: Host, took: list[float]) -> None:
 
 async def one(host: Host, number: int, took: list[float], due: float = 0) -> None:
     """An event, and its outcome."""
+    outcome = await host.handle(*event_of(number))
+    assert isinstance(outcome, Done)
+    assert len(outcome.actions) == 1
+    took.append(time.perf_counter() - due)
+
+
+def event_of(number: int) -> tuple[Envelope, dict[str, Any]]:
+    """Somebody says `/echo NUMBER` in a group."""
     event: dict[str, Any] = {
         **{"post_type": "message", "message_type": "group", "self_id": 10001, "user_id": 123, "group_id": 456},
         **{"message_id": number, "time": 1_700_000_000, "sender": {"user_id": 123, "nickname": "alice"}},
         "message": [{"type": "text", "data": {"text": f"/echo {number}"}}],
     }
-    envelope = Envelope(f"{number:024x}", "qq:10001", "group:456", "n.1", 1, 0, msgspec.Raw(b"{}"))
-    outcome = await host.handle(envelope, event)
-    assert isinstance(outcome, Done)
-    assert len(outcome.actions) == 1
-    took.append(time.perf_counter() - due)
+    return Envelope(f"{number:024x}", "qq:10001", "group:456", "n.1", 1, 0, msgspec.Raw(b"{}")), event
 
 
 def bare_services() -> Services:
@@ -152,6 +157,9 @@ def bare_services() -> Services:
     services = SimpleNamespace(
         **{"worker_id": "w1", "clock": SystemClock(), "settings": settings, "values": None},
         **{"sessions": SimpleNamespace(memory=memory), "uses": None, "status": lambda: status},
+        configured=lambda _plugin: Configured(),
+        grants=lambda plugin: plugin.permissions,
+        offload=lambda _segments: [],
     )
     return cast("Services", services)
 

@@ -8,10 +8,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -75,30 +75,41 @@ def _data(action: str) -> Any:
 @pytest.fixture(scope="session")
 def console() -> Iterator[str]:
     """The address of the console of a running matrix with one bot and users of three roles."""
-    with matrix() as (address, gateway):
+    with matrix() as place:
         headers = {"X-Self-ID": "10001", "X-Client-Role": "Universal", "Authorization": f"Bearer {TOKEN}"}
-        with connect(gateway, additional_headers=headers) as link:
+        with connect(place.gateway, additional_headers=headers) as link:
             bot = Hostile(link)
             for number, payload in enumerate(PAYLOADS):
                 bot.say(payload, number)
-            yield address
+            yield place.console
             bot.close()
 
 
+class Place(NamedTuple):
+    """A matrix that runs: the addresses of its console and its gateway, and its data folder."""
+
+    console: str
+    gateway: str
+    home: Path
+
+
 @contextmanager
-def matrix() -> Iterator[tuple[str, str]]:
-    """A matrix that runs, with users of three roles: the addresses of its console and of its gateway."""
+def matrix(plugins: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """A matrix that runs, with users of three roles and these plugins: the name of each file, and what it holds."""
     if CHROMIUM is None:
         pytest.skip("the browser tests need chromium: apt-get install chromium")
     folder = Path(tempfile.mkdtemp(prefix="botmatrix-browser-"))
     home = folder / "home"
     home.mkdir(mode=0o700)
     (home / "config.json").write_text(json.dumps({"default_admin_password": PASSWORD, "bot_token": TOKEN}))
+    for name, text in (plugins or {}).items():
+        (home / "plugins").mkdir(exist_ok=True)
+        (home / "plugins" / name).write_text(text, "utf-8")
     up = Up(home).ready()
     try:
         found = re.search(r"Console +(http://\S+)", up.text)
         assert found is not None
-        yield found[1], _prepare(found[1])
+        yield Place(found[1], _prepare(found[1]), home)
     finally:
         up.end()
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,50 +2,191 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
-from tests.browser.conftest import Watched, matrix
+import redis
+from playwright.sync_api import Browser, BrowserContext
+from tests.browser.conftest import TOKEN, Place, Watched, matrix
+from tests.browser.talking import Talker
+
+from botmatrix.bus.keys import Keys
+from botmatrix.config import load
+from botmatrix.embedded.running import connected
 
 PATIENCE = 120_000
 """Milliseconds for a restart of all parts on a busy machine."""
+WEATHER = """
+from botmatrix import Plugin
+
+plugin = Plugin(id="weather", version="1.0.0")
+
+
+@plugin.skill("weather", description="The weather of a city")
+async def weather(city: str, days: int = 1) -> str:
+    return f"{city}: sunny for {days} days"
+"""
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[tuple[str, str]]:
-    """The console and the gateway."""
-    with matrix() as found:
+def place() -> Iterator[Place]:
+    """A matrix with a plugin that has a skill."""
+    with matrix({"weather.py": WEATHER}) as found:
         yield found
 
 
 @pytest.fixture
-def watched(browser: Browser, place: tuple[str, str]) -> Iterator[Watched]:
+def watched(browser: Browser, place: Place) -> Iterator[Watched]:
     """The administrator, logged in."""
     context: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    yield Watched(context, place[0]).log_in()
+    yield Watched(context, place.console).log_in()
     context.close()
 
 
+@pytest.fixture
+def bot(place: Place) -> Iterator[Talker]:
+    """A bot that is online."""
+    made = Talker(place.gateway, TOKEN)
+    yield made
+    made.close()
+
+
 def test_the_skill_system_is_switched_on_by_a_restart_and_the_page_comes_back(watched: Watched) -> None:
-    page = watched.show("config")
+    page = watched.show("skills")
+    page.get_by_text("The skill system is off").wait_for()
+    page.get_by_role("main").get_by_role("link", name="Config Center").click()
     page.get_by_role("switch", name="Enable Skill System").check()
     page.get_by_role("region", name="Unsaved changes").get_by_role("button", name="Save").click()
-    asked = page.get_by_role("dialog", name="Saved.")
-    asked.get_by_role("button", name="Later").click()
+    page.get_by_role("dialog", name="Saved.").get_by_role("button", name="Later").click()
     page.get_by_text("Waiting for a restart: Enable Skill System.").wait_for()
-    _restart(page)
-    page.get_by_role("heading", name="Config Center").wait_for(timeout=PATIENCE)
-    assert page.get_by_role("switch", name="Enable Skill System").is_checked()
-    assert page.get_by_text("Waiting for a restart").count() == 0
-    enable_skill = page.evaluate(
-        "fetch('api/admin/config').then(one => one.json()).then(one => one.config.enable_skill)"
-    )
-    assert (enable_skill["value"], enable_skill["source"]) == (True, "database")
-
-
-def _restart(page: Page) -> None:
-    """Restart by the button in the head of the page, and wait until it loads anew."""
     page.get_by_role("button", name="Restart").first.click()
     with page.expect_navigation(timeout=PATIENCE):
         page.get_by_role("dialog", name="Restart").get_by_role("button", name="Restart now").click()
+    page.get_by_role("switch", name="Enable Skill System").wait_for(timeout=PATIENCE)
+    assert page.get_by_role("switch", name="Enable Skill System").is_checked()
+    assert page.get_by_text("Waiting for a restart").count() == 0
+    setting = page.evaluate("fetch('api/admin/config').then(one => one.json()).then(one => one.config.enable_skill)")
+    assert (setting["value"], setting["source"]) == (True, "database")
+
+
+def test_a_skill_is_called_by_its_form(watched: Watched) -> None:
+    page = watched.show("skills")
+    page.get_by_role("button", name="Call weather").click(timeout=PATIENCE)
+    page.fill("dialog [name=city]", "Hamburg")
+    page.fill("dialog [name=days]", "2")
+    page.get_by_role("dialog").get_by_role("button", name="Call", exact=True).click()
+    page.get_by_role("dialog").get_by_text("Hamburg: sunny for 2 days").wait_for(timeout=PATIENCE)
+    watched.show("skills/executions").get_by_role("cell", name="Hamburg: sunny for 2 days").wait_for()
+    assert watched.wrong == []
+
+
+def test_a_user_and_a_key_are_made_and_taken_away(watched: Watched) -> None:
+    page = watched.show("users")
+    page.get_by_role("button", name="Add a user").click()
+    page.fill("dialog [name=username]", "li.wei")
+    page.fill("dialog [name=password]", "correct horse battery")
+    page.select_option("dialog [name=role]", "operator")
+    page.get_by_role("dialog").get_by_role("button", name="Add a user").click()
+    page.get_by_role("button", name="Bar li.wei").click()
+    page.get_by_text("barred").wait_for()
+    page.get_by_role("button", name="Delete li.wei").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("cell", name="li.wei", exact=True).wait_for(state="detached")
+    watched.show("users/keys").get_by_role("button", name="Make a key").click()
+    page.fill("dialog [name=name]", "script")
+    page.get_by_role("dialog").get_by_role("button", name="Make a key").click()
+    token = page.locator("dialog code").first.inner_text()
+    with httpx.Client(base_url=watched.address, headers={"Authorization": f"Bearer {token}"}) as script:
+        assert script.get("/api/me").json()["may"] == "viewer"
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Delete script").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("No API keys").wait_for()
+    assert watched.wrong == []
+
+
+def test_a_bot_that_goes_away_is_told_of_and_so_is_its_return(watched: Watched, place: Place) -> None:
+    bot = Talker(place.gateway, TOKEN)
+    page = watched.show("bots")
+    page.get_by_role("row", name="qq:20002").get_by_text("online").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(3000)
+    bot.close()
+    page.locator(".toasts").get_by_text("The bot qq:20002 went offline.").wait_for(timeout=PATIENCE)
+    bot = Talker(place.gateway, TOKEN)
+    page.locator(".toasts").get_by_text("The bot qq:20002 is back.").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Notifications").click()
+    said = page.get_by_role("region", name="Notifications")
+    assert said.get_by_role("listitem").count() >= 2
+    page.keyboard.press("Escape")
+    said.wait_for(state="detached")
+    bot.close()
+
+
+def test_a_rule_acts_within_a_moment_and_says_why_nobody_answers(watched: Watched, bot: Talker) -> None:
+    bot.say("/ping", 456)
+    bot.hears("pong")
+    page = watched.show("routing")
+    page.get_by_role("button", name="Add a rule").click()
+    page.fill("dialog [name=key]", "group_456")
+    page.fill("dialog [name=worker_id]", "block")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("cell", name="group_456", exact=True).wait_for()
+    blocked = "fetch('api/traces?group=456&outcome=blocked').then(one => one.json()).then(one => one.total > 0)"
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(blocked):
+        assert time.monotonic() < deadline
+        bot.say("/ping", 456)
+        page.wait_for_timeout(1000)
+    watched.show("routing/try").fill("[name=bot]", "qq:20002")
+    page.fill("[name=user]", "77")
+    page.fill("[name=group]", "456")
+    page.get_by_role("button", name="Try it").click()
+    page.get_by_text("group_456 → block").first.wait_for()
+    watched.show("routing").get_by_role("button", name="Delete group_456").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("No rules").wait_for()
+    assert watched.wrong == []
+
+
+def test_wildcard_rules_are_put_in_order(watched: Watched) -> None:
+    page = watched.show("routing")
+    for key in ("group_1*", "group_12*"):
+        page.get_by_role("button", name="Add a rule").click()
+        page.fill("dialog [name=key]", key)
+        page.fill("dialog [name=worker_id]", "pool:default")
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        page.get_by_role("cell", name=key, exact=True).wait_for()
+    second = page.locator(".rows tbody tr").nth(1).locator("td").first.inner_text()
+    page.get_by_role("button", name=f"Move up {second}").click()
+    page.locator(".rows tbody tr").first.get_by_role("cell", name=second, exact=True).wait_for()
+    for key in ("group_1*", "group_12*"):
+        page.get_by_role("button", name=f"Delete {key}").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        page.get_by_role("cell", name=key, exact=True).wait_for(state="detached")
+
+
+def test_a_dead_letter_is_read_and_replayed(watched: Watched, bot: Talker, place: Place) -> None:
+    _bury(place, bot.event("/ping", 789))
+    page = watched.show("queues/dead")
+    page.get_by_role("button", name="Read").click()
+    assert '"raw_message": "/ping"' in page.locator("dialog pre").inner_text()
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Replay ", exact=False).last.click()
+    assert "789" in bot.hears("pong")
+    page.get_by_text("No dead letters").wait_for()
+    assert watched.wrong == []
+
+
+def _bury(place: Place, event: dict[str, object]) -> None:
+    """Put an event among the dead letters, as a nexus does."""
+    settings = connected(load(place.home, environ={}))
+    envelope = {
+        **{"id": "buried-1", "bot": "qq:20002", "conv": "group:789", "nexus": "gone.1", "epoch": 1},
+        **{"t": int(time.time() * 1000), "event": event, "v": 1},
+    }
+    with redis.Redis.from_url(str(settings.redis_url)) as engine:
+        letter = {"payload": json.dumps(envelope), "reason": "poison", "lane": "default"}
+        engine.xadd(Keys().dead, letter)

@@ -16,6 +16,12 @@ SERIOUS = """axe.run().then(found => JSON.stringify(found.violations
     .filter(one => ["serious", "critical"].includes(one.impact))
     .map(one => [one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))])))"""
 PLACES = [
+    "users",
+    "users/keys",
+    "users/logins",
+    "users/identities",
+    "routing/groups",
+    "skills",
     "config",
     "config/connections",
     "config/engines",
@@ -24,11 +30,19 @@ PLACES = [
     "config/alerts",
     "config/appearance",
     "dashboard",
+    "topology",
+    "topology/list",
+    "setup",
     "bots",
     f"bots/{BOT}",
     "workers",
     "routing",
     "routing/try",
+    "messages",
+    "messages/live",
+    "messages/events",
+    "trace",
+    "chat",
     "queues",
     "queues/dead",
     "logs",
@@ -95,7 +109,7 @@ def test_a_viewer_is_offered_nothing_that_is_not_theirs_and_gets_403(visit: Visi
     assert page.get_by_role("button", name="Kick").count() == 0
     for route in ("api/admin/users", "api/admin/config", "api/audit", "api/connect-info"):
         assert page.evaluate("route => fetch(route).then(answer => answer.status)", route) == 403, route
-    assert watched.show("bots").locator(".rows tbody tr").count() == 1
+    assert watched.show("bots?q=10001").locator(".rows tbody tr").count() == 1
 
 
 def test_a_test_message_is_sent_and_answered(visit: Visit) -> None:
@@ -155,3 +169,70 @@ def test_the_dashboard_is_light_and_quick(visit: Visit) -> None:
     print(f"dashboard: {weight / 1024:.0f} KiB, first paint after {paint:.0f} ms")  # noqa: T201
     assert weight < 400 * 1024
     assert paint < 1000
+
+
+def test_a_chat_is_answered_by_plugins_and_leads_to_its_trace(visit: Visit) -> None:
+    watched = visit().log_in(OPERATOR)
+    page = watched.show("chat")
+    page.get_by_text("online", exact=True).wait_for()
+    page.fill("[name=words]", "@BotMatrix /ping")
+    page.keyboard.press("Enter")
+    page.locator(".bubble.bot").get_by_text("pong").wait_for()
+    page.get_by_role("button", name="Ann").click()
+    page.fill("[name=words]", "/echo <img src=x onerror=alert(1)>")
+    page.keyboard.press("Enter")
+    page.locator(".bubble.bot").get_by_text("<img src=x onerror=alert(1)>").wait_for()
+    page.get_by_text("answered", exact=True).wait_for()
+    page.get_by_role("link", name="Trace").click()
+    page.get_by_text("Taken up by the worker").wait_for()
+    # The trace of what was said just now may not be written yet: the page asks again.
+    assert [one for one in watched.wrong if "404" not in one] == []
+
+
+def test_a_second_window_of_the_chat_takes_over_and_gives_it_back(visit: Visit) -> None:
+    first = visit().log_in()
+    first.show("chat").get_by_text("online", exact=True).wait_for()
+    second = visit().log_in()
+    second.show("chat").get_by_text("online", exact=True).wait_for()
+    first.page.get_by_text("The chat was opened in another window.").wait_for()
+    first.page.get_by_role("button", name="Go on here").click()
+    first.page.get_by_text("online", exact=True).wait_for()
+    second.page.get_by_text("The chat was opened in another window.").wait_for()
+
+
+def test_a_message_that_was_blocked_is_explained(visit: Visit) -> None:
+    watched = visit().log_in()
+    with httpx.Client(base_url=watched.address) as admin:
+        admin.post("/api/login", json={"username": "admin", "password": PASSWORD}).raise_for_status()
+        words = {"sensitive_words": {"system": {"plain": ["forbiddenword"]}}}
+        admin.post("/api/admin/core", json=words).raise_for_status()
+    page = watched.show("chat")
+    page.get_by_text("online", exact=True).wait_for()
+    while page.get_by_text("blocked", exact=True).count() == 0:
+        page.fill("[name=words]", "a forbiddenword here")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+    page.get_by_role("link", name="Trace").last.click()
+    page.get_by_text("It was blocked: it has a sensitive word").wait_for()
+    page.get_by_role("button", name="What would happen now?").click()
+    page.get_by_text("Judge", exact=True).wait_for()
+
+
+def test_messages_are_found_again(visit: Visit) -> None:
+    watched = visit().log_in(OPERATOR)
+    page = watched.show("messages?q=onerror&direction=in")
+    page.get_by_text(PAYLOADS[0], exact=True).first.wait_for()
+    page.get_by_role("link", name="Trace").first.click()
+    page.get_by_role("heading", name="The road it took").wait_for()
+    assert watched.wrong == []
+
+
+def test_what_is_chosen_in_the_topology_is_shown(visit: Visit) -> None:
+    watched = visit().log_in(VIEWER)
+    page = watched.show("topology")
+    canvas = page.locator(".graph canvas").last
+    canvas.wait_for()
+    page.wait_for_function("document.querySelector('.graph')?.clientWidth > 0")
+    watched.show("topology/list").get_by_role("link", name=BOT).click()
+    page.get_by_role("heading", level=1).get_by_text(PAYLOADS[0], exact=True).wait_for()
+    assert watched.wrong == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.chaos import landing, outage, strikes, uneven
+from tests.chaos import landing, outage, reloads, strikes, uneven
 from tests.chaos.checker import Allowance
 from tests.chaos.oracle import Style
 from tests.chaos.phases import Phase, busy
@@ -81,6 +81,16 @@ PHASES = (
         bots=100,
         conversations=3,
         rate=400,
+    ),
+    Phase(
+        "plugin reloads",
+        "500 events/s: answered by the old version or the new, never by none or both; nothing left behind",
+        reloads.reload,
+        quick=6,
+        full=200,
+        workers=2,
+        concurrency=64,
+        rate=500,
     ),
     Phase(
         "postgresql kill -9",

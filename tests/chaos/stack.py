@@ -52,6 +52,8 @@ class Stack:
         self.ports = [free_port() for _ in range(shape.nexuses)]
         self.valkey = Valkey(self.folder / "valkey")
         self.handled = self.folder / "handled.log"
+        self.plugin = self.folder / "plugins" / "chaos_plugin.py"
+        shutil.copytree(ROOT / "tests/chaos/plugins", self.plugin.parent)
         self.proxy = Proxy(self.valkey.port) if shape.proxied else None
         self.balancer = Balancer(self.ports) if shape.balanced else None
         self._defect = defect
@@ -60,7 +62,7 @@ class Stack:
             "REDIS_URL": self.valkey.url,
             "BOT_TOKEN": TOKEN,
             "WORKER_TOKEN": TOKEN,
-            "PLUGIN_DIRS": str(ROOT / "tests/chaos/plugins"),
+            "PLUGIN_DIRS": str(self.plugin.parent),
             "WORKER_CONCURRENCY": str(shape.concurrency),
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",

@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "worker_pool": "default",
     "worker_concurrency": 64,
     "disabled_plugins": (),
+    "safe_mode": False,
     "plugin_grants": (),
     "command_prefixes": ("/",),
     "chat_admins": (),

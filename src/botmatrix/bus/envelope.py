@@ -21,7 +21,8 @@ class Envelope(msgspec.Struct, gc=False):
 
     `id`: event id, made at the gateway; never the stream's entry id. `bot`: `platform:self_id`. `conv`:
     `group:123`, `private:456`, or `bot` for what belongs to neither. `nexus`: incarnation that received it.
-    `epoch`: the bot's epoch then. `t`: when it was received, ms of unix time. `event`: the bot's own JSON.
+    `epoch`: the bot's epoch then. `t`: when it was received, ms of unix time. `event`: the bot's own JSON. `to`: whom
+    this copy is for, when several workers get one; unset else.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Envelope(msgspec.Struct, gc=False):
     t: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     event: msgspec.Raw
     v: int = VERSION
+    to: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def conversation(self) -> str:

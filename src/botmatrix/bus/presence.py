@@ -112,10 +112,10 @@ class Presence:
         """Incarnations of the nexuses that live: what another one last wrote of a bot is of the past."""
         return {one["inc"] for one in await self.nexuses() if one["alive"] == "1"}
 
-    async def bots(self) -> list[dict[str, str]]:
-        """Every bot ever claimed, with what its nexus last wrote of it."""
+    async def bots(self, most: int | None = None) -> list[dict[str, str]]:
+        """Every bot ever claimed, with what its nexus last wrote of it; of more than `most` the first by name."""
         k = self._keys
-        names = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.bots))
+        names = sorted(m.decode(errors="replace") for m in await self._client.call("SMEMBERS", k.bots))[:most]
         found = []
         for start in range(0, len(names), BATCH):
             found += await self.some_bots(names[start : start + BATCH])

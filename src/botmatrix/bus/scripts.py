@@ -52,11 +52,13 @@ CALL = _load("call")
 REPORT = _load("report")
 OFFER = _load("offer")
 BIND = _load("bind")
+DIRECT = _load("direct")
+DIRECTED = _load("directed")
 FIRE = _load("fire")
 KEEP = _load("keep")
 ALL = (
     *(FIRE, KEEP),
-    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND),
+    *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND, DIRECT, DIRECTED),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),
     *(REMEMBER, SWAP, ASKED, ALLOW),

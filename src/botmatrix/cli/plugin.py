@@ -69,6 +69,23 @@ def reload(context: typer.Context, plugin: Id) -> None:
 
 
 @app.command()
+def safe(context: typer.Context, on: Annotated[str, typer.Argument(help="on or off", metavar="on|off")]) -> None:
+    """Have every worker run the plugins that BotMatrix brings along and no others, or all of them again."""
+    from botmatrix.core.plugins import in_safe_mode
+
+    if on not in ("on", "off"):
+        raise BotMatrixError("say on or off")
+    settings = connected_settings(context, database=True)
+
+    async def save() -> None:
+        async with desk_of(settings) as desk:
+            await desk.keeper.change(lambda wishes: in_safe_mode(wishes, on=on == "on"), BY)
+
+    run_async(save)
+    say(f"Safe mode is {on}: see botmatrix plugin list")
+
+
+@app.command()
 def logs(
     context: typer.Context,
     plugin: Id,
@@ -117,7 +134,13 @@ def _row(worker: str, plugin: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.command()
-def check(context: typer.Context, path: Annotated[Path, typer.Argument(help="Folder with a plugin.json.")]) -> None:
+def check(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="Folder with a plugin.json.")],
+    words: Annotated[
+        list[str] | None, typer.Option("--say", help="Something to say to it besides; repeatable.")
+    ] = None,
+) -> None:
     """Start a plugin in any language and send it every message of the protocol; says what it does wrong."""
     from botmatrix.worker.plugins.isolated import check as checking
 
@@ -126,7 +149,7 @@ def check(context: typer.Context, path: Annotated[Path, typer.Argument(help="Fol
 
     async def run() -> None:
         nonlocal problems
-        async for finding in checking.check(path.absolute(), envs):
+        async for finding in checking.check(path.absolute(), envs, words or ()):
             problems += bool(finding.problem)
             say(f"FAILED  {finding.what}: {finding.problem}" if finding.problem else f"ok      {finding.what}")
 

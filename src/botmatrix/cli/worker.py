@@ -25,11 +25,19 @@ def default(context: typer.Context) -> None:
 
 
 @app.command()
-def run(context: typer.Context, id: Id = None, pool: Pool = None, concurrency: Concurrency = None) -> None:
+def run(
+    context: typer.Context,
+    id: Id = None,
+    pool: Pool = None,
+    concurrency: Concurrency = None,
+    safe: Annotated[bool, typer.Option("--safe", help="Only with the plugins that BotMatrix brings along.")] = False,
+) -> None:
     """Run one worker in this process."""
     from botmatrix.worker import app as worker
 
-    settings = connected_settings(context, worker_id=id, worker_pool=pool, worker_concurrency=concurrency)
+    settings = connected_settings(
+        context, worker_id=id, worker_pool=pool, worker_concurrency=concurrency, safe_mode=safe or None
+    )
     run_part("worker", worker.run, settings)
 
 

@@ -29,6 +29,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "chat_admins": "People who may command the hub from chat: platform:user_id.",
     "onebot_apps": "OneBot applications that the nexus dials.",
     "bots": "Bots' own servers that the nexus dials, and bots that speak only HTTP.",
+    "safe_mode": "Whether only the plugins that BotMatrix brings along are loaded.",
     "record_sessions": "Whether workers write what everybody said last to Redis, also when no plugin asks for it.",
     "message_days": "Days that messages are kept for history and search; 0: not at all.",
     "trace_days": "Days that the roads of events are kept; 0: not at all.",

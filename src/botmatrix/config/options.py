@@ -44,7 +44,8 @@ _POSTGRES = "postgresql://user:password@host:port/database (or ?host=/socket/fol
 _SMTP = "smtp://[user:password@]host[:port], or smtps://"
 _BOTS = (
     '[{"url": "ws://host:port", "token": "...", "platform": "qq"}], or for a bot that speaks only HTTP '
-    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0}]'
+    '[{"http": "http://host:port", "self_id": "1", "platform": "qq", "token": "...", "secret": "...", "quick": 0, '
+    '"direct": ["worker id"]}]'
 )
 _APPS = (
     '[{"name": "...", "url": "ws://...", "token": "...", "bots": ["qq:1"], "deliver": "one" or "all", '
@@ -76,6 +77,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("plugin_dirs", values.listed(values.text, os.pathsep), "a list of folders"),
     Option("disabled_plugins", values.listed(values.text), "a list of plugin ids", ()),
     Option("plugin_grants", values.listed(values.grant), 'a list of grants such as ["dice:get_group_info"]', ()),
+    Option("safe_mode", values.flag, "true, 1, false or 0", False),
     Option("record_sessions", values.flag, "true, 1, false or 0", False),
     Option("audit_days", values.whole(1, 36_500), "a number of days from 1 to 36500", 365),
     Option("nexus_id", values.identifier, _ID),

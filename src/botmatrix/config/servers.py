@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from botmatrix.config import values
-from botmatrix.config.settings import BotServer, HttpBot, OneBotApp
+from botmatrix.config.settings import EVERYBODY, BotServer, HttpBot, OneBotApp
 
 MAX_QUICK: Final = 10.0
 """Seconds for which the answer to an event may wait at most: clients give up after little more."""
@@ -16,7 +16,7 @@ _http_url = values.url("http", "https")
 
 
 def bot_server(value: Any) -> BotServer | HttpBot:
-    """An entry of `bots`: `{url, token?, platform?}`, or `{http, self_id, token?, platform?, secret?, quick?}`."""
+    """An entry of `bots`: `{url, token?, platform?}`, or that of an `HttpBot`."""
     if isinstance(value, Mapping) and "http" in value:
         return _http_bot(value)
     found = _fields(value, "url", "token", "platform")
@@ -28,7 +28,7 @@ def bot_server(value: Any) -> BotServer | HttpBot:
 
 
 def _http_bot(value: Mapping[str, Any]) -> HttpBot:
-    found = _fields(value, "http", "self_id", "token", "platform", "secret", "quick")
+    found = _fields(value, "http", "self_id", "token", "platform", "secret", "quick", "direct")
     address = str(_http_url(found.get("http"))).rstrip("/")
     self_id = values.text(str(found.get("self_id", "")))
     quick = float(found.get("quick", 0))
@@ -41,7 +41,13 @@ def _http_bot(value: Mapping[str, Any]) -> HttpBot:
         platform=values.identifier(found.get("platform", "qq")).lower(),
         secret=values.password(found.get("secret", "")),
         quick=quick,
+        direct=values.listed(_worker)(found.get("direct", [])),
     )
+
+
+def _worker(value: Any) -> str:
+    """The id of a worker, or `*` for all of them."""
+    return EVERYBODY if value == EVERYBODY else values.identifier(value)
 
 
 def onebot_app(value: Any) -> OneBotApp:

@@ -29,11 +29,16 @@ class BotServer:
         return (self.token,)
 
 
+EVERYBODY = "*"
+"""Stands for every worker in a list of their ids."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpBot:
     """A bot that is reached over HTTP only: it posts its events to the gateway, and takes actions at `http`.
 
     `secret` signs what it posts. `quick`: seconds for which an event may wait for a quick operation, 0: none.
+    `direct`: ids of the workers that may ask its HTTP API themselves; `*`: all of them.
     """
 
     http: str
@@ -42,6 +47,11 @@ class HttpBot:
     platform: str = "qq"
     secret: Secret = NO_TOKEN
     quick: float = 0.0
+    direct: tuple[str, ...] = ()
+
+    def lets(self, worker_id: str) -> bool:
+        """Whether this worker may ask the HTTP API itself."""
+        return worker_id in self.direct or EVERYBODY in self.direct
 
     @property
     def key(self) -> str:
@@ -109,6 +119,8 @@ class Settings:
     disabled_plugins: tuple[str, ...]
     plugin_grants: tuple[str, ...]
     """`PLUGIN:ACTION`: an isolated plugin that is named here may do only this, of what it asks for."""
+    safe_mode: bool
+    """Load the plugins that BotMatrix brings along, and no others."""
     record_sessions: bool
     """Write the history of every person, even when no plugin of the worker asks for it."""
     audit_days: int

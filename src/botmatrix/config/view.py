@@ -48,6 +48,7 @@ def shown(value: Any) -> Any:
             return {"url": _url(value.url), "platform": value.platform, "token_set": bool(value.token)}
         case HttpBot():
             bot = {"http": _url(value.http), "self_id": value.self_id, "platform": value.platform, "quick": value.quick}
+            bot |= {"direct": list(value.direct)}
             return {**bot, "token_set": bool(value.token), "secret_set": bool(value.secret)}
         case OneBotApp():
             app = {"name": value.name, "url": _url(value.url), "bots": list(value.bots), "deliver": value.deliver}

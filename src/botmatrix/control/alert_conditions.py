@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from botmatrix.control.chat.cast import is_simulated
 from botmatrix.store.tables import AlertRule
 
 MOST: Final = 100
@@ -41,11 +42,13 @@ Wrong = dict[str, str]
 
 
 def _bot_offline(rule: AlertRule, seen: Picture) -> Wrong:
-    """Of any bot: only those that were here since the rule was made; nobody waits for the ones long gone."""
+    """Of any bot: only those that were here since the rule was made; nobody waits for the ones long gone, nor for one
+    that was simulated in a chat window.
+    """
     since = rule.created_at.timestamp()
     found = {}
     for one in seen.offline:
-        counts = one.bot == rule.subject if rule.subject else one.last_seen >= since
+        counts = one.bot == rule.subject if rule.subject else one.last_seen >= since and not is_simulated(one.bot)
         if counts and seen.now - one.since > rule.threshold:
             found[one.bot] = f"{one.bot} is offline for more than {rule.threshold:g} s"
     return found

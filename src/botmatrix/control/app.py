@@ -25,6 +25,8 @@ LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries to prepare the database; the first pauses are shorter."""
 GRACE: Final = 5
 """Seconds that open requests have at the end."""
+LARGEST_FRAME: Final = 2 * 1024 * 1024
+"""Bytes of a WebSocket message from a browser: an image of a megabyte, as base64."""
 
 log = structlog.get_logger(__name__)
 
@@ -151,16 +153,7 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
-def explain_upgrade(record: logging.LogRecord) -> bool:
-    """A filter: uvicorn advises to install something; what helps is another port."""
-    said = record.getMessage()
-    if said.startswith("Unsupported upgrade request"):
-        record.msg = "a client asked for a WebSocket at the console: bots connect to the gateway, on ws_port"
-    return not said.startswith("No supported WebSocket library")
-
-
 def _configuration(parts: Parts) -> uvicorn.Config:
-    logging.getLogger("uvicorn.error").addFilter(explain_upgrade)
     proxies = list(parts.settings.trusted_proxies)
     return uvicorn.Config(
         make_app(parts),
@@ -171,7 +164,8 @@ def _configuration(parts: Parts) -> uvicorn.Config:
         log_config=None,
         log_level="warning",
         access_log=False,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_FRAME,
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=75,
     )

@@ -6,6 +6,7 @@ NoneBot2 and Koishi dial the gateway; AstrBot waits to be dialled, so for it the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +15,7 @@ from botmatrix.control.client_config import NAME, Place, Ready
 
 PATH: Final = "/onebot/v11/app/"
 ASTRBOT_PORT: Final = 6199
+_UNPLAIN: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
 class Application(StrEnum):
@@ -42,10 +44,16 @@ def app_entry(application: Application, bot: str, token: str) -> dict[str, Any]:
         Application.KOISHI: "ws://127.0.0.1:5140/onebot",
         Application.ASTRBOT: f"ws://127.0.0.1:{ASTRBOT_PORT}/ws",
     }[application]
-    entry: dict[str, Any] = {"name": application.value, "url": url, "token": token, "bots": [bot]}
+    entry: dict[str, Any] = {"name": _name(application, bot), "url": url, "token": token, "bots": [bot]}
     if application is Application.ASTRBOT:  # it answers people with a complaint when a message is no array
         entry["format"] = "array"
     return entry
+
+
+def _name(application: Application, bot: str) -> str:
+    """Another one for each bot: entries of the same name replace one another."""
+    platform, _, self_id = bot.partition(":")
+    return _UNPLAIN.sub("-", f"{application.value}-{self_id if platform == 'qq' else bot}").strip("-.")[:64]
 
 
 def _nonebot2(place: Place) -> Ready:

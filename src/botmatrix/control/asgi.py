@@ -34,6 +34,7 @@ from botmatrix.control.api import (
     restart,
     routing,
     sessions,
+    sim,
     skills,
     stats,
     traces,
@@ -63,7 +64,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
-        *(group_policies, assets, pages, messages, traces, live, config, restart, skills),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, sim),
     )
     for module in modules:
         app.include_router(module.router)

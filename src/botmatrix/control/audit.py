@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from botmatrix.control.shield import SAFE_METHODS
@@ -51,13 +52,17 @@ class Note:
         self.who = ""
 
 
-def note_of(request: Request) -> Note:
-    """The note of this request, as a dependency; a request that can change nothing has one that nobody reads."""
+def note_of(request: HTTPConnection) -> Note:
+    """The note of this request; a request that can change nothing has one that nobody reads."""
     note = request.scope.get(_KEY)
     return note if isinstance(note, Note) else Note()
 
 
-Noting = Annotated[Note, Depends(note_of)]
+def _noting(request: Request) -> Note:
+    return note_of(request)
+
+
+Noting = Annotated[Note, Depends(_noting)]
 
 
 class AuditTrail:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.requests import HTTPConnection
 
 from botmatrix.control.audit import note_of
 from botmatrix.control.errors import ApiError
@@ -52,7 +53,7 @@ class Principal:
         return f"key:{self.key.name}" if self.key else "login"
 
 
-def client_address(request: Request) -> str:
+def client_address(request: HTTPConnection) -> str:
     """Where the request comes from, as far as trusted proxies say."""
     return request.client.host if request.client else ""
 
@@ -83,13 +84,13 @@ def has_login(request: Request) -> bool:
     return _cookie_place(request)[0] in request.cookies
 
 
-def _cookie_place(request: Request) -> tuple[str, str]:
+def _cookie_place(request: HTTPConnection) -> tuple[str, str]:
     root: str = request.scope.get("root_path", "")
-    name = HOST_COOKIE if request.url.scheme == "https" and not root else COOKIE
+    name = HOST_COOKIE if request.url.scheme in ("https", "wss") and not root else COOKIE
     return name, root or "/"
 
 
-def _token(request: Request) -> str:
+def _token(request: HTTPConnection) -> str:
     """The token of the header; only without that header the one of the cookie."""
     if "authorization" not in request.headers:
         return request.cookies.get(_cookie_place(request)[0], "")
@@ -97,7 +98,7 @@ def _token(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
-async def identify(request: Request, parts: Parts) -> Principal:
+async def identify(request: HTTPConnection, parts: Parts) -> Principal:
     """Who asks. Raises 401; `EngineUnavailable` while the database is away."""
     token = _token(request)
     if not token:
@@ -110,7 +111,7 @@ async def identify(request: Request, parts: Parts) -> Principal:
     return found
 
 
-async def _holder(request: Request, parts: Parts, token: str) -> Principal | None:
+async def _holder(request: HTTPConnection, parts: Parts, token: str) -> Principal | None:
     """Asked anew for every request: what is revoked is void at once, in every process."""
     # In the header only: a browser sends its cookies along unasked.
     if "authorization" in request.headers and token.startswith(api_keys.PREFIX):

@@ -28,9 +28,14 @@ MODULES: Final = {
     "@preact/signals": "signals.js",
     "@preact/signals-core": "signals-core.js",
     "uplot": "uplot.js",
+    "uqr": "uqr.js",
+    "cytoscape": "cytoscape.js",
 }
 """What our modules import by name, and the file in `web/vendor`."""
-LATER: Final = ("app/pages/", "app/theme.js", "vendor/uplot.js")
+LATER: Final = (
+    *("app/pages/", "app/theme.js", "app/lib/flow.js", "app/lib/sim.js", "app/ui/graph.js"),
+    *("vendor/uplot.js", "vendor/uqr.js", "vendor/cytoscape.js"),
+)
 """Scripts that are not needed before the first paint."""
 
 router = APIRouter(include_in_schema=False)

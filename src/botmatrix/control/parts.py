@@ -39,6 +39,7 @@ from botmatrix.control.alert_keeper import AlertKeeper
 from botmatrix.control.alert_mail import Mailer
 from botmatrix.control.apps import AppBook
 from botmatrix.control.binding_keeper import BindingKeeper
+from botmatrix.control.chat.chats import Chats
 from botmatrix.control.core_keeper import CoreKeeper, GroupsKeeper, PluginSettingsKeeper, PluginsKeeper
 from botmatrix.control.explain import Explainer
 from botmatrix.control.restart import Restart
@@ -118,6 +119,7 @@ class Parts:
     trace_writer: TraceWriter
     feed: Feed
     skills: SkillDesk | None
+    chats: Chats = field(default_factory=Chats)
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
     ending: set[asyncio.Task[None]] = field(default_factory=set, repr=False)

@@ -68,6 +68,10 @@ class RuleBook:
         """Every rule by its key."""
         return await self._stored.all()
 
+    async def rows(self) -> list[dict[str, Any]]:
+        """Every rule as plain values, for a list."""
+        return await self._stored.rows()
+
     async def mirrored(self) -> dict[str, str]:
         """The fields of the mirror as they stand in Redis."""
         return await self._mirror.text()

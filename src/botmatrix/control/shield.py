@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from botmatrix.control.errors import ApiError, error_response
 from botmatrix.core.archive import LARGEST
@@ -14,6 +16,7 @@ BODY_LIMIT: Final = 1024 * 1024
 UPLOADS: Final = {"/api/plugins/packages": LARGEST}
 """Addresses that take a file, and its largest size. The file is the body, so it is no JSON."""
 FILES: Final = ("application/zip", "application/octet-stream", "application/json")
+SOCKETS: Final = frozenset({"/api/sim"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _FOREIGN: Final = "this request comes from another site's page; a proxy in front must pass the Host header on unchanged"
@@ -29,6 +32,8 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+log = structlog.get_logger(__name__)
+
 
 class Shield:
     """The outermost layer of the application; what it refuses reaches nothing inside."""
@@ -38,10 +43,13 @@ class Shield:
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         scope = self._below_root(scope)
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # the server sends no body, as it knows the true method
         headers = Headers(scope=scope)
@@ -53,6 +61,15 @@ class Shield:
             await response(scope, receive, guarded)
             return
         await self._app(scope, _limited(receive, limit), guarded)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: a browser brings its cookie along wherever the page is from, so that only our own count."""
+        refusal = _refused_socket(scope, self._root_path)
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        response = error_response(refusal.status_code, refusal.code, refusal.detail)
+        await WebSocket(scope, receive, send).send_denial_response(response)
 
     def _below_root(self, scope: Scope) -> Scope:
         """The same request, whether the proxy in front cut the sub-path off or left it."""
@@ -105,6 +122,13 @@ def _refusal(scope: Scope, headers: Headers, limit: int) -> ApiError | None:
         wanted = "application/zip" if limit > BODY_LIMIT else "application/json"
         return ApiError(422, "not_json", f"send the body as {wanted}")
     return None
+
+
+def _refused_socket(scope: Scope, root_path: str) -> ApiError | None:
+    if scope["path"].removeprefix(root_path) not in SOCKETS:
+        log.warning("a client asked for a WebSocket at the console: bots connect to the gateway, on ws_port")
+        return ApiError(404, "not_found", "there is no WebSocket here: bots connect to the gateway, on ws_port")
+    return None if same_origin(Headers(scope=scope)) else ApiError(403, "foreign_origin", _FOREIGN)
 
 
 def _declared_length(headers: Headers) -> int:

@@ -14,7 +14,7 @@ SUFFIX: Final = ".bmpk"
 MANIFEST: Final = "plugin.json"
 CODE: Final = ("plugin.py", "__init__.py")
 """What a Python plugin begins with."""
-RESERVED: Final = frozenset({"matrix", "packages"})
+RESERVED: Final = frozenset({"matrix", "packages", "safe-mode"})
 """Ids that addresses of the REST interface have for themselves."""
 _CHUNK: Final = 1 << 20
 

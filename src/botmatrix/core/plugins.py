@@ -90,12 +90,13 @@ class Cell(BaseModel):
 
 
 class PluginWishes(BaseModel):
-    """The whole document."""
+    """The whole document. `safe_mode`: of all plugins, workers have those that BotMatrix brings along and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     plugins: Annotated[dict[PluginId, Wish], Field(max_length=MOST_PLUGINS)] = {}
     matrix: Annotated[list[Cell], Field(max_length=MOST_CELLS)] = []
+    safe_mode: bool = False
 
     def to_json(self) -> bytes:
         """The document as it is kept."""
@@ -122,6 +123,11 @@ def switched(wishes: PluginWishes, plugin: str, *, on: bool) -> PluginWishes:
     if wishes.wish(plugin).enabled is on:
         return wishes
     return _with(wishes, plugin, enabled=on)
+
+
+def in_safe_mode(wishes: PluginWishes, *, on: bool) -> PluginWishes:
+    """The document with safe mode on or off; the same object when it is so already."""
+    return wishes if wishes.safe_mode is on else wishes.model_copy(update={"safe_mode": on})
 
 
 def reloaded(wishes: PluginWishes, plugin: str) -> PluginWishes:

@@ -126,6 +126,7 @@ class Nexus:
         self.router.on_pressure = lambda full: self._press("bots to be registered", full)
         finish = Client(url, name=f"botmatrix-finish-{self.inc}")
         self.actions = Actions(url, finish, keys, self.inc, self.hub, clock, tracer)
+        self.sockets.asker.turns.pace = self.actions.pacer.pace
         self.actions.address = hub_address(settings.gateway_host, settings.ws_port)
         self.hot.follow(self._adjust)
         self.registry = Registry(
@@ -237,6 +238,7 @@ class Nexus:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.actions.answered(), ANSWER_GRACE)
         await self.gateway.stop()
+        await self.sockets.hang_up()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ingest.drained(), FLUSH_GRACE)
         with contextlib.suppress(EngineUnavailable, TimeoutError):

@@ -15,9 +15,12 @@ from typing import Final, Protocol
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from botmatrix.nexus import closing
+from botmatrix.nexus.framing import text_frame
 
 MAX_FRAGMENTS: Final = 1024
 MAX_UNSENT_PONGS: Final = 64 * 1024
+MASKED_BY_US: Final = 4096
+"""Bytes: for larger messages a write of their own costs less than masking them in Python."""
 TURN: Final = 128
 """After so many frames a link lets the others have their turn; what is in its buffer still comes."""
 
@@ -145,9 +148,21 @@ class Connection(WSListener):
         return self.transport.underlying_transport.get_write_buffer_size()
 
     def send(self, payload: bytes) -> None:
-        """Write one text message now; nothing happens when the connection is not open."""
-        if self.state is _OPEN:
-            self.transport.send(_TEXT, payload)
+        """Write one text message; nothing happens when the connection is not open.
+
+        What is sent in one turn of the loop leaves in one write, at its end: a write costs the kernel more than a
+        message costs us. picows would write each at once, unless something waits already.
+        """
+        transport = self.transport
+        if self.state is not _OPEN or transport.is_disconnected:
+            return
+        stream = transport.underlying_transport
+        if not transport.is_client_side:
+            stream.write(text_frame(payload))
+        elif len(payload) > MASKED_BY_US or stream.get_write_buffer_size():
+            transport.send(_TEXT, payload)
+        else:
+            stream.write(text_frame(payload, masked=True))
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -169,6 +184,11 @@ class Connection(WSListener):
             self._send_close(code, closing.reason_bytes(reason))
             self.state = _DRAINING
             self._let_go()
+
+    def hang_up(self) -> None:
+        """End the connection when everything is written."""
+        if self.state is not ConnectionState.HANDSHAKE:
+            self.transport.disconnect()
 
     def abort(self) -> None:
         """End the connection at once, dropping what was not sent."""

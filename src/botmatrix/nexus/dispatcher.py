@@ -20,6 +20,7 @@ from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.nexus.spool import Parcel
 from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
+from botmatrix.routing.rule import Fallback
 from botmatrix.routing.table import Route, copy_route
 
 MARKS = 65_536
@@ -62,11 +63,12 @@ class Dispatcher:
             return ""
         event_id = self._tracer.begin(event, received_ms)
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
-        payload = encode(envelope)
         mark = duplicate_mark(bot.key, event)
-        if copy:
+        if copy and route is not None:
+            envelope.to = route.targets[0]
             mark = blake2b(f"{mark}{place}".encode(), digest_size=8).hexdigest()
-        self._put(Parcel(pin, self._keys.mark(mark), payload), route)
+        payload = encode(envelope)
+        self._put(Parcel(pin, self._keys.mark(mark), payload), route, envelope)
         if self._live.listened:
             self._live.publish(payload)
         if is_traced(event_id):
@@ -103,19 +105,25 @@ class Dispatcher:
         pin = self._pins.get(f"{bot.key}|{place}")
         return pin.lane in self._sockets.workers if pin is not None else self._choice.reaches(bot.key, route)
 
-    def relayed(self, envelope: Envelope, payload: bytes, route: Route | None) -> None:
-        """An event that came by the lane of this nexus, for a socket worker here, else for somebody else."""
+    def relayed(self, envelope: Envelope, payload: bytes, route: Route | None) -> bool:
+        """An event that came by the lane of this nexus, for a socket worker here, else for somebody else.
+
+        False: it is a copy for a worker that is away, and nobody waits for it.
+        """
         place = envelope.conv + (route.mark if route is not None else "")
         key = f"{envelope.bot}|{place}"
         pin = self._relayed.get(key)
         if pin is None or not pin.waiting:
             pin = self._relayed[key] = Pin(envelope.bot, place, self._choice.near(envelope.bot, route), 0)
             self._forget_relayed()
-        if not self._sockets.hand(pin.lane, Parcel(pin, "", payload)):
+        if not self._sockets.hand(pin.lane, Parcel(pin, "", payload), envelope):
+            if envelope.to and route is not None and route.fallback is Fallback.DROP:
+                return False
             pinned = self._pins.get(key)
             if pinned is None or pinned.lane == self._choice.own_lane:
                 pinned = self._pins.pin(envelope.bot, place, self._choice.without_sockets(route))
             self._ingest.put(Parcel(pinned, "", payload))
+        return True
 
     def _forget_relayed(self) -> None:
         if len(self._relayed) > GENERATION:
@@ -133,17 +141,17 @@ class Dispatcher:
         lane = self._choice.choose(bot, route)
         return None if lane is None else self._pins.pin(bot, place, lane)
 
-    def _put(self, parcel: Parcel, route: Route | None) -> None:
+    def _put(self, parcel: Parcel, route: Route | None, envelope: Envelope) -> None:
         if parcel.pin.lane in self._sockets.workers and not self._lately.add(parcel.mark):
             self.counters["duplicate"] += 1
             self._tracer.refused(parcel.payload, "duplicate")
         else:
-            self._give(parcel, route)
+            self._give(parcel, route, envelope)
 
-    def _give(self, parcel: Parcel, route: Route | None) -> None:
+    def _give(self, parcel: Parcel, route: Route | None, envelope: Envelope | None = None) -> None:
         """To the socket worker that the conversation is with, or to its lane."""
         pin = parcel.pin
-        if pin.lane in self._sockets.workers and not self._sockets.hand(pin.lane, parcel):
+        if pin.lane in self._sockets.workers and not self._sockets.hand(pin.lane, parcel, envelope):
             # It takes no more: the conversation goes on elsewhere, perhaps before this worker has answered all of it.
             pin = self._pins.pin(pin.bot, pin.conv, self._choice.without_sockets(route))
             parcel = Parcel(pin, parcel.mark, parcel.payload)

@@ -60,6 +60,7 @@ class Hub:
         self.clock = clock
         self.timing = timing or Timing()
         self.bots: dict[str, Bot] = {}
+        self.namesakes: dict[str, set[str]] = {}  # self_id -> keys: two platforms may have the same id
         self.counters: dict[str, int] = Counter()
         self.refusals = Refusals()
         self.health = Health(self)
@@ -136,6 +137,7 @@ class Hub:
             if len(self.bots) >= MAX_BOTS:
                 self._forget_one()
             bot = self.bots[key] = Bot(platform, self_id, self.clock.now())
+            self.namesakes.setdefault(self_id, set()).add(key)
         return bot
 
     def opened(self, link: Link) -> None:
@@ -189,7 +191,10 @@ class Hub:
         """Forget the bot that is offline and known longest."""
         gone = next((key for key, bot in self.bots.items() if bot.state is BotState.OFFLINE), None)
         if gone is not None:
-            del self.bots[gone]
+            bot = self.bots.pop(gone)
+            self.namesakes[bot.self_id].discard(gone)
+            if not self.namesakes[bot.self_id]:
+                del self.namesakes[bot.self_id]
 
     def _press(self, link: Link) -> None:
         if link.accept.role.hears:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from botmatrix.bus.envelope import ActionEntry
 from botmatrix.bus.hot_values import Limit, RateLimits
 from botmatrix.errors import BadFrame
 from botmatrix.onebot.ids import group_id_text, id_text
@@ -35,7 +34,17 @@ class _Params(msgspec.Struct, gc=False):
 _params: Final = msgspec.json.Decoder(_Params).decode
 
 
-def turn_of(action: ActionEntry) -> Turn:
+class Speech(Protocol):
+    """An action of a bot, wherever it came from."""
+
+    @property
+    def bot(self) -> str: ...
+
+    @property
+    def params(self) -> bytes | msgspec.Raw: ...
+
+
+def turn_of(action: Speech) -> Turn:
     """Whose turn it is; never raises."""
     try:
         found = _params(action.params)

@@ -23,7 +23,7 @@ from botmatrix.nexus.tracer import Tracer
 from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.routing.rule import Fallback
-from botmatrix.routing.table import Route
+from botmatrix.routing.table import Route, copy_route
 
 log = structlog.get_logger("router")
 MAX_UNCLAIMED = 20_000
@@ -129,7 +129,13 @@ class Router:
         """An event for a socket worker of this nexus, from a bot that is elsewhere, or from a parking place."""
         event = _event(envelope)
         route = self._rules.table.match(envelope.bot.partition(":")[2], event.group_id, event.user_id)
-        self._dispatcher.relayed(envelope, payload, route)
+        if envelope.to:
+            is_target = route is not None and envelope.to in route.targets
+            route = route.to(envelope.to) if route and is_target else copy_route(event.self_id, envelope.to)
+        if not self._dispatcher.relayed(envelope, payload, route):
+            self.counters["blocked"] += 1
+            self.counters["blocked_target_away"] += 1
+            self._tracer.refused(payload, "target_away")
 
     def _route(self, bot: Bot, event: Event) -> Route | None:
         return self._rules.table.match(bot.self_id, event.group_id, event.user_id)

@@ -112,6 +112,11 @@ class Context:
         return text(self.event.get("message_id"))
 
     @property
+    def conversation(self) -> str:
+        """Key of the conversation among all bots: `platform:self_id|group:456`, or `...|private:123`."""
+        return self._envelope.conversation
+
+    @property
     def trace_id(self) -> str:
         """The event's id in BotMatrix, to find it by."""
         return self._envelope.id

@@ -15,10 +15,10 @@ from botmatrix.clock import Clock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
+from botmatrix.sdk.store import Values
 
 if TYPE_CHECKING:
     from botmatrix.sdk.plugin import Plugin
-    from botmatrix.store.plugin_values import PluginValues
 
 
 class ActionResult(Protocol):
@@ -123,7 +123,7 @@ class Services(Protocol):
         """Where PostgreSQL is; empty when this worker has none."""
         ...
 
-    def values(self) -> PluginValues:
+    def values(self) -> Values:
         """What plugins keep for good; opened when it is first asked for."""
         ...
 

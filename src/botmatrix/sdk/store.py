@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
-
-if TYPE_CHECKING:
-    from botmatrix.store.plugin_values import PluginValues
 
 LONGEST_KEY: Final = 200
 LARGEST: Final = 256 * 1024
@@ -16,6 +13,30 @@ LARGEST: Final = 256 * 1024
 MOST_KEYS: Final = 1000
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Values(Protocol):
+    """Where values are kept, as texts (JSON). Methods raise `EngineUnavailable`."""
+
+    async def get(self, plugin: str, key: str) -> str | None:
+        """The value; None when there is none."""
+        ...
+
+    async def set(self, plugin: str, key: str, value: str) -> None:
+        """Put a value in place."""
+        ...
+
+    async def change(self, plugin: str, key: str, change: Callable[[str | None], str]) -> str:
+        """Put `change(value)` in the place of the value, or of None, in one step."""
+        ...
+
+    async def delete(self, plugin: str, key: str) -> bool:
+        """Forget a value; whether there was one."""
+        ...
+
+    async def keys(self, plugin: str, prefix: str, after: str, limit: int) -> list[str]:
+        """Keys that begin with `prefix`, in order, those above `after`."""
+        ...
 
 
 class Store:
@@ -28,7 +49,7 @@ class Store:
 
     __slots__ = ("_plugin", "_values")
 
-    def __init__(self, values: Callable[[], PluginValues], plugin: str) -> None:
+    def __init__(self, values: Callable[[], Values], plugin: str) -> None:
         self._values, self._plugin = values, plugin
 
     async def get(self, key: str, default: Any = None) -> Any:

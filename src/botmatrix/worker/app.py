@@ -71,9 +71,12 @@ async def run(current: Current) -> bool:
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.dialogues.rest
+    links.direct.on_acted = worker.report_action
     current.watch(services.take)
     packages = Packages(host, PackageCache(settings.home.packages, links.packages))
-    wishes = Wishes(host, PluginsState(links.plugins, settings.home), packages, worker.tell_plugins)
+    wishes = Wishes(
+        *(host, PluginsState(links.plugins, settings.home), packages, worker.tell_plugins), safe=settings.safe_mode
+    )
     links.on_plugins = wishes.nudge
     configuring = Configuring(host, PluginSettingsState(links.plugin_settings, settings.home), wishes.told)
     links.on_plugin_settings, services.configured = configuring.nudge, configuring.of

@@ -60,7 +60,14 @@ class Dialogues:
 
     async def wait(self, question: Question, timeout: float) -> Job | None:
         """The next message of the person after the question; None when none came in time."""
-        answer = await self._wait(question, timeout)
+        if question.job.asking is None:
+            question.job.asking = asyncio.Lock()
+        with resting():
+            await question.job.asking.acquire()  # another plugin asks the same person in the same event
+        try:
+            answer = await self._wait(question, timeout)
+        finally:
+            question.job.asking.release()
         if answer is not None:
             now = time.time()
             self._tracing.ran(answer, Done(quiet="answer"), now, now)

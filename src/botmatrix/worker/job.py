@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from botmatrix.bus.envelope import Envelope
@@ -16,10 +17,14 @@ class Job:
     `key`: jobs of one serial key run strictly one after another. `alone`: workers died with this entry, so nothing else
     runs while it does. `give_up_at`: when it stops being tried again (monotonic s), None before its first retry.
     `answers`: by the id of a question, the messages that answered it; they are settled with it. `rested`: for how long
-    (s) its handler waited for them. `call`: it is no event, but a skill is called.
+    (s) its handler waited for them. `asking`: held by whoever waits for a person now. `call`: it is no event, but a
+    skill is called.
     """
 
-    __slots__ = ("alone", "answers", "call", "delivery", "envelope", "event", "give_up_at", "hold", "key", "rested")
+    __slots__ = (
+        *("alone", "answers", "asking", "call", "delivery", "envelope", "event", "give_up_at", "hold", "key"),
+        "rested",
+    )
 
     def __init__(
         self, hold: Hold, delivery: Delivery, envelope: Envelope, event: dict[str, Any], key: str, *, alone: bool
@@ -29,6 +34,7 @@ class Job:
         self.give_up_at: float | None = None
         self.answers: dict[str, Job] = {}
         self.rested = 0.0
+        self.asking: asyncio.Lock | None = None
         self.call: SkillCall | None = None
 
     def leave(self) -> None:

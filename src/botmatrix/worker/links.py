@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.client import Client
 from botmatrix.bus.cron import CronBox
+from botmatrix.bus.direct import DirectBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.media import MediaBox
@@ -20,6 +21,8 @@ from botmatrix.bus.speakers import Speakers
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.vital import must_not_end
+from botmatrix.worker.direct import Direct
+from botmatrix.worker.incarnation import worker_of
 
 
 class Links:
@@ -30,6 +33,9 @@ class Links:
         self._signals = Signals(url, name=f"botmatrix-worker-signals-{inc}")
         self._keys = keys
         self.actions = ActionBox(url, keys, inc)
+        worker_id = worker_of(inc)
+        box = DirectBox(Client(url, name=f"botmatrix-direct-{inc}"), keys, worker_id)
+        self.direct = Direct(box, worker_id, clock)
         self.hot = Hot(client, keys)
         self.uses = UseBox(client, keys)
         self.crons = CronBox(client, keys, inc, clock)
@@ -63,6 +69,7 @@ class Links:
 
     async def close(self) -> None:
         """End them."""
+        await self.direct.close()
         await self.actions.close()
         await self._signals.close()
         await self.sessions.close()

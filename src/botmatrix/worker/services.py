@@ -37,24 +37,28 @@ class WorkerServices:
     def __init__(self, settings: Settings, clock: Clock, links: Links, status: Callable[[], Mapping[str, Any]]) -> None:
         self.worker_id = settings.worker_id
         self.clock = clock
-        self.take(settings)
         self.sessions, self.uses, self.crons = links.sessions, links.uses, links.crons
         self._speakers, self._media = links.speakers, links.media
         self._processes: Processes | None = None
         self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
         self._values: PluginValues | None = None
-        self._box, self._status = links.actions, status
+        self._box, self._direct, self._status = links.actions, links.direct, status
+        self.take(settings)
         self.configured: Callable[[str], Configured] = _nothing
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
 
     def take(self, settings: Settings) -> None:
         """These settings are in force; plugins find bound users among the chat administrators."""
+        self._direct.take(settings)
         self.settings = dataclasses.replace(settings, chat_admins=settings.commanders)
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue once for its id and wait; what has no answer in time is still `QUEUED` or `SENT`."""
         await self.catch_up()
+        result = await self._direct.call(entry)
+        if result is not None:
+            return result
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
 
@@ -107,8 +111,11 @@ class WorkerServices:
         return await self.ask(event_id, ask_id)
 
     async def post(self, entry: ActionEntry) -> str:
-        """Enqueue once for its id; do not wait."""
+        """Enqueue once for its id; do not wait. What goes directly has ended then, so that order holds."""
         await self.catch_up()
+        result = await self._direct.call(entry)
+        if result is not None:
+            return result.state
         return await self._box.post(entry)
 
     def status(self) -> Mapping[str, Any]:

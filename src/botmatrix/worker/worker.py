@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,7 @@ from botmatrix.bus.lanes import Lane, Lanes
 from botmatrix.bus.leases import LeaseThread
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.trace import TraceLog
+from botmatrix.bus.trace_parts import Acted
 from botmatrix.clock import SystemClock
 from botmatrix.errors import EngineUnavailable, Superseded
 from botmatrix.worker.adoption import Adopter
@@ -75,6 +77,10 @@ class Worker:
             *(options.worker_id, self._presence, report.drain, report.presence, report.plugin_list),
             every=options.announce,
         )
+
+    def report_action(self, make: Callable[[], Acted], size: int) -> None:
+        """An action has ended that this worker asked for itself; `size`: bytes that `make` holds on to."""
+        self._trace_log.put(make, size)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end in order.

@@ -13,15 +13,21 @@ import os
 import signal
 from pathlib import Path
 
-from botmatrix import ActionFailed, ActionUnknown, Context, Plugin
+from botmatrix import ActionFailed, ActionUnknown, App, Context, Plugin
 
 plugin = Plugin(id="chaos", name="Chaos", version="1.0.0", permissions=["*"])
 
 LOG = os.open(os.environ["CHAOS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-ME = f"{os.environ.get('WORKER_ID', 'worker')}.{os.getpid()}"
+GENERATION = 0
+ME = f"{os.environ.get('WORKER_ID', 'worker')}.{os.getpid()}.{GENERATION}"
 COUNT = itertools.count(1)
 SLOW = Path(os.environ["CHAOS_LOG"]).parent / f"slow-{os.environ.get('WORKER_ID')}"
 """While this file is there, everything takes ten times as long."""
+
+
+@plugin.on_startup
+async def up(app: App) -> None:
+    app.on_close(lambda: os.close(LOG))
 
 
 @plugin.on_message(regex=r"^chaos (?P<number>\d+) (?P<style>\w+) (?P<ms>\d+)$")

@@ -75,3 +75,14 @@ async def test_cells_are_set_replaced_and_dropped(owner: httpx.AsyncClient) -> N
 )
 async def test_what_is_no_cell_is_refused(owner: httpx.AsyncClient, cells: list[dict[str, Any]]) -> None:
     assert (await owner.put(MATRIX, json={"cells": cells})).status_code == 422
+
+
+async def test_safe_mode_is_kept_published_and_shown(owner: httpx.AsyncClient, parts: Parts) -> None:
+    assert (await owner.get(PATH)).json()["safe_mode"] is False
+    answer = (await owner.put(f"{PATH}/safe-mode", json={"on": True})).json()
+    assert answer == {"success": True, "on": True, "published": True}
+    assert parse(await parts.redis.call("GET", Keys().plugins)).safe_mode
+    assert (await owner.get(PATH)).json()["safe_mode"] is True
+    assert (await owner.put(f"{PATH}/safe-mode", json={"on": "yes"})).status_code == 422
+    (written,) = (await owner.get("/api/audit")).json()["audit"]
+    assert (written["what"], written["after"]) == ("plugin.safe_mode", {"on": True})

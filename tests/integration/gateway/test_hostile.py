@@ -9,6 +9,7 @@ import resource
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from tests.integration.gateway.conftest import OpenStage
@@ -197,7 +198,8 @@ async def test_innocent_bot_is_answered_quickly_during_a_flood(stage: Stage) -> 
     innocent = await stage.dial("10001")
     await stage.seen.until(lambda: len(stage.seen.events) > 1000)
     rounds = [await round_of(innocent, first) for first in (0, 100, 200)]
-    flood.kill()
+    with suppress(ProcessLookupError):  # on a slow machine it is sent away before, for it answers no pings
+        flood.kill()
     await flood.wait()
     assert min(sorted(times)[98] for times in rounds) < 0.25
     assert stage.hub.counters["frame_bad_json"] > 100

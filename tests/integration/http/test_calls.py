@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.integration.http.conftest import WORKER_TOKEN, House, online, well
-from tests.integration.nexus.test_sockets import action
+from tests.integration.http.conftest import WORKER_TOKEN, House, message, online, signed, well
+from tests.integration.nexus.test_sockets import action, hear, worker_link
 
 BASE = "/onebot/v11/app/10001"
 WITH_TOKEN = {"Authorization": f"Bearer {WORKER_TOKEN}"}
@@ -111,3 +111,17 @@ async def test_a_bot_of_another_nexus_is_asked_too(house: House) -> None:
 async def both(first: Any, second: Any) -> tuple[Any, Any]:
     one, other = await asyncio.gather(first, second)
     return one, other
+
+
+async def test_a_call_over_http_answers_an_event_that_its_application_heard_on_a_websocket(house: House) -> None:
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+    app = await worker_link(house, nexus, BASE)
+    client = await house.http(nexus)
+    await client.post("/onebot/v11/http", **signed(message(1, group=None)))
+    assert (await hear(app))["message_id"] == 1
+    assert nexus.counters()["socket_answered"] == 0
+    answer = await client.post(f"{BASE}/send_private_msg", json={"user_id": 7, "message": "x"}, headers=WITH_TOKEN)
+    assert answer.status_code == 200
+    assert nexus.counters()["socket_answered"] == 1

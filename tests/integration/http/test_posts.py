@@ -282,3 +282,11 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def test_a_bot_of_http_is_offline_for_everybody_when_its_nexus_has_stopped(house: House) -> None:
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+    await nexus.stop()
+    assert await house.client.call("HGET", Keys().bot("qq:10001"), "state") == b"offline"

@@ -289,3 +289,19 @@ async def test_an_old_worker_on_another_nexus_answers_through_the_bot_that_it_he
     asked = await action(bot)
     await bot.send(json.dumps({"status": "ok", "retcode": 0, "data": None, "echo": asked["echo"]}))
     assert (await hear(old))["status"] == "ok"
+
+
+async def test_each_application_of_another_nexus_gets_its_own_copy(stage: Scene) -> None:
+    here, there = await stage.nexus("n1"), await stage.nexus("n2")
+    await stage.worker()
+    bot = await stage.bot(here)
+    apps = [await worker_link(stage, there, f"/onebot/v11/app/10001?name=copy{number}") for number in (1, 2)]
+    mirror = RulesMirror(stage.client, KEYS)
+    await mirror.write([make_rule("bot_10001", "copy1,copy2", deliver="all")], [])
+    async with asyncio.timeout(20):
+        while here.sockets.far.is_empty or not all(one.rules.table.rules for one in (here, there)):
+            await asyncio.sleep(0.02)
+    for number in range(10):
+        await bot.send(event("to both", number))
+    for app in apps:
+        assert [(await hear(app))["message_id"] for _ in range(10)] == list(range(10))

@@ -28,8 +28,8 @@ Open = Callable[..., Awaitable[Room]]
 class LivePlatform(Platform):
     """With a clock that goes."""
 
-    def __init__(self, redis_url: str) -> None:
-        super().__init__(redis_url)
+    def __init__(self, redis_url: str, database_url: str = "") -> None:
+        super().__init__(redis_url, database_url)
         self.clock = SystemClock()  # type: ignore[assignment]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from tests.integration.plugins.children import ECHO, write_isolated
 
 from botmatrix.worker.plugins.isolated.check import check
+
+VERBS = ("set", "get", "exists", "delete", "get")
 
 
 async def problems(folder: Path, code: str, **manifest: Any) -> str:
@@ -42,6 +45,45 @@ async def test_nothing_is_wrong_with_who_answers_everything(tmp_path: Path) -> N
 )
 async def test_what_is_wrong_is_said(tmp_path: Path, code: str, said: str) -> None:
     assert said in await problems(tmp_path, code)
+
+
+WORLDS = """
+    steps = []
+    for m in messages():
+        if m["type"] == "response" or m.get("correlation_id"):
+            if m["type"] == "event": say(id=m["id"], ok=True, actions=[])
+            steps.append([m["name"], m["payload"].get("ok"), m["payload"].get("value"), m["payload"].get("text")])
+        elif m["payload"]["text"] == "go":
+            event, steps = m, []
+        else:
+            say(id=m["id"], ok=True, actions=[])
+            continue
+        todo = ["storage." + verb for verb in ("set", "get", "exists", "delete", "get")] + ["send_message", "get_it"]
+        if len(steps) == len(todo):
+            print("saw", json.dumps(steps), file=sys.stderr)
+            say(id=event["id"], ok=steps[0][1] is False, error=json.dumps(steps), actions=[])
+        else:
+            act = {"type": todo[len(steps)], "text": "well?", "target": "1", "target_id": "456", "correlation_id": "c",
+                   "payload": {"key": "k", "value": 7}}
+            say(id=event["id"], ok=True, actions=[act], more=True)
+"""
+
+
+async def test_what_is_said_besides_meets_a_world_that_works_and_one_that_does_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_isolated(tmp_path, WORLDS, permissions=["get_it"])
+    assert source.path is not None
+    with caplog.at_level("INFO"):
+        found = [finding async for finding in check(source.path, None, ["go"]) if "'go'" in finding.what]
+    assert [finding.problem for finding in found] == ["", ""]
+    works, fails = [text.removeprefix("saw ") for text in caplog.messages if text.startswith("saw ")]
+    kept = [True, 7, True, True, None]
+    stored = [[f"storage.{verb}_response", True, value, None] for verb, value in zip(VERBS, kept, strict=True)]
+    assert json.loads(works)[:5] == stored
+    assert json.loads(works)[5:] == [["on_message", None, None, "yes"], ["get_it_response", True, None, None]]
+    assert {step[0]: step[1] for step in json.loads(fails)}["ask_timeout"] is False
+    assert not any(step[1] for step in json.loads(fails))
 
 
 async def test_a_manifest_that_is_wrong_is_said(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import json
 import textwrap
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.plugins.conftest import FAST, TextRoom, texts
+from tests.integration.plugins.conftest import FAST, LivePlatform, TextRoom, texts
 from tests.integration.plugins.test_isolated import dialogue, process
 from tests.unit.plugins.fakes import Platform, message
 
@@ -148,6 +150,84 @@ async def test_a_handler_that_blocks_its_process_is_interrupted_there(
     assert "handler_blocked: mine.block" in outcome.reason
     assert await room.say("/add 1") == ["2"]
     assert process(host)["restarts"] == 0
+
+
+KEEPING = """
+    @plugin.on_startup
+    async def up(app): await app.store.set("started", {"times": 1})
+    @plugin.command("keep")
+    async def keep(ctx, word: str):
+        await ctx.store.update("words", lambda words: [*words, word], default=[])
+        return f"{await ctx.store.get('words')} {await ctx.store.get('started')} {await ctx.store.keys()}"
+    @plugin.command("forget")
+    async def forget(ctx): return f"{await ctx.store.delete('words')} {await ctx.store.get('words', 'none')}"
+    @plugin.command("big")
+    async def big(ctx):
+        try: await ctx.store.set("big", "x" * 300_000)
+        except ValueError as error: return str(error)
+    @plugin.command("count")
+    async def count(ctx):
+        mine = await ctx.session.update("n", lambda n: n + 1, default=0, ttl=50)
+        ours = await ctx.session.conversation.update("n", lambda n: n + 1, default=0)
+        return f"{mine} {ours} {await ctx.session.all()}"
+    @plugin.command("clear")
+    async def clear(ctx):
+        await ctx.session.delete("n")
+        await ctx.session.conversation.clear()
+        return f"{await ctx.session.get('n', 'none')}"
+    @plugin.command("recall")
+    async def recall(ctx): return "|".join(heard.text for heard in await ctx.session.history())
+    @plugin.command("full")
+    async def full(ctx):
+        try: await ctx.session.set("x", "x" * 70_000)
+        except Exception as error: return type(error).__name__
+    plugin.history = True
+"""
+
+
+@asynccontextmanager
+async def keeping(folder: Path, redis_url: str, database_url: str = "") -> AsyncIterator[tuple[LivePlatform, TextRoom]]:
+    platform = LivePlatform(redis_url, database_url)
+    host = Host(platform, Isolation(platform, pace=FAST))
+    try:
+        code = KEEPING if database_url else KEEPING.replace("@plugin.on_startup", "")
+        info = await load(host, folder, code)
+        assert info.state is PluginState.LOADED, info.error
+        yield platform, TextRoom(platform, host)
+    finally:
+        await host.close()
+        await platform.close()
+
+
+async def test_it_keeps_values_and_sessions_where_other_plugins_do(
+    redis_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with keeping(tmp_path, redis_url, database_url) as (platform, room):
+        assert await room.say("/keep a") == ["['a'] {'times': 1} ['started', 'words']"]
+        assert await room.say("/keep b") == ["['a', 'b'] {'times': 1} ['started', 'words']"]
+        assert await platform.values().get("mine", "words") == '["a","b"]'
+        assert await room.say("/forget") == ["True none"]
+        assert "at most 256 KiB" in (await room.say("/big"))[0]
+        assert await room.say("/count") == ["1 1 {'n': 1}"]
+        assert await room.say("/count", user_id=7) == ["1 2 {'n': 1}"]
+        assert await room.say("/clear") == ["none"]
+        assert await room.say("/full") == ["StateTooLarge"]
+        assert texts(await room.handle(message("/recall", user_id=7), "b" * 24)) == ["/count"]
+    assert not platform.sessions.memory.asked_for
+
+
+async def test_changes_at_the_same_time_are_all_kept(redis_url: str, tmp_path: Path, database_url: str) -> None:
+    async with keeping(tmp_path, redis_url, database_url) as (_, room):
+        said = ["/count", "/keep x"] * 10
+        await asyncio.gather(*(room.handle(message(words), f"{n:024x}") for n, words in enumerate(said)))
+        assert await room.say("/count") == ["11 11 {'n': 11}"]
+        assert (await room.say("/keep x"))[0].count("'x'") == 11
+
+
+async def test_while_an_engine_is_away_the_event_is_handled_again_later(redis_url: str, tmp_path: Path) -> None:
+    async with keeping(tmp_path, redis_url) as (_, room):
+        outcome = await room.handle(message("/keep x"))
+        assert outcome == Retry(timedelta(seconds=2), "PostgreSQL unavailable", outcome.steps)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ async def test_the_example_answers_asks_calls_and_remembers(kit: Path, room: Tex
 
 
 async def test_the_example_passes_the_check(kit: Path) -> None:
-    findings = [finding async for finding in check(kit / "example", None)]
+    words = ("/echo hi", "/name", "/count", "/card", "double 21 of somebody")
+    findings = [finding async for finding in check(kit / "example", None, words)]
     assert [finding for finding in findings if finding.problem] == []
     assert len(findings) > 20

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.gateway.peers import BINARY, TEXT
 from tests.integration.sockets.conftest import WORKER_TOKEN, Meeting, OpenMeeting, ok
 
+from botmatrix.bus.hot_values import RateLimits
 from botmatrix.nexus import closing
 from botmatrix.nexus.timing import Timing
 
@@ -258,3 +259,33 @@ async def test_an_event_that_needs_no_answer_is_over_after_a_while(
     worker = meeting.sockets.workers["app-10001"]
     await meeting.seen.until(lambda: worker.counters["silent"] == 1)
     assert (worker.load.in_flight, worker.load.ewma) == (0, 0.0)
+
+
+async def test_a_call_that_does_not_say_whose_it_is_answers_what_waits_longest(meeting: Meeting) -> None:
+    bot, first = await meeting.bot(), await meeting.application()
+    bot.message("hi", message_id=1)
+    await first.action()
+    await meeting.application("/onebot/v11/app/10001?name=second")
+    params = b'{"user_id":7,"message":"by HTTP"}'
+    assert meeting.sockets.called("qq:10001", params) == "e"
+    assert meeting.sockets.called("qq:10001", params) == ""
+    assert meeting.sockets.called("qq:10001", b"") == ""
+    assert meeting.sockets.called("qq:20002", params) == ""
+    worker = meeting.sockets.workers["app-10001"]
+    assert (worker.counters["answered"], worker.load.in_flight) == (1, 0)
+
+
+async def test_what_is_sent_keeps_to_the_limits(meeting: Meeting) -> None:
+    bot, app = await meeting.bot(), await meeting.application()
+    meeting.asker.turns.pace.adjust(RateLimits(send_target_per_min=1))
+    for number, user in enumerate((7, 7, 8)):
+        app.say({"action": "send_msg", "params": {"user_id": user, "message": str(number)}, "echo": number})
+    app.say({"action": "get_status", "params": {"user_id": 7}, "echo": 9})
+    came = [await bot.action() for _ in range(3)]
+    assert [frame["params"].get("message") for frame in came] == ["0", "2", None]
+    assert (meeting.asker.counters["socket_action_paced"], meeting.asker.turns.waiting) == (1, 1)
+    meeting.asker.turns.pace.adjust(RateLimits())
+    last = await bot.action()
+    bot.say(ok(last, None))
+    answer = await app.action()
+    assert (last["params"]["message"], answer["echo"]) == ("1", 1)

@@ -10,6 +10,8 @@ import pytest
 from tests.integration.worker.composed import composed, message, said
 from tests.integration.worker.support import KEYS, Stage, WorkerProcess, until
 
+from botmatrix.worker.plugins import course
+
 ORDER = """
 import asyncio
 from botmatrix import Plugin
@@ -155,3 +157,43 @@ async def test_a_question_outlives_an_orderly_stop(stage: Stage, home: Path) -> 
     await stage.put("w1", message("tea"))
     async with composed(stage, home, order=ORDER):
         await hear(stage, "what?", "how many?")
+
+
+SLOW = 2 * course.PATIENCE
+BOTH = """
+from botmatrix import Plugin
+
+plugin = Plugin(id="{name}")
+
+
+@plugin.on_message(regex="^both$")
+async def both(ctx):
+    return "{name} " + (await ctx.ask("{name}?")).text
+"""
+
+
+async def test_two_plugins_that_ask_in_one_event_get_an_answer_each(stage: Stage, home: Path) -> None:
+    async with composed(stage, home, one=BOTH.format(name="one"), two=BOTH.format(name="two")):
+        await stage.put("w1", message("both"))
+        await hear(stage, "one?")
+        await asyncio.sleep(SLOW)
+        await stage.put("w1", message("a"))
+        await hear(stage, "one?", "two?")
+        await asyncio.sleep(SLOW)
+        await stage.put("w1", message("b"))
+        first = ["one?", "two?", "one a", "two b"]
+        await hear(stage, *first)
+        await stage.put("w1", message("both"))  # both took their time before, so now they ask at once
+        await until(lambda: _said_so_much(stage, 6))
+        await stage.put("w1", message("c"), message("d"))
+        await until(lambda: _said_so_much(stage, 8))
+        assert sorted((await said(stage))[4:]) in (
+            ["one c", "one?", "two d", "two?"],
+            ["one d", "one?", "two c", "two?"],
+        )
+        await stage.until_settled("w1")
+    assert await stage.dead() == []
+
+
+async def _said_so_much(stage: Stage, count: int) -> bool:
+    return len(await said(stage)) >= count

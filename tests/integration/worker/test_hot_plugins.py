@@ -13,7 +13,7 @@ from tests.integration.worker.composed import composed, message, said
 from tests.integration.worker.support import KEYS, Stage, WorkerProcess, until
 
 from botmatrix.bus.plugins import PluginsBox
-from botmatrix.core.plugins import Cell, reloaded, switched, with_cells
+from botmatrix.core.plugins import Cell, in_safe_mode, reloaded, switched, with_cells
 
 CODE = """
 from botmatrix import Plugin
@@ -131,3 +131,24 @@ async def test_a_cell_of_the_matrix_keeps_a_plugin_from_hearing_somebody(stage: 
 async def _follows(home: Path) -> bool:
     """The copy of what is wanted is written once the worker goes by it."""
     return (home / "plugins.json").exists()
+
+
+async def test_in_safe_mode_only_what_comes_along_runs(stage: Stage, home: Path, worker: WorkerProcess) -> None:
+    box = PluginsBox(stage.redis, KEYS)
+    assert await box.replace(lambda wishes: in_safe_mode(wishes, on=True))
+    await has(stage, state="disabled")
+    await stage.put("w1", message("/roll"), message("/echo safe"))
+    await stage.until_settled("w1")
+    assert await said(stage) == ["safe"]
+    (home / "plugins" / "cards.py").write_text(CODE.format(version=7).replace("dice", "cards"))
+    await until(lambda: told(stage, "cards"))
+    assert (await told(stage, "cards"))["state"] == "disabled"
+    assert await box.replace(lambda wishes: in_safe_mode(wishes, on=False))
+    await has(stage, state="loaded")
+    assert worker.process.returncode is None
+
+
+async def test_a_worker_may_start_in_safe_mode_by_itself(stage: Stage, home: Path) -> None:
+    async with composed(stage, home, environ={"SAFE_MODE": "true"}, dice=CODE.format(version=1)):
+        await has(stage, state="disabled")
+        assert (await told(stage, "echo"))["state"] == "loaded"

@@ -24,6 +24,7 @@ from botmatrix.core.plugins import (
     Place,
     PluginId,
     PluginWishes,
+    in_safe_mode,
     reloaded,
     switched,
     with_cells,
@@ -70,9 +71,25 @@ class Plugin(BaseModel):
 
 
 class Plugins(Page):
-    """A page of plugins."""
+    """A page of plugins. `safe_mode`: those that BotMatrix brings along, and no others, are to run."""
 
     plugins: list[Plugin]
+    safe_mode: bool = False
+
+
+class SafeMode(BaseModel):
+    """Whether it is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: StrictBool
+
+
+class SafeModeSaved(SafeMode):
+    """As it is now. `published`: Redis has it, so every worker acts by it within a second or two."""
+
+    success: Literal[True] = True
+    published: bool
 
 
 class Wanted(BaseModel):
@@ -139,7 +156,15 @@ async def list_plugins(parts: UsedParts, wanted: Annotated[Listing, Depends(_lis
     """Every plugin, with its version and state in each worker."""
     wishes = (await parts.plugins.current()).config
     rows = [Plugin.model_validate(row) for row in await plugins_of_all(parts.presence, wishes)]
-    return Plugins(**wanted.cut(rows, "plugins"))
+    return Plugins(**wanted.cut(rows, "plugins"), safe_mode=wishes.safe_mode)
+
+
+@router.put("/safe-mode", responses=protected(), dependencies=[ADMIN])
+async def switch_safe_mode(wanted: SafeMode, parts: UsedParts, asker: Asker, note: Noting) -> SafeModeSaved:
+    """Have every worker run the plugins that BotMatrix brings along and no others, or all of them again."""
+    note.say("plugin.safe_mode", "", after={"on": wanted.on})
+    saved = await parts.plugins.change(partial(in_safe_mode, on=wanted.on), asker.user.username)
+    return SafeModeSaved(on=saved.config.safe_mode, published=saved.published)
 
 
 @router.post("/{plugin}/reload", responses=protected(404), dependencies=[ADMIN])

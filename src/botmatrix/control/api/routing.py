@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -156,15 +156,16 @@ class Answer(BaseModel):
     trace: Trace | None = None
 
 
+TEXTS: Final = ("key", "worker_id", "fallback", "deliver")
 _listing = listing("key", "worker_id", "priority", "fallback", "deliver", "created")
 
 
 @router.get("", responses=protected(), dependencies=[VIEWER])
 async def list_rules(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Rules:
     """Every rule, and those that attached applications are."""
-    shown = [_shown(rule) for rule in (await parts.rules.all()).values()]
-    shown += [_shown(rule, implicit=True) for rule in await implicit_rules(parts.redis, Keys())]
-    return Rules(**wanted.cut(shown, "rules"))
+    implicit = [_shown(rule, implicit=True).model_dump() for rule in await implicit_rules(parts.redis, Keys())]
+    page, total = wanted.window([*await parts.rules.rows(), *implicit], texts=TEXTS)
+    return Rules(rules=[Shown.model_validate(row) for row in page], total=total, page=wanted.page, size=wanted.size)
 
 
 @router.post("", responses=protected(), dependencies=[ADMIN])

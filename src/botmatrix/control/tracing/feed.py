@@ -146,7 +146,7 @@ class Feed:
     async def _state(self) -> dict[str, Any]:
         nexuses = [one for one in await self._presence.nexuses() if flag(one["alive"])]
         alive = {one["inc"] for one in nexuses}
-        bots = [_bot(one, alive) for one in (await self._presence.bots())[:_MOST_LISTED]]
+        bots = [_bot(one, alive) for one in await self._presence.bots(_MOST_LISTED)]
         workers = (await self._presence.workers())[:_MOST_LISTED]
         return {"bots": bots, "workers": workers, "counters": counters(nexuses) | await self._presence.stats()}
 

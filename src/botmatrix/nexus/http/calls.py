@@ -31,10 +31,18 @@ _TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": Fal
 
 
 class CallDesk:
-    """`opens(name, token)`: whether a worker may call; `bots`: keys of all bots that are known."""
+    """`opens(name, token)`: whether a worker may call; `bots`: keys of all bots that are known; `answers(bot, params)`:
+    the id of the event that such an action answers, or `""`.
+    """
 
-    def __init__(self, asker: Asker, opens: Callable[[str, str], bool], bots: Collection[str]) -> None:
-        self._asker, self._opens, self._bots = asker, opens, bots
+    def __init__(
+        self,
+        asker: Asker,
+        opens: Callable[[str, str], bool],
+        bots: Collection[str],
+        answers: Callable[[str, bytes], str],
+    ) -> None:
+        self._asker, self._opens, self._bots, self._answers = asker, opens, bots, answers
 
     def judge(self, asked: Asked) -> Refuse | None:
         """Method, token, bot and content type."""
@@ -66,7 +74,8 @@ class CallDesk:
         def answer(response: ActionResponse | None, retcode: int, words: str) -> None:
             reply(_failure(retcode, words) if response is None else _answer(response))
 
-        self._asker.ask(bot, call[1], _params(asked, body), answer)
+        params = _params(asked, body)
+        self._asker.ask(bot, call[1], params, answer, self._answers(bot, params))
 
 
 def _answer(response: ActionResponse) -> Reply:

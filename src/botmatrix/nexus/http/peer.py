@@ -13,11 +13,12 @@ from msgspec import Struct
 from botmatrix.clock import Clock
 from botmatrix.config.settings import HttpBot
 from botmatrix.errors import BadFrame
+from botmatrix.http_api import FORBIDDEN, NO_RESULT, UNREACHABLE
 from botmatrix.nexus import closing
 from botmatrix.nexus.handshake import Accept, Role
 from botmatrix.nexus.http.asked import TEXT, OnReply, Reply
 from botmatrix.nexus.http.connection import HttpConnection, NoVigil
-from botmatrix.nexus.http.courier import FORBIDDEN, NO_RESULT, UNREACHABLE, Courier, decode_frame
+from botmatrix.nexus.http.courier import Courier, decode_frame
 from botmatrix.nexus.http.quick import ACTIONS, QuickDesk
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link

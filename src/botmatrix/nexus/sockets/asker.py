@@ -16,6 +16,7 @@ from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.hub import Hub
+from botmatrix.nexus.sockets.turns import Turns
 from botmatrix.onebot.action import ActionResponse
 from botmatrix.onebot.serving import BAD_REQUEST, NO_ANSWER, NO_BOT
 
@@ -65,11 +66,12 @@ class Asker:
         self._waiting: dict[str, deque[Question]] = {}
         self._count_waiting = 0
         self._remote: set[asyncio.Task[None]] = set()
+        self.turns = Turns(clock, self._take_turn)
         self.on_end: Callable[[Question, ActionResponse | None, int, str], None] = lambda *_: None
         self.counters: Counter[str] = Counter()
 
     def ask(self, bot: str, action: str, params: bytes, answer: Answer, answers: str = "") -> None:
-        """Ask the bot; `answer` is called exactly once, perhaps before this returns, at the latest after 30 s."""
+        """Ask the bot. `answer` is called once, perhaps before this returns, at the latest 30 s after its turn came."""
         self.counters["socket_action"] += 1
         question = Question(bot, action, params, answer, answers)
         question.asked, question.deadline = self._clock.now(), self._clock.monotonic() + TIMEOUT
@@ -77,15 +79,16 @@ class Asker:
             self._fail(question, BAD_REQUEST, "the call names no action")
         elif not params:
             self._fail(question, BAD_REQUEST, "params must be an object")
-        elif bot in self._waiting:
-            self._wait(question)
+        elif self.turns.must_wait(question):
+            self._put_off(question)
         else:
-            self._send(question)
+            self._go(question)
 
     async def run(self) -> None:
-        """Try again what slow bots had no room for."""
+        """Send what had to wait for its turn, and try again what slow bots had no room for."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
+            self.turns.admit()
             for bot in list(self._waiting):
                 self._retry(bot)
 
@@ -94,6 +97,23 @@ class Asker:
         for task in self._remote:
             task.cancel()
         await asyncio.gather(*self._remote, return_exceptions=True)
+
+    def _put_off(self, question: Question) -> None:
+        if self.turns.is_full:
+            self._fail(question, BAD_REQUEST, f"{self.turns.waiting} messages wait for their turn already")
+            return
+        self.counters["socket_action_paced"] += 1
+        self.turns.add(question)
+
+    def _take_turn(self, question: Question) -> None:
+        question.deadline = self._clock.monotonic() + TIMEOUT
+        self._go(question)
+
+    def _go(self, question: Question) -> None:
+        if question.bot in self._waiting:
+            self._wait(question)
+        else:
+            self._send(question)
 
     def _send(self, question: Question) -> None:
         bot = self._hub.bots.get(question.bot)

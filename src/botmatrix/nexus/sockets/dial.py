@@ -63,6 +63,7 @@ class Dialer:
 
     def __init__(self, timing: Timing, max_frame: int, clock: Clock, rng: random.Random | None = None) -> None:
         self._timing, self._max_frame, self._clock = timing, max_frame, clock
+        self._closed = False
         self._rng = rng or random.Random()  # noqa: S311  jitter needs no secrecy
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.lines: dict[str, Line] = {}
@@ -70,6 +71,8 @@ class Dialer:
 
     def keep(self, line: Line) -> None:
         """Dial this from now on."""
+        if self._closed:
+            return
         self.lines[line.name] = line
         self._tasks[line.name] = asyncio.create_task(self._keep(line), name=f"dial {line.name}")
 
@@ -80,7 +83,8 @@ class Dialer:
             task.cancel()
 
     async def close(self) -> None:
-        """Dial nothing more."""
+        """Dial nothing more, now and later."""
+        self._closed = True
         tasks = list(self._tasks.values())
         for name in list(self.lines):
             self.drop(name)
@@ -104,6 +108,8 @@ class Dialer:
         owner.connection = Connection(_Opening(owner, self._timing, self._clock), self._max_frame)
         try:
             transport = await self._open(line, owner)
+            if owner.connection.state is ConnectionState.HANDSHAKE:
+                raise ConnectionResetError("the link ended with the upgrade")
             line.error = ""
             self._note(line, "open")
             self.on_change()
@@ -114,7 +120,7 @@ class Dialer:
         finally:  # it may be open even while `_open` is being cancelled
             if owner.connection.state not in (ConnectionState.HANDSHAKE, ConnectionState.CLOSED):
                 owner.connection.close(closing.NORMAL, "not needed any more")
-                owner.connection.abort()
+                owner.connection.hang_up()
 
     async def _open(self, line: Line, owner: Dialled) -> Any:
         def listener() -> Connection:

@@ -63,10 +63,10 @@ class BotFinder:
     def _named(self, platform: str, self_id: str) -> str:
         if platform:
             return f"{platform}:{self_id}"
-        known = [key for key, bot in self._hub.bots.items() if bot.self_id == self_id]
+        known = self._hub.namesakes.get(self_id, ())
         if len(known) > 1:
             return ""
-        return known[0] if known else self._far.get(self_id, f"{DEFAULT_PLATFORM}:{self_id}")
+        return next(iter(known)) if known else self._far.get(self_id, f"{DEFAULT_PLATFORM}:{self_id}")
 
 
 def _remember(known: dict[str, str], name: str, bot: str) -> None:

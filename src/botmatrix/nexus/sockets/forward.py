@@ -36,6 +36,7 @@ class ForwardBots:
         self._servers: dict[str, AnyBot] = {}
         self._held: dict[str, AnyBot] = {}
         self._changed = asyncio.Event()
+        self._stopped = False
 
     def configure(self, servers: Iterable[AnyBot]) -> None:
         """Dial these from now on."""
@@ -74,7 +75,13 @@ class ForwardBots:
             for name in self._held:
                 await self._client.call("DEL", self._keys.dialler(name))
 
+    def stop(self) -> None:
+        """Keep no more servers; the leases stay until `release`."""
+        self._stopped = True
+
     def _hold(self, name: str, server: AnyBot, mine: bool) -> None:
+        if self._stopped:
+            return
         if mine and name not in self._held:
             self._held[name] = server
             self._dialled.keep(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,7 +13,6 @@ from botmatrix.errors import BadFrame
 from botmatrix.nexus.connection import Connection, ConnectionState
 from botmatrix.nexus.spool import Parcel, Spool
 from botmatrix.nexus.vigil import Vigil
-from botmatrix.onebot.action import ActionResponse
 
 if TYPE_CHECKING:
     from botmatrix.nexus.sockets.request import AcceptWorker
@@ -37,8 +37,17 @@ class _About(msgspec.Struct, gc=False):
 _about = msgspec.json.Decoder(_About).decode
 
 
-class WorkerLink:
-    """A link of a socket worker; `speech.py` says what is spoken on it. `worker` is set when the link opens."""
+def conversation_of(params: bytes) -> str:
+    """The conversation in which an action acts; `""` when its parameters can't be read."""
+    try:
+        about = _about(params)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return f"group:{about.group_id}" if about.group_id else f"private:{about.user_id}"
+
+
+class WorkerLink(ABC):
+    """A link; `application.py` and `old.py` say what is spoken on it. `worker` is set when it opens."""
 
     connection: Connection
     vigil: Vigil
@@ -80,48 +89,50 @@ class WorkerLink:
             self.sockets.hub.sweeper.remove(self, self.place)
             return
         self.vigil.visit(now, elapsed)
-        self.worker.expire(self.sockets.clock.now())
+        self.worker.expire(now)
         self.pump()
         self.beat(now)
 
     # ---------------------------------------------------------------- events out
 
-    def take(self, parcel: Parcel) -> None:
+    def take(self, parcel: Parcel, envelope: Envelope | None = None) -> None:
         """Write the event now, or when the worker has read what is before it."""
         self.worker.begin(parcel.pin, self.sockets.clock.now())
         if len(self.outbox) or self.connection.unsent > ROOM:
             self.outbox.put(parcel)
         else:
-            self._hand(parcel)
+            self._hand(parcel, envelope or decode_envelope(parcel.payload))
 
     def pump(self) -> None:
         """Write what waits, as far as the peer reads."""
         while len(self.outbox) and self.is_open and self.connection.unsent <= ROOM:
-            self._hand(self.outbox.pop())
+            parcel = self.outbox.pop()
+            self._hand(parcel, decode_envelope(parcel.payload))
 
     @property
     def is_open(self) -> bool:
         """Whether events can be written."""
         return self.connection.state is ConnectionState.OPEN
 
-    def _hand(self, parcel: Parcel) -> None:
-        envelope = decode_envelope(parcel.payload)
+    def _hand(self, parcel: Parcel, envelope: Envelope) -> None:
         self.connection.send(self.event(envelope))
-        self.worker.written(envelope.id, parcel, self.sockets.clock.now(), envelope.t / 1000)
+        self.worker.written(envelope.id, parcel, self.sockets.clock, envelope.t / 1000)
 
     # ---------------------------------------------------------------- what each kind says in its own way
 
+    @abstractmethod
     def greet(self) -> None:
         """The first frame of the link, if there is one."""
 
+    @abstractmethod
     def event(self, envelope: Envelope) -> bytes:
         """The frame of an event."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self, payload: bytes) -> None:
         """One frame of the worker. Raises `BadFrame`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def beat(self, now: float) -> None:
         """A heartbeat, if one is due."""
 
@@ -132,12 +143,8 @@ class WorkerLink:
 
         The id of that event, or `""`.
         """
-        try:
-            about = _about(params)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-        conv = f"group:{about.group_id}" if about.group_id else f"private:{about.user_id}"
-        return self.worker.answered(bot, conv, self.sockets.clock.now())
+        conv = conversation_of(params)
+        return self.worker.answered(bot, conv, self.sockets.clock.now()) if conv else ""
 
     def answer(self, frame: bytes) -> None:
         """Write an answer; a worker that reads none of them is sent away before it fills the memory."""
@@ -148,6 +155,3 @@ class WorkerLink:
             self.connection.abort()
         else:
             self.connection.send(frame)
-
-
-__all__ = ["ActionResponse", "WorkerLink"]

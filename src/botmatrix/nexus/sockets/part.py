@@ -93,7 +93,7 @@ class SocketPart:
         """Who answers plain HTTP at the gateway; `note` keeps what is refused."""
         self.http_bots.banned = tokens.banned
         posts = Posts(self._posting, self.http_bots, self._bots.take, tokens, self._hub.clock)
-        calls = CallDesk(self.asker, self.opens, self._hub.bots)
+        calls = CallDesk(self.asker, self.opens, self._hub.bots, self.workers.called)
         return HttpDesk(posts, calls, MediaDesk(self._media), self._settings.max_frame, note)
 
     def _posting(self) -> list[HttpBot]:
@@ -136,10 +136,16 @@ class SocketPart:
         self._applications.configure(self._settings.onebot_apps)
         self._bots.configure(self._settings.bots)
 
-    async def close(self) -> None:
-        """Hang up, and tell that nobody is here."""
+    async def hang_up(self) -> None:
+        """End every link that was dialled, and dial none any more."""
+        self._works = False
+        self._bots.stop()
         await self.http_bots.close()
         await self.dialer.close()
+
+    async def close(self) -> None:
+        """Hang up, and tell that nobody is here."""
+        await self.hang_up()
         await self.asker.close()
         with contextlib.suppress(EngineUnavailable, ReplyError, TimeoutError):
             await self._announcer.farewell()

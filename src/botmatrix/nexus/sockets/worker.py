@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from botmatrix.clock import Clock
 from botmatrix.nexus.pins import Pin
 from botmatrix.nexus.spool import Parcel
 from botmatrix.routing.balance import Load
@@ -19,12 +21,13 @@ SILENT_SECONDS: Final = 10.0
 
 
 class Open:
-    """An event that was written and may still be answered; times are unix seconds."""
+    """An event that was written and may still be answered. `until`: monotonic; the other times are unix seconds."""
 
-    __slots__ = ("event_id", "pin", "received", "written")
+    __slots__ = ("event_id", "pin", "received", "until", "written")
 
-    def __init__(self, event_id: str, pin: Pin, received: float, written: float) -> None:
+    def __init__(self, event_id: str, pin: Pin, received: float, written: float, until: float) -> None:
         self.event_id, self.pin, self.received, self.written = event_id, pin, received, written
+        self.until = until
 
 
 Report = Callable[[str, Open, str], None]
@@ -49,6 +52,11 @@ class SocketWorker:
         self._open: dict[tuple[str, str], deque[Open]] = {}
         self._ages: deque[tuple[tuple[str, str], Open]] = deque()
 
+    def oldest(self, bot: str, conv: str) -> float:
+        """Since when (unix seconds) its oldest unanswered event of a conversation is there; infinite: there is none."""
+        queue = self._open.get((bot, conv))
+        return queue[0].written if queue else math.inf
+
     def link_for(self, bot: str) -> WorkerLink | None:
         """The link that carries this bot's events."""
         return self.links.get(bot) or self.links.get("")
@@ -58,11 +66,11 @@ class SocketWorker:
         """Events that are not written yet."""
         return sum(len(link.outbox) for link in self.links.values())
 
-    def written(self, event_id: str, parcel: Parcel, now: float, received: float) -> None:
+    def written(self, event_id: str, parcel: Parcel, clock: Clock, received: float) -> None:
         """The event is on the wire: it is never handed to anyone else."""
         self.counters["handed"] += 1
         key = (parcel.pin.bot, parcel.pin.conv.partition("\t")[0])
-        one = Open(event_id, parcel.pin, received, now)
+        one = Open(event_id, parcel.pin, received, clock.now(), clock.monotonic() + SILENT_SECONDS)
         self._open.setdefault(key, deque()).append(one)
         self._ages.append((key, one))
 
@@ -79,9 +87,9 @@ class SocketWorker:
         return one.event_id
 
     def expire(self, now: float) -> None:
-        """What is open for too long needs no answer."""
+        """What is open for too long needs no answer. `now`: monotonic."""
         ages = self._ages
-        while ages and ages[0][1].written <= now - SILENT_SECONDS:
+        while ages and ages[0][1].until <= now:
             key, one = ages.popleft()
             queue = self._open.get(key)
             if queue and queue[0] is one:

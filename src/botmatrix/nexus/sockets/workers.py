@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from botmatrix.bus.envelope import Envelope
 from botmatrix.clock import Clock
 from botmatrix.nexus import closing
 from botmatrix.nexus.bot import Bot
@@ -17,7 +18,7 @@ from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.sockets.application import ApplicationLink
 from botmatrix.nexus.sockets.asker import Asker
 from botmatrix.nexus.sockets.finder import BotFinder
-from botmatrix.nexus.sockets.link import WorkerLink
+from botmatrix.nexus.sockets.link import WorkerLink, conversation_of
 from botmatrix.nexus.sockets.old import OldWorkerLink
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
 from botmatrix.nexus.sockets.worker import Open, Report, SocketWorker
@@ -91,14 +92,23 @@ class SocketWorkers:
         link = worker.link_for(bot) if worker is not None else None
         return link is not None and link.is_open and not link.outbox.full
 
-    def hand(self, worker_id: str, parcel: Parcel) -> bool:
-        """Give an event to a worker; False: it takes none, nothing was done."""
+    def hand(self, worker_id: str, parcel: Parcel, envelope: Envelope | None = None) -> bool:
+        """Give an event to a worker; False: it takes none, nothing was done. `envelope`: its payload, if at hand."""
         if not self.takes(worker_id, parcel.pin.bot):
             return False
         link = self.workers[worker_id].link_for(parcel.pin.bot)
         assert link is not None  # noqa: S101  `takes` has just seen it
-        link.take(parcel)
+        link.take(parcel, envelope)
         return True
+
+    def called(self, bot: str, params: bytes) -> str:
+        """An application acts through this bot over HTTP, where it does not say which one it is: that answers the event
+        that waits longest in that conversation. Its id, or `""`.
+        """
+        conv = conversation_of(params)
+        attached = (self.workers[one] for one in self._attached.get(bot, ()))
+        worker = min(attached, key=lambda one: one.oldest(bot, conv), default=None)
+        return worker.answered(bot, conv, self.clock.now()) if worker is not None and conv else ""
 
     def on_meta(self, bot: Bot, event: Event) -> None:
         """A meta event of a bot."""

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from botmatrix.bus.envelope import ActionEntry, Envelope
+from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.event_id import is_traced
-from botmatrix.bus.trace_parts import Step
 from botmatrix.core.plugins import Matrix, Wish
 from botmatrix.sdk.handler import Handler
-from botmatrix.sdk.outbox import LIFETIME_MS, Outbox
+from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.sdk.voice import answer
-from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
+from botmatrix.worker.outcome import Done, Outcome
 from botmatrix.worker.plugins import info
+from botmatrix.worker.plugins.course import Course
 from botmatrix.worker.plugins.exchange import Exchange
-from botmatrix.worker.plugins.execution import Ended, Executor, Failure
+from botmatrix.worker.plugins.execution import Executor
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
@@ -57,7 +56,7 @@ class Host:
         self._matrix = Matrix()
         self.packaged: dict[str, Source] = {}
         """The packages that are wanted and here, by the ids of their plugins."""
-        self._executor = Executor(services, self, self._runs, self._threads)
+        self._course = Course(Executor(services, self, self._runs, self._threads), services)
 
     # -- plugins ------------------------------------------------------------------------------------------
 
@@ -117,8 +116,11 @@ class Host:
         """From now on, plugins in processes of their own may do what this grants them."""
         self._isolation.grant(wish)
 
-    def want(self, is_off: Callable[[str], bool]) -> None:
-        """From now on, plugins whose id (or the name of whose source) is off are not loaded."""
+    def want(self, is_off: Callable[[str, bool], bool]) -> None:
+        """From now on, plugins whose id (or the name of whose source) is off are not loaded.
+
+        `is_off` is also told whether BotMatrix brought the plugin along.
+        """
         self._registry.is_off = is_off
 
     def put_matrix(self, matrix: Matrix) -> None:
@@ -221,7 +223,7 @@ class Host:
         for match in matches:
             match.bound.life.enter()
         try:
-            return await self._run(matches, envelope, event)
+            return await self._course.run(matches, envelope, event)
         finally:
             for match in matches:
                 match.bound.life.leave()
@@ -229,30 +231,6 @@ class Host:
     async def _find(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         matches = self._matches(envelope, event)
         return await self._quoting(envelope, event) if matches is None else matches
-
-    async def _run(self, matches: list[Match], envelope: Envelope, event: dict[str, Any]) -> Outcome:
-        kept: list[tuple[str, list[ActionEntry]]] = []
-        failures: dict[str, str] = {}
-        steps: list[Step] = []
-        for match in matches:
-            started = self._services.clock.monotonic()
-            ended = await self._executor.run(match, envelope, event)
-            steps.append(_step(match, ended, self._services.clock.monotonic() - started))
-            if isinstance(ended, Retry):
-                return replace(ended, steps=steps)
-            if isinstance(ended, Failure):
-                failures.setdefault(match.bound.app.id, ended.reason)
-            else:
-                kept.append((match.bound.app.id, ended))
-        actions = self._expiring([entry for plugin, sent in kept if plugin not in failures for entry in sent])
-        return Dead("; ".join(failures.values()), actions, steps) if failures else Done(actions, steps)
-
-    def _expiring(self, actions: list[ActionEntry]) -> list[ActionEntry]:
-        if actions:
-            exp = int(self._services.clock.now() * 1000) + LIFETIME_MS
-            for entry in actions:
-                entry.exp = exp
-        return actions
 
     def _matches(self, envelope: Envelope, event: dict[str, Any]) -> list[Match] | None:
         """The handlers that take an event. None: that depends on whose words it quotes."""
@@ -321,12 +299,6 @@ class Host:
         except Exception as error:
             log.info("quoted message of event %s not found: %s", envelope.id, type(error).__name__)
             return ""
-
-
-def _step(match: Match, ended: Ended, seconds: float) -> Step:
-    if isinstance(ended, Retry | Failure):
-        return Step(match.bound.name, round(seconds * 1000, 3), ended.reason[:200])
-    return Step(match.bound.name, round(seconds * 1000, 3), "answered" if ended else "silent")
 
 
 def _number(id: str) -> int | str:

@@ -52,6 +52,11 @@ class PluginInfo(NamedTuple):
     settings_error: str = ""
     """Why it goes by this version of its settings and not by a newer one."""
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether BotMatrix brought it along."""
+        return self.source.startswith("built-in ")
+
 
 def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
     """Of a plugin that serves."""

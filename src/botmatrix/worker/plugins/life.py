@@ -7,11 +7,15 @@ from contextlib import suppress
 
 
 class Life:
-    """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged."""
+    """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged.
 
-    __slots__ = ("_given_up", "_quiet", "events", "held")
+    `apart`: it has a process of its own. `slow`: whether it took its time for the last event.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_given_up", "_quiet", "apart", "events", "held", "slow")
+
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart, self.slow = apart, False
         self.events = 0
         self.held: asyncio.Event | None = None
         self._quiet = asyncio.Event()

@@ -30,7 +30,10 @@ class Disabled(Exception):
 
 
 class Registry:
-    """Loads, exchanges and unloads plugins, one change at a time. `is_off` says which ids are not wanted."""
+    """Loads, exchanges and unloads plugins, one change at a time.
+
+    `is_off` says which ids are not wanted, and is told which plugins are built in.
+    """
 
     def __init__(self, services: Services, isolation: Isolation, exchange: Exchange) -> None:
         self._services, self._isolation, self._exchange = services, isolation, exchange
@@ -38,7 +41,7 @@ class Registry:
         self._absent: dict[str, tuple[Source, PluginInfo]] = {}
         self._order = itertools.count()
         self._changing = asyncio.Lock()
-        self.is_off: Callable[[str], bool] = lambda _plugin: False
+        self.is_off: Callable[[str, bool], bool] = lambda _plugin, _built_in: False
 
     @property
     def infos(self) -> list[PluginInfo]:
@@ -146,9 +149,9 @@ class Registry:
 
     async def _bring(self, source: Source, code: Scope, old: Version | None) -> Version:
         """The new version, serving in the place of the old one."""
-        self._refuse_disabled(source.name)
+        self._refuse_disabled(source.name, source)
         plugin = await self._read(source, code)
-        self._refuse_disabled(plugin.id)
+        self._refuse_disabled(plugin.id, source)
         other = self._loaded.get(plugin.id)
         if other is not None and other is not old:
             if old is not None or other.source.rank <= source.rank:
@@ -199,8 +202,8 @@ class Registry:
     def _others(self, plugin: str) -> list[Source]:
         return [source for source, found in self._absent.values() if found.id == plugin]
 
-    def _refuse_disabled(self, name: str) -> None:
-        if name in self._services.settings.disabled_plugins or self.is_off(name):
+    def _refuse_disabled(self, name: str, source: Source) -> None:
+        if name in self._services.settings.disabled_plugins or self.is_off(name, source.is_built_in):
             raise Disabled(name)
 
     def _from(self, place: str) -> Version | None:

@@ -34,6 +34,11 @@ class Source(NamedTuple):
         return _RANKS.index(self.kind) if self.kind in _RANKS else len(_RANKS)
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether BotMatrix brought it along."""
+        return self.kind == "built-in"
+
+    @property
     def place(self) -> str:
         """What stays the same when the plugin gets a new version: its file, or the folder of its versions."""
         if self.kind == PACKAGED:

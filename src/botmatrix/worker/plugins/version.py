@@ -19,6 +19,7 @@ from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.crons import Crons
 from botmatrix.worker.plugins.info import PluginInfo
+from botmatrix.worker.plugins.isolated.plugin import Apart
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
 from botmatrix.worker.plugins.settings import SettingsRefused, filled
@@ -41,7 +42,7 @@ class Version:
 
     def __init__(self, source: Source, plugin: Plugin, code: Scope, info: PluginInfo, order: int) -> None:
         self.source, self.plugin, self.code, self.info, self.order = source, plugin, code, info, order
-        self.life = Life()
+        self.life = Life(apart=isinstance(plugin, Apart))
         self.bounds: list[Bound] = []
         self.offers: list[Offer] = []
         self._running = Scope(plugin.id)

@@ -22,17 +22,24 @@ PATIENCE = 3.0
 
 
 class Wishes:
-    """One per worker. `tell` says what the worker has now, to everybody."""
+    """One per worker. `tell` says what the worker has now, to everybody. `safe`: it stays in safe mode."""
 
     def __init__(
-        self, host: Host, state: PluginsState, packages: Packages, tell: Callable[[], Awaitable[None]]
+        self,
+        host: Host,
+        state: PluginsState,
+        packages: Packages,
+        tell: Callable[[], Awaitable[None]],
+        *,
+        safe: bool = False,
     ) -> None:
         self._host, self._state, self._packages, self._tell = host, state, packages, tell
         self._generations: dict[str, int] | None = None
         self._changed = asyncio.Event()
-        state.on_change = self._take
         packages.arrived = self._changed.set
-        host.want(lambda plugin: not state.value.wish(plugin).enabled)
+        state.on_change = self._take
+        self._safe = safe
+        host.want(self._is_off)
 
     async def prepare(self) -> None:
         """Know what is wanted before plugins are loaded: from Redis, else the last good copy."""
@@ -89,7 +96,7 @@ class Wishes:
         wish = wishes.wish(plugin)
         if found is None:
             return
-        if not wish.enabled:
+        if self._is_off(plugin, found.is_built_in):
             if found.state is PluginState.LOADED:
                 log.info("a plugin is switched off", plugin=plugin)
                 with contextlib.suppress(KeyError):  # its file went meanwhile
@@ -97,6 +104,10 @@ class Wishes:
         elif found.state is PluginState.DISABLED or self._is_newer(plugin, wish.generation):
             log.info("a plugin is loaded", plugin=plugin)
             await self._host.reload(plugin)
+
+    def _is_off(self, plugin: str, built_in: bool) -> bool:
+        wishes = self._state.value
+        return not wishes.wish(plugin).enabled or ((self._safe or wishes.safe_mode) and not built_in)
 
     def _is_newer(self, plugin: str, generation: int) -> bool:
         """Nothing is known when it is the first document of all: then everything has just been loaded."""

@@ -1,5 +1,6 @@
 // Logging in, and logging in again on top of a page whose login ended: what was typed there stays.
 import { enter, leave, me } from "./lib/api.js";
+import { go } from "./lib/route.js";
 import { html, useEffect, useRef } from "./lib/html.js";
 import { t } from "./lib/i18n.js";
 import { Appearance } from "./appearance.js";
@@ -17,6 +18,7 @@ const schema = () => ({
 async function logIn(values) {
   try {
     await enter(values);
+    if (me.value.generated_password && !location.hash) go("setup");
   } catch (error) {
     if (error.status === 401) throw new Error(t("bad_credentials"));
     if (error.status === 429) throw new Error(t("too_many"));

@@ -5,6 +5,7 @@ import { t, word } from "./lib/i18n.js";
 import { live, watch } from "./lib/live.js";
 import { useReadiness } from "./lib/ready.js";
 import { go, link, route } from "./lib/route.js";
+import { Bell } from "./notices.js";
 import { Appearance } from "./appearance.js";
 import { allowed, PLACES } from "./places.js";
 import { Empty, Icon, Notice } from "./ui/basics.js";
@@ -40,9 +41,11 @@ const palette = () => openPalette([
   { name: t("logout"), icon: "logout", run: leave },
 ]);
 
+const here = (one) => route.value.page === one.page || PLACES.some((other) => other.under === one.page && other.page === route.value.page);
+
 const Side = () => html`<aside id="side"><a class="brand" href=${link("dashboard")}><img src="static/icon.svg" alt="" width="28" height="28"/>BotMatrix</a>
   <nav aria-label=${t("menu")}>${allowed().filter((one) => !one.hidden).map((one) => html`<a href=${link(one.page)}
-    aria-current=${route.value.page === one.page ? "page" : undefined}><${Icon} name=${one.icon}/>${one.name()}</a>`)}</nav>
+    aria-current=${here(one) ? "page" : undefined}><${Icon} name=${one.icon}/>${one.name()}</a>`)}</nav>
   <div class="side-end"><a href="docs">${t("interface")}</a></div></aside>
   <button type="button" class="veil" tabindex="-1" aria-hidden="true" onClick=${() => { menu.value = false; }}></button>`;
 
@@ -50,7 +53,7 @@ const Top = () => html`<header class="top">
   <button type="button" class="btn btn-icon menu-button" aria-label=${t("menu")} aria-expanded=${menu.value} aria-controls="side"
     onClick=${() => { menu.value = !menu.value; }}><${Icon} name="menu-2"/></button>
   <button type="button" class="btn jump" onClick=${palette}><${Icon} name="search"/><span>${t("palette")}</span><kbd aria-hidden="true">Ctrl K</kbd></button>
-  <span class="grow"></span><${Live}/><${Appearance}/>
+  <span class="grow"></span><${Live}/><${Bell}/><${Appearance}/>
   <a class="who" href=${link("account")}><${Icon} name="user"/><span>${me.value.user.username}<small>${word("role", me.value.may)}</small></span></a>
   <button type="button" class="btn btn-icon btn-sm" title=${t("logout")} aria-label=${t("logout")} onClick=${leave}><${Icon} name="logout"/></button></header>`;
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from botmatrix.worker.plugins.isolated.going import INTERNAL
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
 from botmatrix.worker.plugins.isolated.lines import Action
 from botmatrix.worker.plugins.isolated.manifest import Manifest, read_manifest
+from botmatrix.worker.plugins.isolated.pretended import ANSWER, World
 from botmatrix.worker.plugins.loader import LoadError
 
 AT_ONCE = 10
@@ -45,8 +46,8 @@ class Finding(NamedTuple):
     problem: str = ""
 
 
-async def check(folder: Path, envs: Path | None) -> AsyncIterator[Finding]:
-    """Findings, as they come. Stops after one that makes the rest meaningless."""
+async def check(folder: Path, envs: Path | None, words: Sequence[str] = ()) -> AsyncIterator[Finding]:
+    """Findings, as they come. Stops after one that makes the rest meaningless. `words` are said to it besides."""
     try:
         manifest = read_manifest(folder)
         argv, env = await python.program(manifest, folder, envs)
@@ -62,7 +63,7 @@ async def check(folder: Path, envs: Path | None) -> AsyncIterator[Finding]:
         return
     yield Finding("it starts and stays")
     try:
-        async for finding in _conversation(program):
+        async for finding in _conversation(program, words):
             yield finding
     finally:
         began = time.monotonic()
@@ -82,6 +83,7 @@ class Program:
             launch, self.exchange, self.figures, SystemClock(), pace=Pace(most=1), says_hello=says_hello
         )
         self._broker = Broker(manifest.wanted)
+        self.world = World()
 
     async def event(self, name: str, payload: Mapping[str, Any]) -> str:
         """Send one; what is wrong with the answer."""
@@ -111,16 +113,13 @@ class Program:
         return ""
 
     def _answer(self, actions: list[Action]) -> None:
-        """Nothing works out, and nobody answers a question: a plugin must be able to go on from there."""
-        nothing = {"ok": False, "error": "this is a check", "retcode": 1400, "data": None, "value": None}
         for action in actions:
             if action.correlation_id:
-                asks = action.type in ("send_message", "reply", "send_image")
-                name = "ask_timeout" if asks else f"{action.type}_response"
-                self.exchange.tell("response", name, nothing, action.correlation_id)
+                answer = self.world.response(action, payload(ANSWER))
+                self.exchange.tell(answer.type, answer.name, answer.payload, action.correlation_id)
 
 
-async def _conversation(program: Program) -> AsyncIterator[Finding]:
+async def _conversation(program: Program, more: Sequence[str]) -> AsyncIterator[Finding]:
     for words in ("hello", "/help", "", "天气 😀 \n\u2028", "[CQ:at,qq=all]"):
         yield Finding(f"it answers a message: {words!r}", await program.event("on_message", payload(words)))
     many = await asyncio.gather(*(program.event("on_message", payload(f"n{n}")) for n in range(AT_ONCE)))
@@ -131,6 +130,10 @@ async def _conversation(program: Program) -> AsyncIterator[Finding]:
     for intent in program.manifest.intents:
         told = payload(intent.keywords[0] if intent.keywords else "x") | {"intent_name": intent.name}
         yield Finding(f"it answers intent_{intent.name}", await program.event(f"intent_{intent.name}", told))
+    for program.world.works in (True, False):
+        about = "everything works" if program.world.works else "nothing works"
+        for words in more:
+            yield Finding(f"it answers {words!r} while {about}", await program.event("on_message", payload(words)))
     program.exchange.tell("response", "storage.get_response", {"ok": True, "value": None}, "nobody-waits-for-this")
     yield Finding("it goes on after a response nobody waits for", await program.event("on_message", payload("again")))
     yield Finding("it stays", "" if program.figures.state is State.RUNNING else program.figures.error)

@@ -12,7 +12,7 @@ from typing import Any
 
 from botmatrix.worker.plugins.isolated import lines
 from botmatrix.worker.plugins.isolated.figures import Figures
-from botmatrix.worker.plugins.isolated.lines import Answer, BadLine, Hello
+from botmatrix.worker.plugins.isolated.lines import Answer, BadLine, Call, Hello
 
 REMEMBERED = 512
 """Ids that have their answer or were given up, whose late answers are no forgeries."""
@@ -78,8 +78,11 @@ class Exchange:
         self._gone: dict[str, None] = {}
         self.write: Callable[[bytes], bool] | None = None
         self.on_hello: Callable[[Hello], None] | None = None
+        self.on_call: Callable[[Call], None] | None = None
         self.heard = 0
         """Valid answers so far; whoever waits sees by it that the process is alive."""
+        self.heard_at = 0.0
+        """When the last one came, by the loop's clock."""
 
     @property
     def waiting(self) -> int:
@@ -87,10 +90,10 @@ class Exchange:
         return len(self._pending)
 
     @contextmanager
-    def ask(self, name: str, payload: Mapping[str, Any], *, id: str, correlation_id: str = "") -> Iterator[Pending]:
+    def ask(self, name: str, payload: Mapping[str, Any], *, id: str) -> Iterator[Pending]:
         """Send a message and wait for what it brings inside the block. Raises `PluginDown`, `PluginError`."""
         pending = Pending(f"{id}-{self._salt}{next(self._numbers):x}")
-        self._send("event", pending.id, name, payload, correlation_id)
+        self._send("event", pending.id, name, payload, "")
         self._pending[pending.id] = pending
         try:
             yield pending
@@ -98,13 +101,15 @@ class Exchange:
             del self._pending[pending.id]
             self._remember(pending.id)
 
-    def tell(self, kind: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
-        """Send a message that needs no answer; one that can't be sent is dropped."""
+    def tell(self, kind: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> bool:
+        """Send a message that needs no answer; one that can't be sent is dropped: False."""
         id = f"{NO_ANSWER}{self._salt}{next(self._numbers):x}"
         try:
             self._send(kind, id, name, payload, correlation_id)
         except PluginError:
             self._figures.lines["not_sent"] += 1
+            return False
+        return True
 
     def received(self, line: bytes) -> None:
         """A line of the process."""
@@ -117,6 +122,9 @@ class Exchange:
             if self.on_hello is not None:
                 self.on_hello(found)
             return
+        if isinstance(found, Call):
+            self._called(found)
+            return
         pending = self._pending.get(found.id)
         if pending is None and found.id.startswith(NO_ANSWER):
             return  # a courtesy
@@ -124,7 +132,14 @@ class Exchange:
             self._figures.lines["late" if found.id in self._gone else "unknown_id"] += 1
             return
         self.heard += 1
+        self.heard_at = asyncio.get_running_loop().time()
         pending.put(found)
+
+    def _called(self, call: Call) -> None:
+        if self.on_call is None:
+            self._figures.lines["no_answer"] += 1
+        else:
+            self.on_call(call)
 
     def lost(self, reason: str) -> None:
         """The process has ended: nobody will be answered."""

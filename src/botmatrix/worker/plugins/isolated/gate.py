@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginDown
 
@@ -18,19 +18,22 @@ class Gate:
     def __init__(self, size: int, exchange: Exchange) -> None:
         self._places = asyncio.Semaphore(size)
         self._exchange = exchange
+        self._full_since = 0.0
 
     async def enter(self) -> None:
-        """Take a place. Raises `PluginDown`."""
+        """Take a place. Raises `PluginDown`, at once when nothing has been answered for a while."""
+        loop = asyncio.get_running_loop()
         while self._places.locked():
-            heard = self._exchange.heard
-            try:
-                async with asyncio.timeout(SILENCE):
+            left = max(self._exchange.heard_at, self._full_since) + SILENCE - loop.time()
+            if left <= 0:
+                raise PluginDown("is busy and answers nothing")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
                     await self._places.acquire()
                 return
-            except TimeoutError:
-                if self._exchange.heard == heard:
-                    raise PluginDown("is busy and answers nothing") from None
         await self._places.acquire()
+        if self._places.locked():
+            self._full_since = loop.time()
 
     @contextmanager
     def place(self) -> Iterator[Callable[[], None]]:

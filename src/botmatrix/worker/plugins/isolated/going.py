@@ -12,6 +12,7 @@ from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.retry import Retry
 from botmatrix.sdk.voice import answer
+from botmatrix.worker.plugins.isolated import sessions
 from botmatrix.worker.plugins.isolated.broker import Here, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
 from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Action, Answer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from botmatrix.worker.plugins.isolated.plugin import IsolatedPlugin
 
 _ASKING = frozenset({"send_message", "reply", "send_image"})
-INTERNAL = frozenset({"question.open", "question.wait", "uses.count"})
+INTERNAL = frozenset({"question.open", "question.wait", "uses.count"}) | sessions.ACTIONS
 """What the SDK of a Python plugin asks of the worker, beyond the protocol for everybody."""
 _RESULTS = frozenset({"skill_result", "skill_response"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -177,6 +178,8 @@ class Going:
             return {"data": None}
         if action.type == "uses.count":
             return {"data": await self._uses(action.params.get("uses"))}
+        if action.type in sessions.ACTIONS:
+            return await self._session(action)
 
         def tell(found: Found) -> None:
             data = None if found is None else {"id": found[0].id, "t": found[0].t, "event": found[1]}
@@ -185,6 +188,13 @@ class Going:
         self._leave()
         questions.wait(action.params.get("timeout"), tell)
         return None
+
+    async def _session(self, action: Action) -> dict[str, Any] | None:
+        try:
+            return {"data": await sessions.do(action.type, action.params, self._plugin.services.sessions, self._ctx)}
+        except EngineUnavailable as error:
+            self._tell(action, {"ok": False, "error": error.reason, "retcode": sessions.UNAVAILABLE})
+            return None
 
     async def _uses(self, told: Any) -> Any:
         try:

@@ -52,6 +52,14 @@ class Answer(msgspec.Struct):
     retry_after: float = 0
 
 
+class Call(msgspec.Struct):
+    """What a Python plugin's SDK wants of its worker outside of any event; it is answered with a `response`."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    payload: msgspec.Raw
+
+
 class Command(msgspec.Struct):
     """One command of it, for listings."""
 
@@ -63,7 +71,10 @@ class Command(msgspec.Struct):
 
 
 class Hello(msgspec.Struct):
-    """What a Python plugin in a process of its own says of itself before anything else. `timeout`: seconds."""
+    """What a Python plugin in a process of its own says of itself before anything else. `timeout`: seconds.
+
+    `history`: it reads histories.
+    """
 
     id: str
     name: str
@@ -73,6 +84,7 @@ class Hello(msgspec.Struct):
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     commands: Annotated[list[Command], msgspec.Meta(max_length=1000)] = []
     error: str = ""
+    history: bool = False
 
 
 def message(kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str = "") -> bytes:
@@ -87,7 +99,7 @@ def message(kind: str, id: str, name: str, payload: Mapping[str, Any], correlati
     return line
 
 
-def read(line: bytes) -> Answer | Hello:
+def read(line: bytes) -> Answer | Hello | Call:
     """A line of the plugin that begins with `{`. Raises `BadLine`."""
     try:
         found = _decode(line)
@@ -95,6 +107,8 @@ def read(line: bytes) -> Answer | Hello:
         raise BadLine("no_json") from None
     if found.get("type") == "hello":
         return _hello(found)
+    if found.get("type") == "call":
+        return _call(line)
     id, ok, actions, error = found.get("id"), found.get("ok"), found.get("actions"), found.get("error")
     if type(id) is not str or type(ok) is not bool or len(id) > 200:
         raise BadLine("no_answer")
@@ -129,6 +143,13 @@ def _hello(found: dict[str, Any]) -> Hello:
         return msgspec.convert(found, Hello)
     except msgspec.ValidationError:
         raise BadLine("no_hello") from None
+
+
+def _call(line: bytes) -> Call:
+    try:
+        return msgspec.json.decode(line, type=Call)
+    except msgspec.ValidationError:
+        raise BadLine("no_answer") from None
 
 
 def _text(value: Any) -> str:

@@ -25,6 +25,7 @@ from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.gate import Gate
 from botmatrix.worker.plugins.isolated.going import Going
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
+from botmatrix.worker.plugins.isolated.keeping import Keeping
 from botmatrix.worker.plugins.isolated.lines import Action, Command, Hello
 from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest, runs_isolated
 from botmatrix.worker.plugins.isolated.payload import event_payload
@@ -38,6 +39,10 @@ SPARE = 5.0
 """Seconds that a Python plugin gets beyond its handlers' own limits, which it watches itself."""
 FOREVER = 3600.0
 """Limit (s) of a handler here; the plugin's own deadline is watched per answer."""
+
+
+class Apart(Plugin):
+    """A plugin with a process of its own, as the host sees it."""
 
 
 class Isolation:
@@ -77,7 +82,7 @@ class Isolation:
         launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
         isolated = IsolatedPlugin(self, manifest, launch, packaged)
         wanted = manifest.wanted
-        plugin = Plugin(manifest.id, manifest.name, manifest.version, permissions=wanted)
+        plugin = Apart(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
         plugin.is_isolated = True
@@ -114,6 +119,10 @@ class IsolatedPlugin:
             says_hello=python.is_python(manifest),
         )
         self._gate = Gate(manifest.max_concurrency, self.exchange)
+        self._keeping = Keeping(self.id, self.services, self.exchange)
+        if self.tries:
+            self.exchange.on_call = self._keeping.called
+        self._forgets: Callable[[], None] = _nothing
         self._log = logging.getLogger(f"botmatrix.plugin.{self.id}")
 
     async def start(self, plugin: Plugin, _app: App) -> None:
@@ -131,12 +140,17 @@ class IsolatedPlugin:
         plugin.name, plugin.version, plugin.description = hello.name, hello.version, hello.description
         self.timeout = min(hello.timeout, FOREVER) + SPARE
         self.commands = [_listed(self.id, command) for command in hello.commands]
+        if hello.history:
+            self._forgets = self.services.sessions.memory.want()
 
     async def stop(self, _app: App) -> None:
         """End the process."""
         if self._isolation.plugins.get(self.id) is self:
             del self._isolation.plugins[self.id]
         await self.keeper.stop()
+        await self._keeping.close()
+        self._forgets, forgets = _nothing, self._forgets
+        forgets()
 
     async def handle(self, name: str, ctx: Context) -> None:
         """Have the process handle an event. Raises `PluginError`, `HandlerTimeout`."""
@@ -198,6 +212,10 @@ def declare(plugin: Plugin, events: Iterable[str], intents: Iterable[Intent], ha
     for intent in intents:
         name = f"intent_{intent.name}"
         plugin.on_message(_expression(intent), timeout=FOREVER)(_handler(name, handle))
+
+
+def _nothing() -> None:
+    """No history is read."""
 
 
 def _listed(plugin: str, command: Command) -> CommandInfo:

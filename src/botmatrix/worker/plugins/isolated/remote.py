@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from botmatrix.bus.cron import CronBox
 from botmatrix.bus.envelope import ActionEntry, Envelope
-from botmatrix.bus.keys import Keys
-from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
-from botmatrix.errors import BotMatrixError
+from botmatrix.errors import BotMatrixError, EngineUnavailable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.plugin import Plugin
-
-if TYPE_CHECKING:
-    from botmatrix.store.plugin_values import PluginValues
+from botmatrix.worker.plugins.isolated.remote_sessions import RemoteSessions
+from botmatrix.worker.plugins.isolated.remote_values import RemoteValues
 
 
 class NotHere(BotMatrixError):
@@ -60,18 +58,8 @@ class RemoteSettings:
             self.chat_admins.remove(who)
 
 
-class _NoSessions:
-    """Redis belongs to the worker."""
-
-    session_ttl_sec = session_history = 0
-
-    async def call(self, *_: object) -> Any:
-        raise NotHere("sessions are not there in a plugin with its own process: keep it in the plugin's memory")
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    run = call
+_CLOSED = "it has closed the pipe"
+_current: ContextVar[str] = ContextVar("event", default="")
 
 
 class RemoteQuestion:
@@ -112,17 +100,19 @@ class RemoteServices:
         self.worker_id = ""
         self.clock = SystemClock()
         self.settings = RemoteSettings()
-        nothing: Any = _NoSessions()
-        self.sessions = SessionBox(nothing, Keys(), lambda: nothing, self.clock)
+        self.sessions = RemoteSessions(self._ask_now)
         self.uses = RemoteUses(self)
         self._ids: dict[str, str] = {}
         self._bots: dict[str, str] = {}
+        self._values = RemoteValues(self.ask_worker)
+        self._closed = False
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
 
     def begin(self, event_id: str, id: str, told: Mapping[str, Any]) -> None:
         """An event is handled; `id` is its name in the protocol."""
         self._ids[event_id] = id
+        _current.set(event_id)
         self._bots[event_id] = f"{told['platform']}:{told['self_id']}"
         self.settings.learn(told)
 
@@ -137,6 +127,13 @@ class RemoteServices:
         if waiter is not None and not waiter.done():
             waiter.set_result(payload)
 
+    def closed(self) -> None:
+        """The worker has closed the pipe: nothing more will be answered."""
+        self._closed = True
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(EngineUnavailable("the worker", _CLOSED))
+
     async def asking(self, event_id: str, ask_id: str) -> RemoteQuestion:
         """Before a question leaves. Raises `TooManyQuestions`."""
         told = await self.ask(event_id, "question.open", {})
@@ -146,12 +143,33 @@ class RemoteServices:
 
     async def ask(self, event_id: str, action: str, params: Any) -> Mapping[str, Any]:
         """Have the worker do something, and wait for what becomes of it."""
+        with self._answer() as (correlation, waiter):
+            self._send(event_id, action, params, correlation_id=correlation)
+            return await waiter
+
+    async def ask_worker(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same outside of any event, for what the plugin keeps."""
+        with self._answer() as (correlation, waiter):
+            self._say({"type": "call", "id": correlation, "name": name, "payload": params})
+            return await waiter
+
+    async def _ask_now(self, action: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """For the event that is handled now. Raises `NotHere`."""
+        event_id = _current.get()
+        if event_id not in self._ids:
+            raise NotHere("a session belongs to an event: it is there until the event is handled")
+        return await self.ask(event_id, action, params)
+
+    @contextmanager
+    def _answer(self) -> Iterator[tuple[str, asyncio.Future[Mapping[str, Any]]]]:
+        """A new correlation id, and what is to become of it."""
+        if self._closed:
+            raise EngineUnavailable("the worker", _CLOSED)
         correlation = f"c{next(self._numbers)}"
         waiter: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[correlation] = waiter
         try:
-            self._send(event_id, action, params, correlation_id=correlation)
-            return await waiter
+            yield correlation, waiter
         finally:
             del self._waiting[correlation]
 
@@ -198,9 +216,9 @@ class RemoteServices:
         """Have the worker do it."""
         self._send(entry.eid, entry.action, entry.params)
 
-    def values(self) -> PluginValues:
-        """PostgreSQL belongs to the worker. Raises `NotHere`."""
-        raise NotHere("the store is not there in a plugin with its own process")
+    def values(self) -> RemoteValues:
+        """What the plugin keeps for good, in the worker's PostgreSQL."""
+        return self._values
 
     def status(self) -> Mapping[str, Any]:
         """Nothing is known of the worker here."""

@@ -49,17 +49,16 @@ class Runner:
     def __init__(self, host: Host, services: RemoteServices, say: Say) -> None:
         self._host, self._services, self._say = host, services, say
 
-    async def run(self, lines: asyncio.StreamReader) -> None:
+    async def listen(self, lines: asyncio.StreamReader) -> None:
         """Until the worker closes the pipe."""
         async with asyncio.TaskGroup() as group:
-            pulse = group.create_task(self._pulse(), name="pulse")
             while line := await lines.readline():
                 told = msgspec.json.decode(line, type=dict[str, Any])
                 if told["type"] == "response":
                     self._services.answered(told["correlation_id"], told["payload"])
                 else:
                     group.create_task(self._handle(told["id"], told["payload"]), name="event")
-            pulse.cancel()
+        self._services.closed()
 
     async def _handle(self, id: str, told: dict[str, Any]) -> None:
         event, envelope = told["raw"], _envelope(told)
@@ -72,7 +71,8 @@ class Runner:
         finally:
             self._services.end(envelope.id)
 
-    async def _pulse(self) -> None:
+    async def watch(self) -> None:
+        """Keep handlers to their time, and the loop alive, until cancelled."""
         watchdog = Watchdog(blame)
         watchdog.start()
         try:
@@ -86,7 +86,8 @@ class Runner:
 
 def _envelope(told: Mapping[str, Any]) -> Envelope:
     group, user = told["group_id"], told["user_id"]
-    conv = f"group:{group}" if group else f"private:{user}" if user else "bot"
+    private = told["raw"].get("message_type") == "private"
+    conv = f"group:{group}" if group and not private else f"private:{user}" if user else "bot"
     bot = f"{told['platform']}:{told['self_id']}"
     return Envelope(told["event_id"], bot, conv, "", 0, int(told["received_at"] * 1000), msgspec.Raw(b"{}"))
 
@@ -99,7 +100,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
     return {"ok": True, "actions": [{"type": one.action, "payload": one.params} for one in outcome.actions]}
 
 
-def hello(found: PluginInfo, host: Host) -> dict[str, Any]:
+def hello(found: PluginInfo, host: Host, *, history: bool) -> dict[str, Any]:
     """What is told first: who it is and what it listens to; `error` when it can't be loaded."""
     handlers: list[Handler] = host.handlers()
     return {
@@ -110,6 +111,7 @@ def hello(found: PluginInfo, host: Host) -> dict[str, Any]:
         "description": found.description,
         "events": sorted({_EVENTS[handler.trigger] for handler in handlers}),
         "timeout": max((handler.timeout for handler in handlers), default=60.0),
+        "history": history,
         "commands": [command._asdict() for command in host.commands()],
         "error": "" if found.state is PluginState.LOADED else found.error or found.state,
     }
@@ -128,12 +130,18 @@ async def main(folder: Path) -> None:
     protocol = asyncio.StreamReaderProtocol(lines)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     file = next((folder / name for name in ("__init__.py", "plugin.py") if (folder / name).is_file()), folder)
-    found = await host.load(Source("file", folder.name, file))
-    say(hello(found, host))
+    runner = Runner(host, services, say)
+    listening = asyncio.create_task(runner.listen(lines), name="lines")  # already its startup may use the store
     try:
+        found = await host.load(Source("file", folder.name, file))
+        say(hello(found, host, history=services.sessions.memory.asked_for))
         if found.state is PluginState.LOADED:
-            await Runner(host, services, say).run(lines)
+            watching = asyncio.create_task(runner.watch(), name="pulse")
+            await listening
+            watching.cancel()
     finally:
+        listening.cancel()
+        await asyncio.wait([listening])
         await host.close()
 
 

@@ -55,6 +55,10 @@ export function bytes(value) {
   return `${number(value, { maximumFractionDigits: value < 10 && unit ? 1 : 0 })} ${units[unit]}`;
 }
 
+// Of a week that begins on Sunday (0), of a year that begins with January (0).
+export const weekday = (at) => style({ weekday: "long", timeZone: "UTC" }).format(new Date(Date.UTC(2023, 0, 1 + at)));
+export const monthName = (at) => style({ month: "long", timeZone: "UTC" }).format(new Date(Date.UTC(2023, at, 1)));
+
 // Unix seconds, or what a Date reads.
 const date = (at) => new Date(typeof at === "number" ? at * 1000 : at);
 const style = (options) => new Intl.DateTimeFormat(TAGS[language.value], options);

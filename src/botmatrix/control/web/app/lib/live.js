@@ -50,3 +50,6 @@ function broken(which) {
     if (watchers && !source) open();
   }, 3000);
 }
+
+// A bot of somebody's chat page: it comes and goes with the page.
+export const simulated = (bot) => bot.startsWith("sim:");

@@ -32,7 +32,8 @@ const facts = (bot) => [
   [t("address"), html`<span class="mono">${bot.remote || "–"}</span>`], [t("client"), bot.user_agent || "–"], [t("first_seen"), moments(bot.first_seen)],
 ];
 
-function Message({ id }) {
+// A form that has the bot say something; `onAnswer` gets what the bot answered.
+export function Message({ id, onAnswer }) {
   const [said, setSaid] = useState(null);
   const schema = { required: ["kind", "target", "text"], properties: {
     kind: { type: "string", title: t("to"), enum: ["private", "group"], names: [t("person"), t("group")], default: "private" },
@@ -42,7 +43,9 @@ function Message({ id }) {
   const send = async ({ kind, target, text }) => {
     const whom = /^\d{1,15}$/.test(target) ? Number(target) : target;
     const params = { message_type: kind, [kind === "group" ? "group_id" : "user_id"]: whom, message: [{ type: "text", data: { text } }] };
-    setSaid(await ask("api/action", { body: { bot: id, action: "send_msg", params } }));
+    const answer = await ask("api/action", { body: { bot: id, action: "send_msg", params } });
+    setSaid(answer);
+    onAnswer?.(answer);
   };
   return html`<${Card} title=${t("test_message")}><${Form} schema=${schema} submit=${t("send")} onSubmit=${send}/><${Answer} said=${said}/><//>`;
 }
@@ -69,7 +72,8 @@ function Act({ id }) {
 const Answer = ({ said }) => said && html`<div class="answer" role="status"><${State} value=${said.success ? "done" : "failed"}/>
   <pre class="payload">${JSON.stringify({ status: said.status, retcode: said.retcode, data: said.data, message: said.message }, null, 2)}</pre></div>`;
 
-function Client({ id }) {
+// What to paste into the client of this bot.
+export function Client({ id }) {
   const [client, setClient] = useState(CLIENTS[0]);
   const { answer, error } = useAnswer(`${at(id)}/config${query({ for: client })}`, 0);
   return html`<${Card} title=${t("client_config")}><div class="btn-group" role="group" aria-label=${t("client")}>${CLIENTS.map((one) => html`<button type="button"

@@ -16,7 +16,8 @@ import { SaveBar, Settings, settingName } from "./config/settings.js";
 const CONNECTIONS = ["bot_token", "worker_token", "gateway_host", "ws_port", "control_host", "webui_port", "root_path", "trusted_proxies", "max_frame"];
 const ENGINES = ["database_url", "redis_url", "message_days", "trace_days", "audit_days", "record_sessions"];
 const FIRST = ["enable_skill", "command_prefixes", "chat_admins", "log_level", "log_format"];
-const ELSEWHERE = new Set([...CONNECTIONS, ...ENGINES, ...FIRST, "bots", "onebot_apps"]);
+const MAIL = ["smtp_url", "mail_from"];
+const ELSEWHERE = new Set([...CONNECTIONS, ...ENGINES, ...FIRST, ...MAIL, "bots", "onebot_apps"]);
 const TABS = ["", "connections", "engines", "judge", "limits", "alerts", "appearance"];
 
 export default function Config({ thing }) {
@@ -46,6 +47,6 @@ const tabs = (held, again) => ({
   engines: () => html`<${Engines}/><${Settings} ...${held} title=${t("engines")} keys=${ENGINES}/>`,
   judge: () => html`<${Judge}/>`,
   limits: () => html`<${Limits}/>`,
-  alerts: () => html`<${AlertRules}/>`,
+  alerts: () => html`<${AlertRules}/><${Settings} ...${held} title=${t("mail_server")} keys=${MAIL}/>`,
   appearance: () => html`<${Looks}/>`,
 });

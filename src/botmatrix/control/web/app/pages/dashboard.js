@@ -9,6 +9,8 @@ import { Chart } from "../ui/chart.js";
 import { Rows, useAnswer } from "../ui/table.js";
 import { FirstSteps } from "../first.js";
 
+// The live view lists no more bots than this; then the newest sample says how many there are.
+const MOST_LISTED = 500;
 const RANGES = ["1h", "24h", "7d"];
 
 export default function Dashboard() {
@@ -31,7 +33,7 @@ export default function Dashboard() {
 function Figures({ now, known }) {
   const bots = live.bots.value?.data;
   const workers = live.workers.value?.data;
-  const online = bots ? bots.filter((one) => one.state !== "offline").length : now?.bots_online;
+  const online = bots && bots.length < MOST_LISTED ? bots.filter((one) => one.state !== "offline").length : now?.bots_online;
   const sum = (found) => Object.values(found || {}).reduce((one, other) => one + other, 0);
   const figure = (name, value, note, href, look = "") => html`<a class=${`figure ${look}`} href=${href}><span class="name">${name}</span>
     <span class="value">${value}</span><span class="note">${note}</span></a>`;

@@ -2,19 +2,17 @@
 import { ask, may } from "../lib/api.js";
 import { html, signal, useState } from "../lib/html.js";
 import { exact, moment, seconds, t, whole, word } from "../lib/i18n.js";
-import { link } from "../lib/route.js";
 import { Button, Head, Quiet, State } from "../ui/basics.js";
 import { confirm, dialog } from "../ui/dialog.js";
 import { failed, toast } from "../ui/toast.js";
 import { List } from "../ui/table.js";
+import { Tabs } from "../ui/tabs.js";
 
 export default function Queues({ thing }) {
   const [dead, setDead] = useState(0);
   const letters = thing === "dead" && may("operator");
-  const tab = (name, to, chosen, count) => html`<a class=${`nav-link ${chosen ? "active" : ""}`} aria-current=${chosen ? "page" : undefined} href=${link("queues", to)}>
-    ${name}${count > 0 && html` <span class="badge bg-red-lt">${whole(count)}</span>`}</a>`;
-  return html`<${Head} title=${t("queues")}/><nav class="nav nav-tabs tabs" aria-label=${t("queues")}>${tab(t("lanes"), "", !letters)}
-    ${may("operator") && tab(t("dead"), "dead", letters, dead)}</nav>
+  const tabs = [{ to: "", name: t("lanes") }, ...(may("operator") ? [{ to: "dead", name: t("dead"), count: dead }] : [])];
+  return html`<${Head} title=${t("queues")}/><${Tabs} label=${t("queues")} page="queues" chosen=${letters ? "dead" : ""} tabs=${tabs}/>
     <div class="card">${letters ? html`<${Letters}/>` : html`<${Lanes} onAnswer=${(answer) => setDead(answer.dead)}/>`}</div>`;
 }
 

@@ -2,13 +2,15 @@
 import { ask, may, query } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
 import { moment, t, whole, word } from "../lib/i18n.js";
-import { link } from "../lib/route.js";
 import { Button, Head, State } from "../ui/basics.js";
 import { confirm, dialog } from "../ui/dialog.js";
 import { failed, toast } from "../ui/toast.js";
 import { Form } from "../ui/form.js";
 import { List } from "../ui/table.js";
+import { Tabs } from "../ui/tabs.js";
 import { Try } from "./explain.js";
+import { GroupPolicies } from "./routing/groups.js";
+import { isWildcard, move, said } from "./routing/order.js";
 
 const PATH = "api/admin/routing";
 const MOST = 500;
@@ -16,15 +18,16 @@ const MOST = 500;
 export default function Routing({ thing }) {
   const [version, setVersion] = useState(0);
   const again = () => setVersion((before) => before + 1);
-  const tab = (name, to, chosen) => html`<a class=${`nav-link ${chosen ? "active" : ""}`} aria-current=${chosen ? "page" : undefined} href=${link("routing", to)}>${name}</a>`;
+  const tab = thing in TABS ? thing : "";
+  const names = { "": t("rules"), groups: t("group_policies"), try: t("try_it") };
   const tools = may("admin") && html`<${Button} icon="upload" onClick=${() => bring(again)}>${t("import")}<//><${Button} icon="download" onClick=${save}>${t("export")}<//>
     <${Button} icon="plus" look="btn-primary" onClick=${() => edit(null, again)}>${t("add_rule")}<//>`;
-  return html`<${Head} title=${t("routing")}>${thing !== "try" && tools}<//><nav class="nav nav-tabs tabs" aria-label=${t("routing")}>
-    ${tab(t("rules"), "", thing !== "try")}${tab(t("try_it"), "try", thing === "try")}</nav>
-    ${thing === "try" ? html`<${Try}/>` : html`<div class="card"><${Rules} version=${version} again=${again}/></div>`}`;
+  return html`<${Head} title=${t("routing")}>${tab === "" && tools}<//><${Tabs} label=${t("routing")} page="routing" chosen=${tab}
+      tabs=${Object.entries(names).map(([to, name]) => ({ to, name }))}/>
+    <${TABS[tab]} version=${version} again=${again}/>`;
 }
 
-const Rules = ({ version, again }) => html`<${List} label=${t("rules")} path=${PATH} plural="rules" every=${10} version=${version} columns=${[
+const Rules = ({ version, again }) => html`<div class="card"><${List} label=${t("rules")} path=${PATH} plural="rules" asked=${{ sort: "-priority" }} every=${10} version=${version} columns=${[
   { key: "key", label: t("about_whom"), look: "mono strong", cell: (one) => one.key },
   { key: "worker_id", label: t("target"), look: "mono", cell: (one) => one.worker_id },
   { key: "deliver", label: t("deliver"), cell: (one) => word("deliver", one.deliver) },
@@ -33,9 +36,9 @@ const Rules = ({ version, again }) => html`<${List} label=${t("rules")} path=${P
   { label: t("state"), cell: (one) => html`<${State} value=${one.implicit ? "implicit" : one.disabled ? "disabled" : "acts"} look=${one.disabled || one.implicit ? "quiet" : "good"}/>` },
   { key: "created", label: t("since"), look: "minor", cell: (one) => moment(one.created) },
   ...(may("admin") ? [{ look: "end", cell: (one) => !one.implicit && html`<${Acts} rule=${one} again=${again}/>` }] : []),
-]} empty=${{ icon: "route", title: t("no_rules"), what: t("no_rules_what") }}/>`;
+]} empty=${{ icon: "route", title: t("no_rules"), what: t("no_rules_what") }}/></div>`;
 
-const said = ({ key, worker_id, priority, fallback, deliver, disabled }) => ({ key, worker_id, priority, fallback, deliver, disabled });
+const TABS = { "": Rules, groups: GroupPolicies, try: Try };
 
 function Acts({ rule, again }) {
   const toggle = async () => {
@@ -50,7 +53,16 @@ function Acts({ rule, again }) {
     await ask(`${PATH}${query({ key: rule.key })}`, { method: "DELETE" });
     again();
   });
-  return html`<${Button} look="btn-sm" icon="edit" aria-label=${`${t("edit")} ${rule.key}`} onClick=${() => edit(rule, again)}>${t("edit")}<//>
+  const shift = (step) => async () => {
+    try {
+      if (await move(rule, step)) again();
+    } catch (error) {
+      failed(error);
+    }
+  };
+  return html`${isWildcard(rule) && html`<${Button} look="btn-sm btn-icon" icon="arrow-up" title=${t("move_up")} aria-label=${`${t("move_up")} ${rule.key}`} onClick=${shift(-1)}/>
+      <${Button} look="btn-sm btn-icon" icon="arrow-down" title=${t("move_down")} aria-label=${`${t("move_down")} ${rule.key}`} onClick=${shift(1)}/>`}
+    <${Button} look="btn-sm" icon="edit" aria-label=${`${t("edit")} ${rule.key}`} onClick=${() => edit(rule, again)}>${t("edit")}<//>
     <${Button} look="btn-sm" aria-label=${`${rule.disabled ? t("enable") : t("disable")} ${rule.key}`} onClick=${toggle}>${rule.disabled ? t("enable") : t("disable")}<//>
     <${Button} look="btn-sm btn-icon" icon="trash" aria-label=${`${t("delete")} ${rule.key}`} onClick=${remove}/>`;
 }

@@ -1,4 +1,5 @@
 // A form from a JSON Schema of an object: string (enum, format password or textarea), boolean, integer, number, array of strings.
+// Beyond the schema a field may have shown(values), whether it is there, and says(value, values), what stands below it.
 import { html, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { Notice } from "./basics.js";
@@ -23,8 +24,8 @@ export function Form({ schema, value = {}, submit, onSubmit, onCancel, danger })
       setBusy(false);
     }
   };
-  const fields = Object.entries(schema.properties).map(([name, field]) => html`<${Field} key=${name} id=${`${id}-${name}`} name=${name}
-    field=${field} required=${schema.required?.includes(name)} value=${values[name]}
+  const fields = Object.entries(schema.properties).filter(([, field]) => field.shown?.(values) ?? true).map(([name, field]) => html`<${Field} key=${name} id=${`${id}-${name}`} name=${name}
+    field=${field} required=${schema.required?.includes(name)} value=${values[name]} said=${field.says?.(values[name], values)}
     onValue=${(changed) => setValues((before) => ({ ...before, [name]: changed }))}/>`);
   return html`<form onSubmit=${send} class="form">${fields}${said && html`<${Notice} look="bad">${said}<//>`}
     <div class="form-end">${onCancel && html`<button type="button" class="btn" onClick=${onCancel}>${t("cancel")}</button>`}
@@ -35,14 +36,14 @@ const defaults = (schema) => Object.fromEntries(
   Object.entries(schema.properties).map(([name, field]) => [name, field.default ?? (field.type === "boolean" ? false : field.type === "array" ? [] : "")]),
 );
 
-export function Field({ id, name, field, required, value, onValue }) {
+export function Field({ id, name, field, required, value, said, onValue }) {
   const hint = field.description && html`<small id=${`${id}-hint`} class="form-hint">${field.description}</small>`;
   if (field.type === "boolean") {
     return html`<label class="form-check form-switch"><input id=${id} name=${name} class="form-check-input" type="checkbox" checked=${value}
       disabled=${field.readOnly} onChange=${(event) => onValue(event.target.checked)}/><span class="form-check-label">${field.title}</span>${hint}</label>`;
   }
   return html`<div class="field"><label class=${`form-label ${required ? "required" : ""}`} for=${id}>${field.title}</label>
-    <${Input} ...${{ id, name, field, required, value, onValue }}/>${hint}</div>`;
+    <${Input} ...${{ id, name, field, required, value, onValue }}/>${hint}${said}</div>`;
 }
 
 function Input({ id, name, field, required, value, onValue }) {

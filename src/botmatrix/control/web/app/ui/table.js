@@ -7,11 +7,12 @@ import { Empty, Icon, Notice } from "./basics.js";
 
 const SIZE = 50;
 
-// path, plural: where the list is; columns: [{key, label, cell(row), number, sort: false}]; filters: [{key, label, options?}];
+// path, plural: where the list is; columns: [{key, label, cell(row), number, sort: false}]; filters: [{key, label, options?, type?, local?}], a local one is not
+// sent as it is;
 // empty: {title, what}; every: seconds between two looks; asked: fixed parameters; after: what the answer is told to.
 export function List({ path, plural, columns, filters = [], empty, every = 0, asked = {}, search = true, onAnswer, version = 0, size = SIZE, label }) {
   const { params } = route.value;
-  const wanted = { size, ...asked, ...only(params, ["page", "sort", "q", ...filters.map((one) => one.key)]) };
+  const wanted = { size, ...asked, ...only(params, ["page", "sort", "q", ...filters.filter((one) => !one.local).map((one) => one.key)]) };
   const { answer, error, again } = useAnswer(`${path}${query(wanted)}`, every, version, onAnswer);
   const rows = answer?.[plural];
   const narrowed = Boolean(params.q) || filters.some((one) => params[one.key]);
@@ -66,8 +67,14 @@ function Tools({ params, filters, search, total }) {
     ${filters.map((one) => one.options
       ? html`<select class="form-select" aria-label=${one.label} value=${params[one.key] || ""} onChange=${(event) => adjust({ [one.key]: event.target.value, page: "" })}>
           <option value="">${one.label}: ${t("any")}</option>${one.options.map(([value, name]) => html`<option value=${value}>${name}</option>`)}</select>`
-      : html`<input class="form-control narrow" maxlength="128" placeholder=${one.label} aria-label=${one.label} value=${params[one.key] || ""} onInput=${later(one.key)}/>`)}
+      : html`<${Narrow} one=${one} value=${params[one.key] || ""} onInput=${later(one.key)}/>`)}
     ${total !== undefined && html`<span class="total text-secondary">${t("total", { n: whole(total) })}</span>`}</div>`;
+}
+
+// A moment shows no placeholder, so its name stands beside it.
+function Narrow({ one, value, onInput }) {
+  const input = html`<input class="form-control narrow" type=${one.type || "text"} maxlength="128" placeholder=${one.label} aria-label=${one.label} value=${value} onInput=${onInput}/>`;
+  return one.type ? html`<label class="named"><span aria-hidden="true">${one.label}</span>${input}</label>` : input;
 }
 
 function None({ empty, narrowed }) {
@@ -81,8 +88,10 @@ export function Rows({ columns, rows, params = {}, label }) {
   return html`<div class="table-responsive" tabindex="0" role="region" aria-label=${label || t("list")}><table class="table table-vcenter rows">
     <thead><tr>${columns.map((one) => html`<${Heading} one=${one} sorted=${params.sort || ""}/>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${columns.map((one) => html`<td data-label=${one.label} class=${`${one.number ? "number" : ""} ${one.look || ""}`}>
-      ${one.cell ? one.cell(row) : row[one.key]}</td>`)}</tr>`)}</tbody></table></div>`;
+      ${one.label ? html`<div>${content(one, row)}</div>` : content(one, row)}</td>`)}</tr>`)}</tbody></table></div>`;
 }
+
+const content = (column, row) => (column.cell ? column.cell(row) : row[column.key]);
 
 function Heading({ one, sorted }) {
   if (!one.key || one.sort === false) return html`<th scope="col" class=${one.number ? "number" : ""}>${one.label || html`<span class="visually-hidden">${t("actions")}</span>`}</th>`;

@@ -9,7 +9,7 @@ let last = 0;
 export function toast(text, look = "good") {
   const id = (last += 1);
   shown.value = [...shown.value, { id, text, look }].slice(-4);
-  if (look === "good") setTimeout(() => drop(id), 5000);
+  if (look !== "bad") setTimeout(() => drop(id), look === "good" ? 5000 : 10000);
 }
 
 export const failed = (error) => toast(error.message, "bad");

@@ -2,7 +2,6 @@
 import { ask } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
 import { exact, moment, t, whole, word } from "../../lib/i18n.js";
-import { link } from "../../lib/route.js";
 import { Button, Card, Empty, Quiet, State } from "../../ui/basics.js";
 import { confirm, dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
@@ -69,7 +68,7 @@ function edit(kind, rule, again) {
     ...(SUBJECT[kind] ? { subject: { type: "string", title: word("alert_subject", kind), description: t("subject_hint"), placeholder: SUBJECT[kind], maxLength: 200 } } : {}),
     threshold: { type: "number", title: word("alert_threshold", kind), minimum: 0, maximum: 1e12 },
     webhook: { type: "string", title: t("webhook"), description: t("webhook_hint"), placeholder: rule?.webhook || "https://example.com/hook", maxLength: 2000 },
-    mail: { type: "string", title: t("mail"), description: html`${t("mail_hint")} <a href=${link("config")}>smtp_url</a>`, placeholder: "ops@example.com", maxLength: 1000 },
+    mail: { type: "string", title: t("mail"), description: t("mail_hint"), placeholder: "ops@example.com", maxLength: 1000 },
     bot: { type: "string", title: t("through_bot"), description: t("through_bot_hint"), placeholder: "qq:10001", maxLength: 200 },
     target: { type: "string", title: t("say_to"), description: t("say_to_hint"), placeholder: "group:456", maxLength: 200 },
     enabled: { type: "boolean", title: t("alert_enabled"), default: true },
