@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -62,6 +62,16 @@ class Talker:
         while part not in (text := self.sent.get(timeout=max(deadline - time.monotonic(), 0.001))):
             pass
         return text
+
+    def asks(self, text: str, answer: str) -> None:
+        """Somebody writes this again and again, until the answer has that in it."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self.say(text, 456)
+            with suppress(queue.Empty):
+                if answer in self.sent.get(timeout=2):
+                    return
+        raise AssertionError(f"nobody answered {answer!r}")
 
     def close(self) -> None:
         """Hang up."""

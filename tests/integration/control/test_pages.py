@@ -10,6 +10,7 @@ import re
 import httpx
 import pytest
 
+from botmatrix.config.about import ABOUT
 from botmatrix.control.assets import current_version, files, pack
 from botmatrix.control.pages import LATER, WEB, import_map, words
 
@@ -50,6 +51,13 @@ def test_every_text_that_a_script_names_exists_and_is_used() -> None:
     assert named <= known
     kinds = set(re.findall(r'\bword\("(\w+)"', scripts)) | {"state"}
     assert {key for key in known - named if key.partition(".")[0] not in kinds} == set()
+
+
+def test_every_setting_has_a_name_and_a_meaning_in_the_config_center() -> None:
+    for language in ("en", "zh"):
+        known = words(language)
+        assert {key for key in ABOUT if not (f"setting.{key}" in known and f"about.{key}" in known)} == set(), language
+    assert {key: words("en")[f"about.{key}"] for key in ABOUT} == dict(ABOUT)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

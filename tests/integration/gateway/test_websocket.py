@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 
+import msgspec
 import pytest
 from tests.integration.gateway.peers import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Stage
 
@@ -185,3 +186,100 @@ async def test_ping_flood_is_answered_without_growing_for_a_peer_that_does_not_r
 
 async def test_connection_header_with_several_tokens_is_accepted(stage: Stage) -> None:
     await stage.dial(Connection="keep-alive, Upgrade")
+
+
+@pytest.mark.parametrize("size", [0, 1, 125])
+async def test_a_pong_carries_what_the_ping_did(stage: Stage, size: int) -> None:
+    bot = await stage.dial()
+    bot.frame(PING, b"p" * size)
+    assert await bot.receive() == (PONG, b"p" * size)
+
+
+async def test_pings_are_answered_in_order_and_after_what_was_sent_before(stage: Stage) -> None:
+    bot = await stage.dial()
+    for number in range(10):
+        bot.frame(PING, bytes([number]))
+    assert [await bot.receive() for _ in range(10)] == [(PONG, bytes([number])) for number in range(10)]
+    for number in range(5):
+        stage.hub.bots["qq:10001"].call("send_msg", b'{"n":%d}' % number, lambda _answer: None)
+    stage.hub.bots["qq:10001"].links[0].connection.ping()
+    assert [(await bot.receive_any()).opcode for _ in range(6)] == [TEXT] * 5 + [PING]
+
+
+async def test_close_comes_after_everything_that_was_sent_before_it(stage: Stage) -> None:
+    bot = await stage.dial()
+    for number in range(5):
+        stage.hub.bots["qq:10001"].call("send_msg", b'{"n":%d}' % number, lambda _answer: None)
+    stage.hub.drop("qq:10001", 4010, "dropped")
+    assert [(await bot.action())["params"]["n"] for _ in range(5)] == list(range(5))
+    assert await bot.closed() == (4010, "dropped")
+
+
+@pytest.mark.parametrize("size", [125, 126, 65_535, 65_536, 200_000])
+async def test_actions_of_every_length_arrive_whole_and_in_order(stage: Stage, size: int) -> None:
+    bot = await stage.dial()
+    for number in range(3):
+        params = msgspec.json.encode({"n": number, "text": "x" * size})
+        assert stage.hub.bots["qq:10001"].call("send_msg", params, lambda _answer: None)
+    got = [(await bot.action())["params"] for _ in range(3)]
+    assert [(params["n"], len(params["text"])) for params in got] == [(number, size) for number in range(3)]
+
+
+@pytest.mark.parametrize("size", [125, 126, 65_535, 65_536])
+async def test_events_of_every_length_form_are_read(stage: Stage, size: int) -> None:
+    bot = await stage.dial()
+    payload = EVENT[:-1] + b" " * (size - len(EVENT)) + EVENT[-1:] if size > len(EVENT) else EVENT
+    bot.frame(TEXT, payload)
+    await stage.seen.until(lambda: bool(stage.seen.events))
+    assert stage.seen.events[0][1].raw == payload
+
+
+@pytest.mark.parametrize(
+    ("head", "size"), [(bytes((0x81, 0xFE)) + struct.pack("!H", 5), 5), (bytes((0x81, 0xFF)) + struct.pack("!Q", 5), 5)]
+)
+async def test_a_length_in_more_bytes_than_it_needs_is_refused(stage: Stage, head: bytes, size: int) -> None:
+    bot = await stage.dial()
+    bot.writer.write(head + b"\0\0\0\0" + b"x" * size)
+    assert (await bot.closed())[0] == 1002
+
+
+async def test_a_length_with_its_highest_bit_set_is_refused(stage: Stage) -> None:
+    bot = await stage.dial()
+    bot.writer.write(bytes((0x81, 0xFF)) + struct.pack("!Q", 1 << 63) + b"mask")
+    await bot.ended()
+    await stage.seen.until(lambda: not stage.hub.bots["qq:10001"].links)
+
+
+@pytest.mark.parametrize("cut", [5, 6])
+async def test_utf8_that_is_broken_between_fragments_is_closed_with_1007(stage: Stage, cut: int) -> None:
+    bot = await stage.dial()
+    broken = b'{"x":\xe2\x82"}'
+    bot.frame(TEXT, broken[:cut], fin=False)
+    bot.frame(CONTINUATION, broken[cut:])
+    assert (await bot.closed())[0] == 1007
+
+
+@pytest.mark.parametrize("code", [999, 1004, 1005, 1015, 1016, 2999, 5000])
+async def test_close_codes_that_may_not_be_sent_are_answered_with_1002(stage: Stage, code: int) -> None:
+    bot = await stage.dial()
+    bot.frame(CLOSE, struct.pack("!H", code))
+    assert (await bot.closed())[0] == 1002
+    await bot.ended()
+
+
+@pytest.mark.parametrize("code", [1001, 1003, 1007, 1011, 1014, 3000, 4999])
+async def test_close_codes_that_may_be_sent_come_back(stage: Stage, code: int) -> None:
+    bot = await stage.dial()
+    bot.frame(CLOSE, struct.pack("!H", code))
+    assert (await bot.closed())[0] == code
+    await bot.ended()
+
+
+async def test_a_message_in_as_many_fragments_as_are_allowed_is_read(stage: Stage) -> None:
+    bot = await stage.dial()
+    bot.frame(TEXT, EVENT, fin=False)
+    for _ in range(1022):
+        bot.frame(CONTINUATION, b"", fin=False)
+    bot.frame(CONTINUATION, b"")
+    await stage.seen.until(lambda: bool(stage.seen.events))
+    assert stage.seen.events[0][1].raw == EVENT

@@ -10,6 +10,7 @@ import { toast } from "../ui/toast.js";
 import { useAnswer } from "../ui/table.js";
 
 const CLIENTS = ["napcat", "llonebot", "lagrange", "go-cqhttp"];
+const APPS = ["nonebot2", "koishi", "astrbot"];
 const at = (id) => `api/bots/${encodeURIComponent(id)}`;
 
 export function OneBot({ id }) {
@@ -19,8 +20,9 @@ export function OneBot({ id }) {
   return html`<nav class="back" aria-label=${t("back")}><a href=${link("bots")}>${t("bots")}</a> / <span>${id}</span></nav>
     <${Head} title=${answer?.bot.nickname || id}>${answer && actions}<//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
-    ${answer && html`<div class="columns"><${Card} title=${html`<${State} value=${answer.bot.state}/>`}><${Facts} rows=${facts(answer.bot)}/><//>
-      <div class="stack">${may("operator") && html`<${Message} id=${id}/><${Act} id=${id}/>`}${answer.bot.platform === "qq" && html`<${Client} id=${id}/>`}</div></div>`}`;
+    ${answer && html`<div class="columns"><div class="stack"><${Card} title=${html`<${State} value=${answer.bot.state}/>`}><${Facts} rows=${facts(answer.bot)}/><//>
+        ${answer.bot.platform === "qq" && html`<${Client} id=${id}/>`}</div>
+      <div class="stack">${may("operator") && html`<${Message} id=${id}/><${Act} id=${id}/>`}<${Client} id=${id} title=${t("app_config")} choices=${APPS}/></div></div>`}`;
 }
 
 const moments = (value) => (value ? exact(value) : "–");
@@ -73,16 +75,19 @@ const Answer = ({ said }) => said && html`<div class="answer" role="status"><${S
   <pre class="payload">${JSON.stringify({ status: said.status, retcode: said.retcode, data: said.data, message: said.message }, null, 2)}</pre></div>`;
 
 // What to paste into the client of this bot.
-export function Client({ id }) {
-  const [client, setClient] = useState(CLIENTS[0]);
+// Ready to paste into one of `choices`: clients of a bot, or applications that serve it.
+export function Client({ id, title = t("client_config"), choices = CLIENTS }) {
+  const [client, setClient] = useState(choices[0]);
   const { answer, error } = useAnswer(`${at(id)}/config${query({ for: client })}`, 0);
-  return html`<${Card} title=${t("client_config")}><div class="btn-group" role="group" aria-label=${t("client")}>${CLIENTS.map((one) => html`<button type="button"
+  return html`<${Card} title=${title}><div class="btn-group" role="group" aria-label=${title}>${choices.map((one) => html`<button type="button"
     class=${`btn btn-sm ${one === client ? "active" : ""}`} aria-pressed=${one === client} onClick=${() => setClient(one)}>${one}</button>`)}</div>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}${answer && html`<${Config} config=${answer}/>`}<//>`;
 }
 
 const Config = ({ config }) => html`<p class="text-secondary">${config.note}</p>${!config.complete && html`<${Notice} look="warn">${t("token_missing")}<//>`}
-  <div class="file"><span class="mono">${config.file}</span><${Copy} text=${config.text} label=${config.file}/></div><pre class="payload">${config.text}</pre>`;
+  <div class="file"><span class="mono">${config.file}</span><${Copy} text=${config.text} label=${config.file}/></div><pre class="payload">${config.text}</pre>
+  ${config.onebot_app && html`<p class="hint-end">${t("or_dial_it")} ${may("owner") && html`<a href=${link("config", "connections")}>${t("connections")}</a>`}</p>
+    <pre class="payload">${JSON.stringify(config.onebot_app, null, 2)}</pre>`}`;
 
 function changeToken(id) {
   const act = (action) => async (close) => {

@@ -1,21 +1,30 @@
 // The plugins of all workers: a list, packages to put in, and one plugin with everything about it.
-import { may } from "../lib/api.js";
+import { ask, may } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
 import { bytes, t, whole } from "../lib/i18n.js";
 import { link } from "../lib/route.js";
-import { Button, Card, Head, Quiet, State } from "../ui/basics.js";
+import { Button, Card, Head, Notice, Quiet, State } from "../ui/basics.js";
+import { confirm } from "../ui/dialog.js";
 import { List } from "../ui/table.js";
 import { OnePlugin } from "./plugins/plugin.js";
 import { bringPackage } from "./plugins/packages.js";
 
 export default function Plugins({ thing }) {
   const [version, setVersion] = useState(0);
+  const [safe, setSafe] = useState(false);
   if (thing) return html`<${OnePlugin} key=${thing} id=${thing}/>`;
   const again = () => setVersion((before) => before + 1);
-  return html`<${Head} title=${t("plugins")}>${may("admin") && html`<${Button} icon="upload" look="btn-primary" onClick=${() => bringPackage(again)}>${t("install")}<//>`}<//>
-    <${Card} flush><${List} label=${t("plugins")} path="api/plugins" plural="plugins" every=${5} version=${version} columns=${columns()}
+  return html`<${Head} title=${t("plugins")}>${may("admin") && html`<${Button} icon="shield" onClick=${() => changeSafeMode(!safe, again)}>${safe ? t("safe_end") : t("safe_mode")}<//>
+      <${Button} icon="upload" look="btn-primary" onClick=${() => bringPackage(again)}>${t("install")}<//>`}<//>
+    ${safe && html`<${Notice} look="warn" title=${t("safe_mode")}>${t("safe_is_on")}<//>`}
+    <${Card} flush><${List} label=${t("plugins")} path="api/plugins" plural="plugins" every=${5} version=${version} onAnswer=${(answer) => setSafe(answer.safe_mode)} columns=${columns()}
       empty=${{ icon: "puzzle", title: t("no_plugins"), what: t("no_plugins_what") }}/><//>`;
 }
+
+const changeSafeMode = (on, again) => confirm(t("safe_mode"), on ? t("safe_what") : t("safe_end_what"), on ? t("safe_mode") : t("safe_end"), async () => {
+  await ask("api/plugins/safe-mode", { method: "PUT", body: { on } });
+  again();
+});
 
 const versions = (one) => [...new Set(one.workers.map((worker) => worker.version).filter(Boolean))];
 const memory = (one) => one.workers.reduce((sum, worker) => sum + (worker.process?.memory || 0), 0);

@@ -19,6 +19,9 @@ function timeWords(minute, hour, daily) {
   const every = (field) => /^\*\/(\d+)$/.exec(field)?.[1];
   if (minute === "*" && hour === "*") return t("cron_every_minute");
   if (every(minute) && hour === "*") return t("cron_every_minutes", { n: every(minute) });
+  const hours = /^(\d+)-(\d+)$/.exec(hour);
+  if (every(minute) && hours) return t("cron_minutes_between", { n: every(minute), from: two(hours[1]), to: two(hours[2]) });
+  if (whole(minute) && hours) return t("cron_hours_between", { m: two(minute), from: two(hours[1]), to: two(hours[2]) });
   if (whole(minute) && hour === "*") return t("cron_hourly", { m: two(minute) });
   if (whole(minute) && every(hour)) return t("cron_every_hours", { n: every(hour), m: two(minute) });
   if (whole(minute) && hour.split(",").every(whole)) {
