@@ -26,7 +26,8 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.source import Source
 
-SECONDS = 2.0
+SECONDS, BEGINNING = 2.5, 0.5
+"""Of a measurement, and of its part that does not count: until the plugin is known to be slow."""
 MOST = 1.2
 """Times the p99 without it, in the median of all hostile plugins."""
 BASELINES = 3
@@ -49,8 +50,8 @@ class Left:
         return "QUEUED"
 
     def p99(self) -> float:
-        """In ms."""
-        took = sorted(self.took.values())
+        """In ms, of what was due after the beginning."""
+        took = sorted(list(self.took.values())[int(RATE * BEGINNING) :])
         return took[int(len(took) * 0.99)] * 1000
 
 

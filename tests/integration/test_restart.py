@@ -67,9 +67,9 @@ class Matrix:
         """Wait until so many parts live."""
         return self.until(lambda: found if len(found := self.parts()) == count else None)
 
-    def until(self, look: Callable[[], T | None]) -> T:
-        """Wait until `look` gives something."""
-        deadline = time.monotonic() + LIMIT
+    def until(self, look: Callable[[], T | None], limit: float = LIMIT) -> T:
+        """Wait until `look` gives something, `limit` s at most."""
+        deadline = time.monotonic() + limit
         while True:
             try:
                 if (found := look()) is not None:

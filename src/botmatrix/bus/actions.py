@@ -46,9 +46,12 @@ class ActionBox:
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._listening = False
 
-    async def post(self, entry: ActionEntry) -> str:
-        """Enqueue once for its id and do not wait: `NEW`, or the first run's state. Raises `EngineUnavailable`."""
-        answer = await self._act(entry, online=False)
+    async def post(self, entry: ActionEntry, *, must_be_online: bool = False) -> str:
+        """Enqueue once for its id and do not wait: `NEW`, or the first run's state. Raises `EngineUnavailable`.
+
+        With `must_be_online` also `NOBOT` and `OFFLINE`: nothing was enqueued.
+        """
+        answer = await self._act(entry, online=must_be_online)
         return str(answer[0].decode())
 
     async def call(self, entry: ActionEntry, *, timeout: float, must_be_online: bool = False) -> ActionResult:

@@ -85,6 +85,7 @@ class Keys:
         self.skill_result = p + "worker:skill_result"  # channel: results of workers that don't write the stream
         self.skill_results = p + "skills:results"  # stream: results of skill calls
         self.skills_due = p + "skills:due"  # channel: an execution waits to be dispatched
+        self.tasks_changed = p + "tasks:changed"  # channel: tasks were made or changed
         self.skills_ended = p + "skills:ended"  # channel: ids of executions that ended
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 

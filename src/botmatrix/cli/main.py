@@ -21,6 +21,7 @@ from botmatrix.cli import (
     route,
     sim,
     skill,
+    task,
     trace,
     up,
     user,
@@ -50,6 +51,7 @@ app.add_typer(route.app, name="route")
 app.command("trace")(trace.trace)
 app.add_typer(core.app, name="core")
 app.add_typer(skill.app, name="skill")
+app.add_typer(task.app, name="task")
 app.add_typer(plugin.app, name="plugin")
 app.add_typer(config.app, name="config")
 app.add_typer(user.app, name="user")

@@ -13,6 +13,7 @@ from botmatrix.config import Settings
 from botmatrix.errors import BotMatrixError
 
 if TYPE_CHECKING:
+    from botmatrix.bus.presence import Presence
     from botmatrix.control.skills import SkillDesk
 
 app = typer.Typer(help="Skills: list them, call one.", no_args_is_help=True)
@@ -73,6 +74,13 @@ def call_skill(
         raise typer.Exit(1)
 
 
+async def require_skills(presence: Presence) -> None:
+    """Raises `SkillsOff` unless some nexus has the skill system on."""
+    nexuses = await presence.nexuses()
+    if not any(one["alive"] == "1" and one.get("enable_skill") == "true" for one in nexuses):
+        raise SkillsOff
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     if not mark or not name:
@@ -89,9 +97,7 @@ async def _desk(settings: Settings) -> AsyncIterator[SkillDesk]:
     from botmatrix.store.executions import Executions
 
     async with presence_of(settings) as presence:
-        nexuses = await presence.nexuses()
-        if not any(one["alive"] == "1" and one.get("enable_skill") == "true" for one in nexuses):
-            raise SkillsOff
+        await require_skills(presence)
         database = Database(str(settings.database_url), part="cli")
         desk = SkillDesk(settings.redis_url, Keys(), Executions(database), presence)
         try:

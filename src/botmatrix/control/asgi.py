@@ -18,6 +18,7 @@ from botmatrix.control.api import (
     config,
     connect,
     core,
+    executions,
     group_policies,
     groups,
     handshakes,
@@ -37,6 +38,8 @@ from botmatrix.control.api import (
     sim,
     skills,
     stats,
+    tags,
+    tasks,
     traces,
     users,
     workers,
@@ -64,7 +67,7 @@ def make_app(parts: Parts) -> ASGIApp:
         *(health, metrics, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
         *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
-        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, sim),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

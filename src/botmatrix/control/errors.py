@@ -19,6 +19,7 @@ from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.fetch import CantFetch
 from botmatrix.control.rules import UnknownRule
 from botmatrix.control.shelf import PackageInUse
+from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.core.package import BadPackage
 from botmatrix.core.plugins import BadPlugins, NothingBefore
@@ -32,8 +33,10 @@ from botmatrix.store.bindings import UnknownBinding
 from botmatrix.store.logins import UnknownLogin
 from botmatrix.store.packages import OtherPackage, TooManyVersions, UnknownPackage
 from botmatrix.store.passwords import PasswordsBusy
+from botmatrix.store.tasks import TooManyTasks, UnknownTask
 from botmatrix.store.text import BadValue
 from botmatrix.store.users import AboveYou, LastAdministrator, UnknownUser, UserExists
+from botmatrix.tasks.model import BadTask
 
 _LONGEST: Final = 1000
 """Characters of a refusal: it may repeat what was sent."""
@@ -100,6 +103,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadParams, _refusal(422, "invalid"))
+    app.add_exception_handler(BadTask, _refusal(422, "invalid"))
+    app.add_exception_handler(UnknownTask, _refusal(404, "unknown_task"))
+    app.add_exception_handler(TooManyTasks, _refusal(409, "too_many_tasks"))
+    app.add_exception_handler(NeedsEvent, _refusal(409, "needs_event"))
+    app.add_exception_handler(UnknownExecution, _refusal(404, "unknown_execution"))
     app.add_exception_handler(BadCoreConfig, _refusal(422, "invalid"))
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))

@@ -50,6 +50,7 @@ from botmatrix.control.settings_keeper import SettingsKeeper
 from botmatrix.control.shelf import Shelf
 from botmatrix.control.skills import SkillDesk
 from botmatrix.control.stats_keeper import StatsKeeper
+from botmatrix.control.tasks import TaskDesk
 from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
 from botmatrix.control.tracing.writer import TraceWriter
@@ -119,6 +120,7 @@ class Parts:
     trace_writer: TraceWriter
     feed: Feed
     skills: SkillDesk | None
+    tasks: TaskDesk | None
     chats: Chats = field(default_factory=Chats)
     schema_ready: asyncio.Event = field(default_factory=asyncio.Event)
     started_at: float = field(default_factory=time.time)
@@ -168,6 +170,7 @@ def build(current: Current) -> Parts:
     settings_keeper, bindings = SettingsKeeper(SettingsTable(database), box, current), Bindings(database)
     plugins = PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database))
     alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
+    skills = SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None
     return Parts(
         current=current,
         database=database,
@@ -210,7 +213,8 @@ def build(current: Current) -> Parts:
         history=History(database),
         trace_writer=TraceWriter(_stream(settings, keys, "trace"), HistoryLog(database), settings),
         feed=Feed(_stream(settings, keys, "live"), presence),
-        skills=SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None,
+        skills=skills,
+        tasks=TaskDesk(database, redis, keys, skills) if skills else None,
     )
 
 

@@ -8,6 +8,7 @@ import secrets
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -297,7 +298,12 @@ class Nexus:
 
         part = SkillPart(self.settings, self._keys, self.inc)
         self.sockets.workers.on_skill_result = part.on_socket_result
+        part.tasks.watch.is_ours = self.hub.bots.__contains__
+        part.tasks.watch.on_change = self._let_hear
         return part
+
+    def _let_hear(self, hear: Callable[[Bot, Event], None] | None) -> None:
+        self.router.hear = hear
 
     def _adopt(self) -> None:
         folder, nexus_id = self.settings.home.spool, self.settings.nexus_id

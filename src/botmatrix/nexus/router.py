@@ -51,6 +51,8 @@ class Router:
         self._sockets = sockets
         self._core, self._groups, self._rules, self._tracer = core, groups, rules, tracer
         self.limits = Limits()
+        self.hear: Callable[[Bot, Event], None] | None = None
+        """Told of every event that goes on, while there is a task that events set off."""
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
         self._unclaimed: dict[str, deque[tuple[Bot, Event, int]]] = {}
         self.unclaimed = 0
@@ -96,7 +98,13 @@ class Router:
         if self._groups.are_governed and (other := self._groups.stop(bot, event, received_ms)):
             self._stopped(bot, event, received_ms, "other_bot", other)
             return
+        self._pass_on(bot, event, received_ms, park=park)
+
+    def _pass_on(self, bot: Bot, event: Event, received_ms: int, *, park: bool) -> None:
+        """Nobody objects to the event: by its rule, if it has one."""
         route = self._route(bot, event)
+        if self.hear is not None and not (route is not None and route.blocked):
+            self.hear(bot, event)
         send = self._dispatcher.park if park else self._dispatcher.dispatch
         if self._sockets.copying and self._is_copied(bot, event, received_ms, route):
             return

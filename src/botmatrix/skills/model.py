@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from botmatrix.errors import BotMatrixError
 from botmatrix.skills.matching import present_id
 
 OWN_PARAMS = ("skill", "worker_id")
 """Names in the parameters of a call that are no parameters of the skill: what is called, and on which worker."""
 
 
-class BadParams(ValueError):
+class BadParams(BotMatrixError, ValueError):
     """Parameters that do not fit a skill; says which and why."""
 
 

@@ -25,7 +25,8 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 LEFT_OUT: Final[Mapping[str, str]] = {
     "alerts": "they are of their moment: what still is wrong is raised again",
     "executions": "they are of their moment, as the tasks that stand for one call each",
-    "tasks": "as executions",
+    "tasks": "a task that is put back later would do what has passed",
+    "tags": "they are of use to tasks only",
     "login_sessions": "logins end with a restore: whoever was logged in logs in again",
     "messages": "what people said is kept for its days in one place only, and may be much",
     "traces": "as messages",

@@ -72,6 +72,19 @@ class Database:
             raise_if_away(error)
             raise
 
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement is a transaction of its own. Raises `EngineUnavailable`.
+
+        A process that is paused in the middle holds no lock then: the server ends what it was given.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        except Exception as error:
+            raise_if_away(error)
+            raise
+
     async def ping(self) -> None:
         """Ask the server for a sign of life. Raises `EngineUnavailable`."""
         async with self.connection() as connection:

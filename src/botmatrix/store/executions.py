@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import String
 
-from botmatrix.skills.model import SkillResult
+from botmatrix.skills.model import SkillResult, State
 from botmatrix.store.engine import Database
 
 CLAIM_SECONDS: Final = 15
@@ -26,24 +26,32 @@ WAIT_SECONDS: Final = 1
 """After which an execution without a worker is looked at again."""
 KEPT_DAYS: Final = 7
 """For how long calls that ended are kept."""
+HISTORY_DAYS: Final = 30
+"""For how long executions of tasks that somebody made are kept."""
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "task_id, execution_id, skill, params, status, worker_id, declined, attempt, result, error, "
-    "trigger_time, actual_time, deadline"
+    "trigger_time, actual_time, deadline, action_type, cause, retry_count, max_retries, next_retry_time"
 )
 _OPEN: Final = "status IN ('pending', 'dispatching', 'running')"
+FAILED: Final = (
+    "status = CASE WHEN retry_count >= max_retries AND max_retries > 0 THEN 'dead' ELSE 'failed' END,"
+    " next_retry_time = CASE WHEN retry_count < max_retries"
+    " THEN now() + make_interval(secs => retry_delay * (retry_count + 1) * (retry_count + 1)) END"
+)
+"""What a failed try sets: the n-th retry comes n * n times the delay later; after the last one it is dead."""
 _MAKE: Final = text(
     "WITH task AS (INSERT INTO tasks (name, type, action_type, action_params, hidden, creator)"
     " VALUES (:skill, 'once', 'skill_call', :params, true, :creator) RETURNING id)"
-    " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline)"
-    " SELECT id, :execution_id, :skill, :params, 'pending', now() + make_interval(secs => :limit) FROM task"
-    f" RETURNING {_COLUMNS}"
+    " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, time_limit)"
+    " SELECT id, :execution_id, :skill, :params, 'pending', now() + make_interval(secs => :limit), :limit FROM task"
+    f" RETURNING {COLUMNS}"
 ).bindparams(bindparam("params", type_=JSONB))
 _CLAIM: Final = text(
     "UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => :seconds)"
     " WHERE id IN (SELECT id FROM executions WHERE status IN ('pending', 'dispatching') AND due_at <= now()"
     " AND deadline > now() ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
-    f" RETURNING {_COLUMNS}"
+    f" RETURNING {COLUMNS}"
 )
 _RUNNING: Final = text(
     "UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
@@ -58,23 +66,38 @@ _MEANT: Final = (
     "execution_id = :id"
     f" OR (:id = '' AND id = (SELECT id FROM executions WHERE task_id = :task AND {_OPEN} ORDER BY id DESC LIMIT 1))"
 )
-_END: Final = text(
-    "UPDATE executions SET status = :status, worker_id = :worker, result = :result, error = :error,"
-    f" actual_time = now() WHERE ({_MEANT}) AND {_OPEN} RETURNING execution_id"
+_SAID: Final = (
+    f"worker_id = :worker, result = :result, error = :error, actual_time = now() WHERE ({_MEANT}) AND {_OPEN}"
+    " RETURNING execution_id"
 )
+_SUCCEED: Final = text(f"UPDATE executions SET status = 'success', next_retry_time = NULL, {_SAID}")
+_FAIL: Final = text(f"UPDATE executions SET {FAILED}, {_SAID}")
 _DECLINE: Final = text(
     "UPDATE executions SET status = 'pending', due_at = now(), attempt = attempt + 1,"
     " declined = array_append(declined, :worker)"
     f" WHERE ({_MEANT}) AND {_OPEN} AND NOT :worker = ANY(declined) RETURNING execution_id"
 )
 _EXPIRE: Final = text(
-    "UPDATE executions SET status = 'failed', actual_time = now(), error = CASE status WHEN 'running'"
+    f"UPDATE executions SET {FAILED}, actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
-    f" WHERE {_OPEN} AND deadline <= now() RETURNING execution_id"
+    f" WHERE id IN (SELECT id FROM executions WHERE {_OPEN} AND deadline <= now()"
+    " AND (action_type = 'skill_call' OR status <> 'running') FOR UPDATE SKIP LOCKED) RETURNING execution_id"
+)
+_RETRY: Final = text(
+    "UPDATE executions SET status = 'pending', retry_count = retry_count + 1, attempt = attempt + 1,"
+    " declined = '{}', due_at = now(), deadline = now() + make_interval(secs => time_limit), next_retry_time = NULL"
+    " WHERE id IN (SELECT id FROM executions WHERE next_retry_time <= now() AND status = 'failed'"
+    " ORDER BY next_retry_time LIMIT 1000 FOR UPDATE SKIP LOCKED)"
 )
 _FORGET: Final = text(
     "DELETE FROM tasks WHERE id IN (SELECT task_id FROM executions JOIN tasks ON tasks.id = task_id WHERE hidden"
     " AND actual_time < now() - make_interval(days => :days) ORDER BY executions.id LIMIT 1000)"
+)
+_FORGET_HISTORY: Final = text(
+    "DELETE FROM executions WHERE id IN (SELECT executions.id FROM executions JOIN tasks ON tasks.id = task_id"
+    " WHERE NOT hidden AND trigger_time < now() - make_interval(days => :days)"
+    f" AND NOT {_OPEN.replace('status', 'executions.status')} AND next_retry_time IS NULL"
+    " ORDER BY executions.trigger_time LIMIT 1000)"
 )
 
 
@@ -95,6 +118,11 @@ class Seen:
     trigger_time: datetime
     actual_time: datetime | None
     deadline: datetime
+    action_type: str
+    cause: str
+    retry_count: int
+    max_retries: int
+    next_retry_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +145,7 @@ class Executions:
     async def ready(self) -> bool:
         """Whether the tables are there."""
         async with self._database.connection() as connection:
-            return bool(await connection.scalar(text("SELECT to_regclass('executions') IS NOT NULL")))
+            return bool(await connection.scalar(text("SELECT to_regclass('tags') IS NOT NULL")))
 
     async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
         """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""
@@ -128,19 +156,19 @@ class Executions:
 
     async def claim(self, count: int) -> list[Seen]:
         """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             found = await connection.execute(_CLAIM, {"count": count, "seconds": CLAIM_SECONDS})
             return [Seen(*row) for row in found]
 
     async def running(self, sent: Sequence[tuple[str, str]]) -> None:
         """These (execution, worker) are on a lane."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             ids, workers = [one for one, _ in sent], [worker for _, worker in sent]
             await connection.execute(_RUNNING, {"ids": ids, "workers": workers})
 
     async def waiting(self, ids: Collection[str]) -> None:
         """There is no worker for these now."""
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             await connection.execute(_WAITING, {"ids": list(ids), "seconds": WAIT_SECONDS})
 
     async def apply(self, results: Sequence[SkillResult]) -> list[str]:
@@ -148,9 +176,9 @@ class Executions:
         async with self._database.connection() as connection:
             changed = []
             for one in results:
-                statement, about = (_DECLINE, {}) if one.declined else (_END, _ended(one))
+                statement, about = _step(one)
                 task = int(one.task) if one.task.isascii() and one.task.isdecimal() and len(one.task) < 19 else 0
-                said = {"id": _clean(one.execution), "task": task, "worker": _clean(one.worker_id[:200]), **about}
+                said = {"id": clean(one.execution), "task": task, "worker": clean(one.worker_id[:200]), **about}
                 changed.append(str(await connection.scalar(statement, said) or ""))
             return changed
 
@@ -158,17 +186,24 @@ class Executions:
         """Whether there ever was such an execution."""
         async with self._database.connection() as connection:
             statement = text("SELECT 1 FROM executions WHERE execution_id = :id")
-            return bool(await connection.scalar(statement, {"id": _clean(execution_id)}))
+            return bool(await connection.scalar(statement, {"id": clean(execution_id)}))
 
     async def expire(self) -> list[str]:
-        """End those whose time limit has passed."""
-        async with self._database.connection() as connection:
+        """Fail those whose time limit has passed."""
+        async with self._database.statements() as connection:
             return [row[0] for row in await connection.execute(_EXPIRE)]
 
+    async def retry(self) -> int:
+        """Have those whose pause is over done again; says how many."""
+        async with self._database.statements() as connection:
+            return (await connection.execute(_RETRY)).rowcount
+
     async def forget(self) -> int:
-        """Delete calls that ended a week ago, a thousand at a time; says how many."""
+        """Delete what ended long ago, a thousand calls and a thousand of the others at a time; says how many."""
         async with self._database.connection() as connection:
-            return (await connection.execute(_FORGET, {"days": KEPT_DAYS})).rowcount
+            calls = await connection.execute(_FORGET, {"days": KEPT_DAYS})
+            others = await connection.execute(_FORGET_HISTORY, {"days": HISTORY_DAYS})
+            return calls.rowcount + others.rowcount
 
     async def find(self, wanted: Wanted) -> tuple[list[Seen], int]:
         """Executions, newest first, and how many there are in all."""
@@ -176,18 +211,21 @@ class Executions:
             "(CAST(:task AS bigint) IS NULL OR task_id = :task) AND (:id = '' OR execution_id = :id)"
             " AND (:status = '' OR status = :status)"
         )
-        about = {"task": wanted.task_id, "id": _clean(wanted.execution_id), "status": wanted.status}
+        about = {"task": wanted.task_id, "id": clean(wanted.execution_id), "status": wanted.status}
         async with self._database.connection() as connection:
             total = await connection.scalar(text(f"SELECT count(*) FROM executions WHERE {where}"), about)
             page = {"limit": wanted.limit, "offset": wanted.offset}
-            statement = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
+            statement = f"SELECT {COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
             return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
 
 
-def _ended(one: SkillResult) -> dict[str, str]:
-    return {"status": one.state.value, "result": _clean(one.text), "error": _clean(one.error)}
+def _step(one: SkillResult) -> tuple[TextClause, dict[str, str]]:
+    if one.declined:
+        return _DECLINE, {}
+    said = {"result": clean(one.text), "error": clean(one.error)}
+    return (_FAIL if one.state is State.FAILED else _SUCCEED), said
 
 
-def _clean(said: str) -> str:
+def clean(said: str) -> str:
     """Text that PostgreSQL takes."""
     return said.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -41,6 +41,7 @@ class ControlOptions:
     message_days: int = 90
     trace_days: int = 14
     audit_days: int = 365
+    enable_skill: bool = False
     default_admin_password: str = field(default=PASSWORD, repr=False)
 
     def current(self) -> Current:

@@ -25,6 +25,8 @@ from botmatrix.control.parts import Parts, build
 from botmatrix.errors import ConfigError
 from botmatrix.store.migrate import SchemaTooNew, upgrade
 from botmatrix.store.tables import Role
+from botmatrix.tasks.definition import Definition
+from botmatrix.tasks.model import ActionType, TaskType
 
 
 @asynccontextmanager
@@ -180,6 +182,19 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 include-name = "POST /api/apps"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
 
+# What is a moment, an expression or a condition, and what an action takes, is said in words.
+[[operations]]
+include-name = "POST /api/tasks"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
+
+[[operations]]
+include-name = "PATCH /api/tasks/{task_id}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
+
+[[operations]]
+include-name = "POST /api/tags"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
+
 # Which fields belong together depends on the action.
 [[operations]]
 include-name = "POST /api/alerts"
@@ -199,15 +214,34 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
         owner = await parts.users.get("admin")
         for _ in range(40):  # the ids that are tried first belong to others than the one who asks
             token, _ends = await parts.logins.start(owner, address="", user_agent="")
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{client.base_url}/openapi.json"),
-            *("--header", f"Authorization: Bearer {token}", "--max-examples", "5", "--seed", "1"),
-            *("--workers", "1", "--checks", "all"),
-            *("--exclude-path", "/api/logout", "--exclude-path", "/api/user/password"),
-            *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"),
-            cwd=tmp_path,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await asyncio.wait_for(process.communicate(), 600)
+        await compare(client, token, tmp_path, "--exclude-path", "/api/logout", "--exclude-path", "/api/user/password")
+
+
+async def test_tasks_keep_their_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:
+    options.enable_skill = True
+    await upgrade(database_url, part="tests")
+    (tmp_path / "schemathesis.toml").write_text(JUDGED_BY_MORE_THAN_A_SCHEMA)
+    async with serving(options) as (client, parts):
+        await asyncio.wait_for(parts.schema_ready.wait(), 15)
+        token, _ends = await parts.logins.start(await parts.users.get("admin"), address="", user_agent="")
+        assert parts.tasks is not None
+        say = {"bot_id": "qq:1", "group_id": 7, "message": "hi"}
+        yearly = Definition("t", TaskType.CRON, {"cron": "0 0 1 1 *"}, ActionType.SEND_MESSAGE, say)
+        for _ in range(40):  # the ids that are tried first are there
+            await parts.tasks.create(yearly, "admin")
+        await compare(client, token, tmp_path, "--include-path-regex", "^/api/(tasks|tags)")
+
+
+async def compare(client: httpx.AsyncClient, token: str, folder: Path, *which: str) -> None:
+    """Have schemathesis try these routes."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{client.base_url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {token}", "--max-examples", "5", "--seed", "1"),
+        *("--workers", "1", "--checks", "all", *which),
+        *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-color"),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 600)
     assert process.returncode == 0, said.decode()

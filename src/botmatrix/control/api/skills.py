@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -17,7 +16,7 @@ from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
 from botmatrix.control.skills import SkillDesk
 from botmatrix.skills.model import OPEN, State
-from botmatrix.store.executions import Seen, Wanted
+from botmatrix.store.executions import Seen
 
 router = APIRouter(prefix="/api", tags=["skills"])
 
@@ -50,29 +49,6 @@ class Skills(Page):
     skills: list[Skill]
 
 
-class Execution(BaseModel):
-    """One run of a skill. `declined`: workers that did not take it; `actual_time`: when it ended."""
-
-    task_id: int
-    execution_id: str
-    skill: str
-    params: dict[str, Any]
-    status: State
-    worker_id: str
-    declined: list[str]
-    result: str
-    error: str
-    trigger_time: datetime
-    actual_time: datetime | None
-    deadline: datetime
-
-
-class Executions(Page):
-    """A page of executions."""
-
-    executions: list[Execution]
-
-
 class Call(BaseModel):
     """What to call with. `timeout`: seconds to wait for the result; `limit`: seconds after which it has failed."""
 
@@ -95,7 +71,6 @@ class Called(BaseModel):
 
 
 _skills = listing("name")
-_executions = listing("trigger_time", default="-trigger_time")
 Name = Annotated[str, Path(pattern=r"^\w[\w.\-]{0,63}$")]
 
 
@@ -129,20 +104,6 @@ async def call_skill(name: Name, body: Call, desk: Desk, asker: Asker, note: Not
     wait = body.timeout if body.wait else 0.0
     found = await desk.call(name, _text(body.params), limit=body.limit, wait=wait, creator=asker.user.username)
     return JSONResponse(_called(found).model_dump(mode="json"), 202 if found.status in OPEN else 200)
-
-
-@router.get("/tasks/executions", responses=protected(409), dependencies=[OPERATOR])
-async def list_executions(
-    desk: Desk,
-    wanted: Annotated[Listing, Depends(_executions)],
-    task_id: Annotated[int | None, Query(ge=1, le=(1 << 63) - 1)] = None,
-    execution_id: Annotated[str, Query(max_length=64)] = "",
-    status: Literal["", "pending", "dispatching", "running", "success", "failed", "dead"] = "",
-) -> Executions:
-    """Executions, newest first; those that wait for a worker are `pending`."""
-    found, total = await desk.find(Wanted(task_id, execution_id, status, limit=wanted.size, offset=wanted.offset))
-    rows = [Execution.model_validate(one, from_attributes=True) for one in found]
-    return Executions(executions=rows, total=total, page=wanted.page, size=wanted.size)
 
 
 def _called(seen: Seen) -> Called:

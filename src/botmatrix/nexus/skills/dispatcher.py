@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ log = structlog.get_logger("nexus.skills")
 BATCH = 100
 LOOK_SECONDS = 0.5
 FORGET_SECONDS = 600.0
+SKILL_CALL = "skill_call"
 
 
 class Dispatcher:
@@ -34,6 +35,7 @@ class Dispatcher:
     def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
         self._executions, self._box, self._roster = executions, box, roster
         self._counters = counters
+        self.on_actions: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self._soon = asyncio.Event()
         self._expire_at = 0.0
         self._forget_at = time.monotonic() + FORGET_SECONDS
@@ -66,6 +68,12 @@ class Dispatcher:
     async def dispatch(self) -> bool:
         """One round; says whether there may be more to do at once. Raises `EngineUnavailable`."""
         claimed = await self._executions.claim(BATCH)
+        if acts := [one for one in claimed if one.action_type != SKILL_CALL]:
+            await self.on_actions(acts)
+        await self._call([one for one in claimed if one.action_type == SKILL_CALL])
+        return len(claimed) == BATCH
+
+    async def _call(self, claimed: list[Seen]) -> None:
         sent, waiting = [], []
         for one in claimed:
             worker = await self._send(one)
@@ -78,7 +86,6 @@ class Dispatcher:
             self._counters["skill_calls"] += len(sent)
         if waiting:
             await self._executions.waiting(waiting)
-        return len(claimed) == BATCH
 
     async def _send(self, one: Seen) -> str:
         worker = self.find_worker_by_skill(one.skill, one.params, one.declined)
@@ -96,6 +103,8 @@ class Dispatcher:
         if time.monotonic() >= self._expire_at:
             self._expire_at = time.monotonic() + LOOK_SECONDS
             await self._box.ended(await self._executions.expire())
+            if await self._executions.retry():
+                self._soon.set()
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_SECONDS
             while await self._executions.forget():
@@ -107,3 +116,7 @@ class Dispatcher:
                 await self._soon.wait()
         except TimeoutError:
             pass
+
+
+async def _nothing(_claimed: list[Seen]) -> None:
+    pass

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.signals import Signals
@@ -24,6 +25,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.skills.dispatcher import Dispatcher
 from botmatrix.nexus.skills.results import Results
 from botmatrix.nexus.skills.roster import Roster
+from botmatrix.nexus.tasks.manager import TaskManager
 from botmatrix.store.engine import Database
 from botmatrix.store.executions import Executions
 
@@ -45,6 +47,9 @@ class SkillPart:
         self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self.counters)
         self.results = Results(self._executions, self._box, inc, self.counters)
         self.results.on_declined = self.dispatcher.nudge
+        actions = ActionBox(url, keys, f"{inc}-tasks")
+        self.tasks = TaskManager(actions, self._database, self._box, self.counters, self.dispatcher.nudge)
+        self.dispatcher.on_actions = self.tasks.acts.begin
         self._keys = keys
 
     def subscribe(self) -> None:
@@ -54,6 +59,7 @@ class SkillPart:
         self._signals.subscribe(k.skill_result, self.results.on_result)
         self._signals.subscribe(k.presence_changed, self.roster.on_presence)
         self._signals.subscribe(k.skills_due, self.dispatcher.nudge)
+        self.tasks.subscribe(self._signals, k)
 
     def on_socket_result(self, worker_id: str, fields: dict[str, Any]) -> None:
         """An old worker reported a result over its socket."""
@@ -66,11 +72,13 @@ class SkillPart:
             "skills dispatch": self._with_tables(self.dispatcher.run()),
             "skills results": self._with_tables(self.results.run()),
             "skills reports": self.results.run_came(),
+            **{name: self._with_tables(work) for name, work in self.tasks.work().items()},
         }
 
     async def close(self) -> None:
         """End the connections."""
         await self._signals.close()
+        await self.tasks.close()
         await self._box.close()
         await self._presence.close()
         with contextlib.suppress(EngineUnavailable, OSError):

@@ -28,9 +28,9 @@ class Course:
     """Runs the handlers that take an event.
 
     A plugin's own handlers run one after another. Plugins in the worker do so too, by their rank, but for those that
-    were slow the last time; these, and plugins in processes of their own, run beside the others. When they are not
-    done `PATIENCE` after the others, or were slow the last time, what the others said is written early: it has the
-    ids that it would have had, so it is not said again when the event is.
+    are slow; these, and plugins in processes of their own, run beside the others. When they are not done `PATIENCE`
+    after the others, or are known to be slow, what the others said is written early: it has the ids that it would have
+    had, so it is not said again when the event is.
     """
 
     def __init__(self, executor: Executor, services: Services) -> None:
@@ -55,8 +55,10 @@ class Course:
             started, life = clock.monotonic(), match.bound.life
             ended = await self._executor.run(match, envelope, event)
             seconds = clock.monotonic() - started
-            slow = life if seconds > PATIENCE else slow
-            life.slow = life is slow
+            if seconds > PATIENCE:
+                slow, life.slow = life, True
+            elif life is not slow and not isinstance(ended, Failure):
+                life.slow = False
             ran.append((match, ended, _step(match, ended, seconds)))
             if isinstance(ended, Retry):
                 break
@@ -68,6 +70,8 @@ class Course:
             ran = await self._through([match for way in ways.values() for match in way], envelope, event)
             patience = 0.0 if any(life.slow for life in beside) else PATIENCE
             _, late = await asyncio.wait(tasks, timeout=patience)
+            for life, task in zip(beside, tasks, strict=True):
+                life.slow = life.slow or task in late
             if late:
                 await self._early(ran + [one for task in tasks if task not in late for one in task.result()])
                 await asyncio.wait(late)

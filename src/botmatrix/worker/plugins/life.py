@@ -9,7 +9,7 @@ from contextlib import suppress
 class Life:
     """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged.
 
-    `apart`: it has a process of its own. `slow`: whether it took its time for the last event.
+    `apart`: it has a process of its own. `slow`: it takes its time, or did when it last got through.
     """
 
     __slots__ = ("_given_up", "_quiet", "apart", "events", "held", "slow")

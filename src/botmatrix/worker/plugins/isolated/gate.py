@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginDown
 
 SILENCE = 0.25
 """Seconds without an answer after which a full plugin takes nothing more."""
+
+SHORTEST = 0.05
+"""Seconds that are waited in any case: perhaps it was this worker that stood still."""
 
 
 class Gate:
@@ -21,16 +24,18 @@ class Gate:
         self._full_since = 0.0
 
     async def enter(self) -> None:
-        """Take a place. Raises `PluginDown`, at once when nothing has been answered for a while."""
+        """Take a place. Raises `PluginDown`, soon when nothing has been answered for a while."""
         loop = asyncio.get_running_loop()
         while self._places.locked():
+            heard = self._exchange.heard
             left = max(self._exchange.heard_at, self._full_since) + SILENCE - loop.time()
-            if left <= 0:
-                raise PluginDown("is busy and answers nothing")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
+            try:
+                async with asyncio.timeout(max(left, SHORTEST)):
                     await self._places.acquire()
                 return
+            except TimeoutError:
+                if self._exchange.heard == heard:
+                    raise PluginDown("is busy and answers nothing") from None
         await self._places.acquire()
         if self._places.locked():
             self._full_since = loop.time()

@@ -1,0 +1,1 @@
+"""Pure parts of tasks: what sets one off, when, and what is then done."""
