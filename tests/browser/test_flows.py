@@ -180,6 +180,25 @@ def test_a_dead_letter_is_read_and_replayed(watched: Watched, bot: Talker, place
     assert watched.wrong == []
 
 
+def test_a_task_is_said_in_words_and_run(watched: Watched, bot: Talker) -> None:
+    page = watched.show("tasks")
+    page.get_by_role("button", name="Add a task").click()
+    page.get_by_role("button", name="Again and again").click()
+    page.fill("dialog [name=name]", "Good night")
+    page.fill("dialog [name=cron]", "0 23 * * 1-5")
+    page.get_by_text("at 23:00, on Monday – Friday").wait_for()
+    page.locator("dialog .fires span").nth(4).wait_for()
+    page.fill("dialog [name=bot_id]", "qq:20002")
+    page.fill("dialog [name=group_id]", "456")
+    page.fill("dialog [name=message]", "Sleep well")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Run Good night").click()
+    bot.hears("Sleep well")
+    page.get_by_role("link", name="Good night").click()
+    page.get_by_role("cell", name="success").first.wait_for(timeout=PATIENCE)
+    assert watched.wrong == []
+
+
 def _bury(place: Place, event: dict[str, object]) -> None:
     """Put an event among the dead letters, as a nexus does."""
     settings = connected(load(place.home, environ={}))

@@ -22,6 +22,7 @@ PLACES = [
     "users/identities",
     "routing/groups",
     "skills",
+    "tasks",
     "config",
     "config/connections",
     "config/engines",

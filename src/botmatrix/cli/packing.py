@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from botmatrix.core.package import SUFFIX, BadPackage, Package, read_package
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.package import SUFFIX, BadPackage, Package, read_package
 
 LEFT_OUT: Final = frozenset({"__pycache__"})
 _FORGOTTEN: Final = (".pyc", SUFFIX)

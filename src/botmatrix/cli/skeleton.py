@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import botmatrix
-from botmatrix.core.package import RESERVED
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.package import RESERVED
 
 SKELETONS: Final = Path(__file__).with_name("skeletons")
 BUILD_LIMIT: Final = 300.0

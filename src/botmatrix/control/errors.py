@@ -19,11 +19,12 @@ from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.fetch import CantFetch
 from botmatrix.control.rules import UnknownRule
 from botmatrix.control.shelf import PackageInUse
+from botmatrix.control.skill_access import NotPermitted
 from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
-from botmatrix.core.package import BadPackage
 from botmatrix.core.plugins import BadPlugins, NothingBefore
 from botmatrix.errors import ConfigError, EngineUnavailable
+from botmatrix.packaging.package import BadPackage
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
 from botmatrix.skills.model import BadParams
@@ -103,6 +104,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadParams, _refusal(422, "invalid"))
+    app.add_exception_handler(NotPermitted, _refusal(403, "forbidden"))
     app.add_exception_handler(BadTask, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownTask, _refusal(404, "unknown_task"))
     app.add_exception_handler(TooManyTasks, _refusal(409, "too_many_tasks"))

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import httpx
 
 from botmatrix.core.archive import LARGEST
-from botmatrix.core.package import SUFFIX
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.package import SUFFIX
 
 PATIENCE: Final = 60.0
 """Seconds for all of it."""

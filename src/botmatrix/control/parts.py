@@ -55,6 +55,7 @@ from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
 from botmatrix.control.tracing.writer import TraceWriter
 from botmatrix.errors import EngineUnavailable
+from botmatrix.skills.permission import SkillPermissions
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
@@ -141,6 +142,10 @@ class Parts:
         self.ending.add(task)
         task.add_done_callback(self.ending.discard)
         task.cancel()
+
+    def permissions(self) -> SkillPermissions:
+        """What administrators set for skills, as it is now."""
+        return SkillPermissions(self.settings.skill_permissions)
 
     async def close(self) -> None:
         """End every connection."""

@@ -14,9 +14,9 @@ from botmatrix.bus.client import ReplyError
 from botmatrix.bus.packages import PIECE, SECONDS, PackageBox, pieces
 from botmatrix.control.core_keeper import PluginsKeeper
 from botmatrix.control.keeper import Current
-from botmatrix.core.package import Package, read_package, version_order
 from botmatrix.core.plugins import Chosen, PluginWishes, chosen, removed, without_previous
 from botmatrix.errors import BotMatrixError, EngineUnavailable
+from botmatrix.packaging.package import Package, read_package, version_order
 from botmatrix.store.packages import Packages, UnknownPackage
 from botmatrix.store.tables import PluginPackage
 

@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from botmatrix.core.package import Package
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.package import Package
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import PackagePart, PluginPackage
 

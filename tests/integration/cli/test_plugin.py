@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from tests.unit.core.archives import package
+from tests.unit.packaging.archives import package
 from typer.testing import CliRunner
 
 from botmatrix.bus.keys import Keys

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from tests.integration.control.conftest import LogIn, Visit
-from tests.unit.core.archives import HOSTILE, package
+from tests.unit.packaging.archives import HOSTILE, package
 
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.packages import PackageBox

@@ -26,6 +26,7 @@ DAILY: dict[str, Any] = {
 ROUTES = [
     ("GET", "/api/tasks"),
     ("POST", "/api/tasks"),
+    ("GET", "/api/tasks/preview?cron=*%20*%20*%20*%20*"),
     ("GET", "/api/tasks/1"),
     ("PATCH", "/api/tasks/1"),
     ("DELETE", "/api/tasks/1"),
@@ -85,6 +86,17 @@ async def test_a_task_is_made_changed_paused_run_and_deleted(owner: httpx.AsyncC
     assert (await owner.get(path)).json()["error"] == "unknown_task"
     written, _ = await parts.operations.list()
     assert {one.what for one in written} >= {"task.create", "task.edit", "task.run", "task.delete"}
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_cron_expression_is_tried_before_it_is_kept(owner: httpx.AsyncClient) -> None:
+    asked = {"cron": "0 9 * * *", "time_zone": "Asia/Shanghai"}
+    moments = (await owner.get("/api/tasks/preview", params=asked)).json()["next"]
+    assert len(moments) == 5
+    assert moments == sorted(moments)
+    assert all(one.endswith("T01:00:00Z") for one in moments)
+    wrong = await owner.get("/api/tasks/preview", params={"cron": "0 25 * * *"})
+    assert (wrong.status_code, "cron" in wrong.json()["message"]) == (422, True)
 
 
 @pytest.mark.usefixtures("on")

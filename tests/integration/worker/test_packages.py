@@ -22,7 +22,7 @@ from tests.integration.worker.composed import composed, message, said
 from tests.integration.worker.shelves import Store, shelf
 from tests.integration.worker.support import KEYS, Stage, until
 from tests.postgres import PostgresProcess, run_apart
-from tests.unit.core.archives import package, zipped
+from tests.unit.packaging.archives import package, zipped
 
 from botmatrix.store.migrate import upgrade
 

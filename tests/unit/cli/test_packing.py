@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import pytest
-from tests.unit.core.archives import CODE
+from tests.unit.packaging.archives import CODE
 
 from botmatrix.cli.packing import pack
-from botmatrix.core.package import BadPackage, read_package
+from botmatrix.packaging.package import BadPackage, read_package
 
 
 @pytest.fixture

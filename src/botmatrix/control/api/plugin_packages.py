@@ -21,7 +21,6 @@ from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import Parts, UsedParts
 from botmatrix.control.plugin_view import plugins_of_all
 from botmatrix.core.grants import allowed, grants_of
-from botmatrix.core.package import RESERVED
 from botmatrix.core.plugins import (
     ID_PATTERN,
     MOST_GRANTS,
@@ -34,6 +33,7 @@ from botmatrix.core.plugins import (
     granted,
     rolled_back,
 )
+from botmatrix.packaging.package import RESERVED
 from botmatrix.store.tables import PluginPackage
 
 router = APIRouter(prefix="/api/plugins", tags=["plugins"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -18,11 +18,13 @@ from botmatrix.control.tasks import TaskDesk
 from botmatrix.store import tables
 from botmatrix.store.base import Role
 from botmatrix.store.tasks import WantedTasks, definition_of
+from botmatrix.tasks.cron import Cron, zone_named
 from botmatrix.tasks.definition import LONGEST_WAIT, MAX_RETRIES, MOST_RETRIES, RETRY_DELAY, TIME_LIMIT, Definition
 from botmatrix.tasks.model import ActionType, TaskStatus, TaskType
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 TAGS_OF_OPERATORS = 1
+PREVIEWED = 5
 
 
 def task_desk(parts: UsedParts) -> TaskDesk:
@@ -90,6 +92,13 @@ class Said(BaseModel):
     task: Task
 
 
+class Preview(BaseModel):
+    """The next moments of a cron expression, at most five."""
+
+    success: Literal[True] = True
+    next: list[datetime]
+
+
 class Ran(Said):
     """The executions that were made: one, or one for each group and friend with one of its tags."""
 
@@ -146,6 +155,20 @@ async def list_tasks(
     found, total = await desk.tasks.find(asked)
     rows = [Task.model_validate(one) for one in found]
     return Tasks(tasks=rows, total=total, page=wanted.page, size=wanted.size)
+
+
+@router.get("/preview", responses=protected(409), dependencies=[VIEWER])
+async def preview(
+    desk: Desk,
+    cron: Annotated[str, Query(min_length=1, max_length=200)],
+    time_zone: Annotated[str, Query(min_length=1, max_length=64)] = "UTC",
+) -> Preview:
+    """When a cron expression comes next; nothing is made."""
+    found: list[datetime] = []
+    schedule, moment = Cron(cron, zone_named(time_zone)), datetime.now(UTC)
+    while len(found) < PREVIEWED and (following := schedule.next(moment)) is not None:
+        found.append(moment := following)
+    return Preview(next=found)
 
 
 @router.post("", responses=protected(409), dependencies=[OPERATOR])

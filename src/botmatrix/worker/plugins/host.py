@@ -17,6 +17,7 @@ from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.sdk.voice import answer
+from botmatrix.skills.permission import SkillPermissions, Speaker
 from botmatrix.worker.outcome import Done, Outcome
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.course import Course
@@ -256,7 +257,21 @@ class Host:
             return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins
 
         barred = self._barred(envelope, event)
-        return self._table.message(said, event, settings.command_prefixes, chat_admin, barred)
+        matches = self._table.message(said, event, settings.command_prefixes, chat_admin, barred)
+        if envelope.skill and (found := self._meant(envelope.skill, said, envelope, event)):
+            if found.bound.app.id not in barred:
+                matches = [*matches, found]
+        return matches
+
+    def _meant(self, skill: str, said: Said, envelope: Envelope, event: Mapping[str, Any]) -> Match | None:
+        """The nexus says that these words mean a skill: whether they do here, and who said it may."""
+        settings, (platform, _, self_id) = self._services.settings, envelope.bot.partition(":")
+        facts = {"platform": platform, "self_id": self_id}
+        facts |= {name: str(event[name]) for name in ("user_id", "group_id", "message_id") if event.get(name)}
+        is_commander = f"{platform}:{facts.get('user_id')}" in settings.chat_admins
+        kind, sub_type = str(event.get("message_type")), str(event.get("sub_type", ""))
+        speaker = Speaker(kind, sub_type, is_commander)
+        return self.skills.heard(skill, said, facts, SkillPermissions(settings.skill_permissions), speaker)
 
     def _barred(self, envelope: Envelope, event: Mapping[str, Any]) -> frozenset[str]:
         """Ids of the plugins that are off here."""

@@ -19,9 +19,9 @@ from typing import IO, Final
 
 from botmatrix.bus.packages import PackageBox, pieces
 from botmatrix.core.archive import Archive
-from botmatrix.core.package import BadPackage, read_package
 from botmatrix.core.plugins import Chosen
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.package import BadPackage, read_package
 
 KEPT: Final = 24 * 3600.0
 """Seconds for which a package that is wanted no more is kept after its last use: an old version may still drain."""

@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from botmatrix.bus.client import ReplyError
-from botmatrix.core.package import BadPackage
 from botmatrix.core.plugins import Chosen, PluginWishes
 from botmatrix.errors import EngineUnavailable
+from botmatrix.packaging.package import BadPackage
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.package_cache import NotYet, PackageCache

@@ -12,6 +12,7 @@ export const PLACES = [
   { page: "trace", icon: "route", role: "operator", under: "messages", name: () => t("trace"), load: () => import("./pages/trace.js"), hidden: true },
   { page: "chat", icon: "message-chatbot", role: "operator", name: () => t("chat"), load: () => import("./pages/chat.js") },
   { page: "skills", icon: "bolt", name: () => t("skills"), load: () => import("./pages/skills.js") },
+  { page: "tasks", icon: "calendar-event", name: () => t("tasks"), load: () => import("./pages/tasks.js") },
   { page: "queues", icon: "stack-2", name: () => t("queues"), load: () => import("./pages/queues.js") },
   { page: "config", icon: "settings", role: "admin", name: () => t("config"), load: () => import("./pages/config.js") },
   { page: "users", icon: "users", role: "admin", name: () => t("users"), load: () => import("./pages/users.js") },

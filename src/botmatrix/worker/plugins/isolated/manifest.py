@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from botmatrix.core.manifest import (
+from botmatrix.packaging.manifest import (
     LARGEST,
     BadManifest,
     Intent,

@@ -29,6 +29,7 @@ from botmatrix.worker.plugins.isolated.keeping import Keeping
 from botmatrix.worker.plugins.isolated.lines import Action, Command, Hello
 from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest, runs_isolated
 from botmatrix.worker.plugins.isolated.payload import event_payload
+from botmatrix.worker.plugins.isolated.skills import made
 from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.runs import HandlerTimeout
@@ -125,13 +126,18 @@ class IsolatedPlugin:
         self._forgets: Callable[[], None] = _nothing
         self._log = logging.getLogger(f"botmatrix.plugin.{self.id}")
 
-    async def start(self, plugin: Plugin, _app: App) -> None:
+    async def start(self, plugin: Plugin, app: App) -> None:
         """Start the process and say what makes it run. Raises `LoadError`."""
         hello = await self.keeper.start()
         if hello is not None:
             self._introduced(plugin, hello)
         plugin.handlers.clear()
         declare(plugin, hello.events if hello else self.manifest.events, self.manifest.intents, self.handle)
+        told = hello.skills if hello else self.manifest.skills
+        try:
+            plugin.skills[:] = [made(one, self.execute, app, self.services) for one in told]
+        except ValueError as error:
+            raise LoadError(f"a skill of {self.id}: {error}") from None
         self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:
@@ -162,6 +168,12 @@ class IsolatedPlugin:
         if name.startswith("intent_"):
             payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
         await self._ask(name, payload, ctx, 0)
+
+    async def execute(self, skill: str, params: Mapping[str, Any], ctx: Context) -> Any:
+        """Have the process execute a skill of its own; its result. Raises `PluginError`, `HandlerTimeout`."""
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
+        payload |= {"caller_id": "", "skill": skill, "payload": params, "params": params}
+        return await self._ask(f"skill_{skill}", payload, ctx, 1)
 
     async def call_skill(self, target: str, skill: str, params: Mapping[str, Any], ctx: Context, depth: int) -> Any:
         """Have another plugin do something in the same event; its result. Raises `PluginError`."""

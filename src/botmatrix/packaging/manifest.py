@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from botmatrix.errors import BotMatrixError
+from botmatrix.skills.told import ToldSkill
 
 LARGEST: Final = 64 * 1024
 """Bytes of a manifest."""
@@ -65,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     actions: Annotated[list[Any], Meta(max_length=200)] = []
     events: Annotated[list[Word], Meta(max_length=50)] = []
     intents: Annotated[tuple[Intent, ...], Meta(max_length=200)] = ()
+    skills: Annotated[tuple[ToldSkill, ...], Meta(max_length=200)] = ()
     timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 5000
     max_concurrency: Annotated[int, Meta(ge=1, le=64)] = 16
     limits: Limits = Limits()

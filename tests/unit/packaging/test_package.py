@@ -9,9 +9,9 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.archives import HOSTILE, package, zipped
+from tests.unit.packaging.archives import HOSTILE, package, zipped
 
-from botmatrix.core.package import BadPackage, read_package
+from botmatrix.packaging.package import BadPackage, read_package
 
 
 def test_a_good_package_is_known_by_its_manifest_and_its_digest() -> None:

@@ -7,8 +7,8 @@ import re
 from typing import IO, Final, NamedTuple
 
 from botmatrix.core.archive import Archive, BadArchive
-from botmatrix.core.manifest import LARGEST, BadManifest, Manifest, parse_document, parse_manifest
 from botmatrix.errors import BotMatrixError
+from botmatrix.packaging.manifest import LARGEST, BadManifest, Manifest, parse_document, parse_manifest
 
 SUFFIX: Final = ".bmpk"
 MANIFEST: Final = "plugin.json"
