@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+import httpx
 import redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -21,6 +22,7 @@ WORDS: Final = (
 ).split()
 DAYS: Final = 5
 TEXTS: Final = 5_000
+READY_SECONDS: Final = 60.0
 
 POOL = "CREATE TEMPORARY TABLE pool (i int PRIMARY KEY, words text, grams int[])"
 MESSAGES = """
@@ -66,6 +68,7 @@ class Matrix(Furnished):
 
 async def fill(matrix: Matrix, *, bots: int, messages: int) -> None:
     """Bots, and as many messages and traces, of the last days."""
+    _until_ready(matrix)
     _fill_bots(matrix, bots)
     engine = create_async_engine(matrix.database_url.replace("://", "+asyncpg://", 1))
     until, step = datetime.now(UTC), timedelta(days=DAYS) / max(1, messages)
@@ -82,6 +85,15 @@ async def fill(matrix: Matrix, *, bots: int, messages: int) -> None:
         await connection.execute(text(BOTS), {"count": bots})
         await connection.execute(text("ANALYZE"))
     await engine.dispose()
+
+
+def _until_ready(matrix: Matrix) -> None:
+    """The tables are made by control."""
+    deadline = time.monotonic() + READY_SECONDS
+    while httpx.get(f"{matrix.console}/readyz").status_code != httpx.codes.OK:
+        if time.monotonic() > deadline:
+            raise RuntimeError("control is not ready")
+        time.sleep(0.2)
 
 
 def _pool() -> list[dict[str, object]]:

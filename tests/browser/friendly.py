@@ -7,12 +7,13 @@ import json
 import random
 import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 BOTS: Final = {
     10001: "Ada · 艾达",
@@ -63,6 +64,11 @@ async def weather(ctx: Context, place: str) -> str:
     if place == "Atlantis":
         raise LookupError("no station answers under water")
     return f"{place}: 21 °C, sunny, light wind from the west"
+
+
+@plugin.skill("forecast", description="The weather of the next days", timeout=20)
+async def forecast(city: str, days: int = 3) -> str:
+    return f"{city}: sunny for {days} days"
 '''
 
 
@@ -73,7 +79,8 @@ class Bot:
         headers = {"X-Self-ID": str(number), "X-Client-Role": "Universal", "Authorization": f"Bearer {token}"}
         headers["User-Agent"] = "NapCat/4.8.2"
         self.number = number
-        self._link: ClientConnection = connect(gateway, additional_headers=headers)
+        self._open = ExitStack()
+        self._link = self._open.enter_context(connect(gateway, additional_headers=headers))
         self._thread = threading.Thread(target=self._answer, daemon=True)
         self._thread.start()
 
@@ -90,15 +97,18 @@ class Bot:
 
     def close(self) -> None:
         """Hang up."""
-        self._link.close()
+        self._open.close()
         self._thread.join(5)
 
     def _answer(self) -> None:
-        for frame in self._link:
-            asked = json.loads(frame)
-            if "action" in asked:
-                answer = {"status": "ok", "retcode": 0, "data": self._data(asked["action"]), "echo": asked.get("echo")}
-                self._link.send(json.dumps(answer))
+        with suppress(ConnectionClosed):
+            for frame in self._link:
+                asked = json.loads(frame)
+                if "action" in asked:
+                    self._link.send(json.dumps({"status": "ok", "retcode": 0, **self._answered(asked)}))
+
+    def _answered(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"data": self._data(asked["action"]), "echo": asked.get("echo")}
 
     def _data(self, action: str) -> Any:
         if action == "get_login_info":
