@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from tests.browser.conftest import TOKEN, Place, Watched, matrix
 from tests.browser.talking import Talker
 
@@ -232,8 +232,8 @@ def _install(page: Page, version: str) -> None:
         archive.writestr("plugin.json", json.dumps(about))
         archive.writestr("__init__.py", DICE.replace("VERSION", version))
     page.get_by_role("button", name="Install").click()
-    file = {"name": f"dice_{version}.bmpk", "mimeType": "application/zip", "buffer": packed.getvalue()}
-    page.set_input_files("#package-file", files=[file])  # type: ignore[list-item]
+    file = FilePayload(name=f"dice_{version}.bmpk", mimeType="application/zip", buffer=packed.getvalue())
+    page.set_input_files("#package-file", file)
     page.get_by_role("dialog").get_by_role("button", name="Install").click()
 
 
