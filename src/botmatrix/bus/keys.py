@@ -72,6 +72,7 @@ class Keys:
         self.plugins = p + "plugins:wanted"  # string: which plugins are on and where, JSON
         self.plugins_version = p + "plugins:version"  # string: its version; every worker compares it
         self.plugins_changed = p + "plugins:changed"  # channel: a new version of it
+        self.packages_asked = p + "packages:asked"  # set: sha256 of packages that workers ask for
         self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
         self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
         self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
@@ -164,6 +165,10 @@ class Keys:
     def uses(self, limit: str) -> str:
         """Set (as long as its cooldown or quota): ids of the events that used a handler with a limit."""
         return f"{self.prefix}uses:{limit}"
+
+    def package(self, sha256: str) -> str:
+        """Hash (2 min): number -> 256 KiB of a package's file, the last piece shorter."""
+        return f"{self.prefix}package:{sha256}"
 
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""

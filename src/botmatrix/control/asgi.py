@@ -28,6 +28,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugin_packages,
     plugin_settings,
     plugins,
     queues,
@@ -66,8 +67,8 @@ def make_app(parts: Parts) -> ASGIApp:
     modules = (
         *(health, metrics, description, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
+        *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

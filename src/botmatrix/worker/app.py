@@ -28,6 +28,8 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.isolated.storage import Storage
+from botmatrix.worker.plugins.package_cache import PackageCache
+from botmatrix.worker.plugins.packages import Packages
 from botmatrix.worker.plugins.watch import Watch
 from botmatrix.worker.plugins.wishes import Wishes
 from botmatrix.worker.report import Report
@@ -76,7 +78,10 @@ async def run(current: Current) -> bool:
         services.skills = SkillCalls(SkillCaller(settings.redis_url, keys, inc), worker.loans, clock)
     links.direct.on_acted = worker.report_action
     current.watch(services.take)
-    wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins, safe=settings.safe_mode)
+    packages = Packages(host, PackageCache(settings.home.packages, links.packages))
+    wishes = Wishes(
+        *(host, PluginsState(links.plugins, settings.home), packages, worker.tell_plugins), safe=settings.safe_mode
+    )
     links.on_plugins = wishes.nudge
     configuring = Configuring(host, PluginSettingsState(links.plugin_settings, settings.home), wishes.told)
     links.on_plugin_settings, services.configured = configuring.nudge, configuring.of

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from botmatrix.worker.plugins.isolated.skills import ToldSkill
+from botmatrix.skills.told import ToldSkill
 
 LONGEST = 1 << 20
 """Bytes of one line, in both directions."""

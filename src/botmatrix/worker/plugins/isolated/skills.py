@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Meta
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.sdk.app import App
@@ -14,26 +13,14 @@ from botmatrix.sdk.context import Context
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.skills.model import OWN_PARAMS
-from botmatrix.skills.permission import SkillPermission
 from botmatrix.skills.schema import fitted
+from botmatrix.skills.told import ToldSkill
 from botmatrix.skills.words import expression
 
 if TYPE_CHECKING:
     from botmatrix.sdk.skill import Skill
 
 Execute = Callable[[str, Mapping[str, Any], Context], Awaitable[Any]]
-Short = Annotated[str, Meta(max_length=500)]
-
-
-class ToldSkill(msgspec.Struct, frozen=True):
-    """One skill. `schema`: JSON Schema of its parameters; `permission`: nothing said, those who command the hub."""
-
-    name: Annotated[str, Meta(pattern=r"^\w[\w.\-]{0,63}$")]
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    regex: Short = ""
-    permission: SkillPermission = SkillPermission.ADMIN
-    schema: dict[str, Any] = {}
-    timeout: Annotated[float, Meta(gt=0, le=3600)] = 60.0
 
 
 def made(told: ToldSkill, execute: Execute, app: App, services: Services) -> Skill:
