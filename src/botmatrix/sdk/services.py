@@ -117,7 +117,7 @@ class Services(Protocol):
         ...
 
     @property
-    def crons(self) -> CronBox:
+    def crons(self) -> CronBox | None:
         """Who runs what the clock starts."""
         ...
 

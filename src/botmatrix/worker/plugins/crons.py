@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import Final
 
 from botmatrix.bus.client import ReplyError
-from botmatrix.bus.cron import LEASE, Turn
+from botmatrix.bus.cron import LEASE, CronBox, Turn
 from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.app import App
 from botmatrix.sdk.cron import Cron
@@ -58,6 +58,13 @@ class Crons:
             ticking = self._known[cron.name] = Ticking(app, cron, life)
             self._waiting.append(asyncio.create_task(self._follow(ticking), name=f"cron {ticking.name}"))
 
+    @property
+    def _box(self) -> CronBox:
+        box = self._services.crons
+        if box is None:
+            raise RuntimeError("nothing runs by the clock here: such a plugin is refused when it is loaded")
+        return box
+
     async def now(self, function: str) -> None:
         """Run one now, whatever other workers do. Raises `KeyError`."""
         await self._run(self._known[function], int(self._services.clock.now()))
@@ -95,7 +102,7 @@ class Crons:
         if self._services.clock.now() - due > LATE:
             return 0
         with suppress(EngineUnavailable, ReplyError):
-            last = await self._services.crons.last(ticking.name)
+            last = await self._box.last(ticking.name)
             return due if 0 < last <= due else 0
         return 0
 
@@ -103,10 +110,10 @@ class Crons:
         """Run it if it is ours; else wait until it is done, or ours because its worker died."""
         while self._services.clock.now() - due < ticking.handler.timeout + LATE:
             try:
-                turn = await self._services.crons.take(ticking.name, due, self._by)
+                turn = await self._box.take(ticking.name, due, self._by)
                 if turn is Turn.OURS:
                     await self._run(ticking, due)
-                    await self._services.crons.done(ticking.name, due, self._by)
+                    await self._box.done(ticking.name, due, self._by)
                 if turn is not Turn.OTHERS:
                     return
             except (EngineUnavailable, ReplyError) as error:
@@ -132,4 +139,4 @@ class Crons:
         while True:
             await asyncio.sleep(LEASE / 3)
             with suppress(EngineUnavailable, ReplyError):
-                await self._services.crons.take(ticking.name, due, self._by)
+                await self._box.take(ticking.name, due, self._by)

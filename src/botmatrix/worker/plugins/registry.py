@@ -159,7 +159,7 @@ class Registry:
             old = other
         order = old.order if old else next(self._order)
         version = Version(source, plugin, code, info.loaded(plugin, source, self._services.clock.now()), order)
-        self._exchange.refuse_taken(version)
+        self._exchange.refuse_unfit(version)
         if old is None:
             await self._exchange.begin(version)
         else:
