@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from botmatrix.errors import ActionError, ActionFailed, ActionUnknown
+    from botmatrix.errors import ActionError, ActionFailed, ActionUnknown, SkillFailed
     from botmatrix.onebot.message import (
         At,
         Face,
@@ -70,6 +70,7 @@ __all__ = [
     "Segment",
     "Sendable",
     "Session",
+    "SkillFailed",
     "Store",
     "Text",
     "TooManyTries",
@@ -79,7 +80,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "botmatrix.errors": ("ActionError", "ActionFailed", "ActionUnknown"),
+    "botmatrix.errors": ("ActionError", "ActionFailed", "ActionUnknown", "SkillFailed"),
     "botmatrix.onebot.message": (
         *("At", "Face", "File", "Forward", "Image", "Json", "Message", "Node", "Raw", "Record", "Reply"),
         *("Segment", "Sendable", "Text", "Video"),

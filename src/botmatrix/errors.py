@@ -7,6 +7,7 @@ BotMatrixError
  ├─ BadFrame             a peer sent something that is no OneBot
  ├─ BadEnvelope          an entry of a lane can't be read
  ├─ Fenced               the lane belongs to somebody else now
+ ├─ SkillFailed          a skill that was called did not succeed
  └─ ActionError
      ├─ ActionFailed     the bot (or the hub) answered with a failure
      └─ ActionUnknown    it may have happened: no answer came
@@ -67,6 +68,14 @@ class BadEnvelope(BotMatrixError):
 
 class Fenced(BotMatrixError):
     """The lane has another owner: drop its queues, settle nothing, join anew."""
+
+
+class SkillFailed(BotMatrixError):
+    """A skill that was called did not succeed, or nobody executed it in time; `reason` says why."""
+
+    def __init__(self, skill: str, reason: str) -> None:
+        self.skill, self.reason = skill, reason
+        super().__init__(f"skill {skill}: {reason}")
 
 
 class ActionError(BotMatrixError):

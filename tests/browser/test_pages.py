@@ -22,6 +22,8 @@ PLACES = [
     "users/identities",
     "routing/groups",
     "skills",
+    "plugins",
+    "plugins/ping",
     "tasks",
     "config",
     "config/connections",

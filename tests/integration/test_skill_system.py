@@ -16,24 +16,36 @@ import redis
 from tests.conftest import ValkeyProcess
 from tests.integration.test_restart import Matrix
 from tests.integration.test_up import COMMAND
+from tests.integration.worker.composed import message
 from tests.postgres import run_apart
 
+from botmatrix.bus.envelope import decode_action, encode
 from botmatrix.bus.keys import Keys
+from botmatrix.onebot.message import Message
 
 KEYS = Keys()
 CHANNELS = (KEYS.worker_register, KEYS.skill_result)
 PLUGIN = """
 import asyncio, os
 from pathlib import Path
-from botmatrix import Plugin
+from botmatrix import Plugin, SkillFailed
 
 plugin = Plugin(id="skills")
 
 
-@plugin.skill("who")
+@plugin.skill("who", regex=r"^who is there( for (?P<ms>\\d+))?$", permission="member")
 async def who(ms: int = 0) -> int:
     await asyncio.sleep(ms / 1000)
     return os.getpid()
+
+
+@plugin.command("twice")
+async def twice(ctx, ms: str):
+    try:
+        found = await asyncio.gather(ctx.call_skill("who", ms=ms), ctx.call_skill("who", ms=ms))
+    except SkillFailed as error:
+        return f"failed: {error.reason}"
+    return " ".join(found)
 """
 
 
@@ -93,6 +105,15 @@ class SkillMatrix(Matrix):
         answer = self.client.post("/api/skills/who/call", json=body)
         found: dict[str, Any] = answer.json()
         return found
+
+    def say(self, worker: str, text: str) -> str:
+        """Put a message on a worker's lane; what is said in answer, though no bot is there to say it."""
+        before = self.redis.xlen(KEYS.orphans)
+        self.redis.xadd(KEYS.lane(worker), {"payload": encode(message(text))})
+        self.until(lambda: self.redis.xlen(KEYS.orphans) > before or None)
+        entries: Any = self.redis.xrevrange(KEYS.orphans, count=1)
+        action = decode_action(entries[0][1]["payload"].encode())
+        return Message.parse(json.loads(bytes(action.params))["message"]).text
 
     def status(self, execution: str) -> str:
         found = self.client.get("/api/tasks/executions", params={"execution_id": execution}).json()
@@ -167,3 +188,38 @@ def test_a_gray_launch_and_calls_that_outlive_their_processes(matrix: SkillMatri
     matrix.begin("w2", on=True)
     matrix.until(lambda: True if matrix.status(running) == "success" else None)
     assert "skill_call" not in matrix.log("off")
+
+
+def test_plugins_call_skills_of_any_worker_and_a_call_outlives_its_caller(matrix: SkillMatrix) -> None:
+    for name in ("nexus", "control", "w1", "w2"):
+        matrix.begin(name, on=True)
+    matrix.ready(4)
+    matrix.log_in()
+    matrix.until(lambda: True if sorted(matrix.skills()) == ["w1", "w2"] else None)
+    found = {pid for _ in range(12) for pid in matrix.say("w1", "/twice 1").split()}
+    assert found == {str(matrix.running[name].pid) for name in ("w1", "w2")}
+    assert "ms: " in matrix.say("w1", "/twice many")
+    executions = matrix.client.get("/api/tasks/executions").json()
+    assert executions["total"] == 24
+    assert executions["executions"][0]["status"] == "success"
+    # The caller dies while it waits: it runs again, and gets what came of its first calls.
+    matrix.redis.xadd(KEYS.lane("w1"), {"payload": encode(message("/twice 3000"))})
+    matrix.until(lambda: True if matrix.client.get("/api/tasks/executions").json()["total"] == 26 else None)
+    before = matrix.redis.xlen(KEYS.orphans)
+    matrix.kill("w1")
+    matrix.begin("w1", on=True)
+    matrix.until(lambda: matrix.redis.xlen(KEYS.orphans) > before or None)
+    assert matrix.client.get("/api/tasks/executions").json()["total"] == 26
+    # More callers than a worker has slots, each with a call for that very worker.
+    matrix.kill("w2")
+    lane = KEYS.lane("w1")
+    for _ in range(200):
+        matrix.redis.xadd(lane, {"payload": encode(message("/twice 0"))})
+    matrix.until(lambda: matrix.redis.xlen(KEYS.orphans) > before + 100 or None)
+
+
+def test_off_a_plugin_is_told_so(matrix: SkillMatrix) -> None:
+    for name in ("nexus", "control", "w1"):
+        matrix.begin(name, on=False)
+    matrix.ready(3)
+    assert "skill system is off" in matrix.say("w1", "/twice 0")

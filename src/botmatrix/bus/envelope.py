@@ -22,7 +22,8 @@ class Envelope(msgspec.Struct, gc=False):
     `id`: event id, made at the gateway; never the stream's entry id. `bot`: `platform:self_id`. `conv`:
     `group:123`, `private:456`, or `bot` for what belongs to neither. `nexus`: incarnation that received it.
     `epoch`: the bot's epoch then. `t`: when it was received, ms of unix time. `event`: the bot's own JSON. `to`: whom
-    this copy is for, when several workers get one; unset else.
+    this copy is for, when several workers get one; unset else. `skill`: its words mean this skill, so it went to a
+    worker that has it; unset else.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Envelope(msgspec.Struct, gc=False):
     event: msgspec.Raw
     v: int = VERSION
     to: str | msgspec.UnsetType = msgspec.UNSET
+    skill: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def conversation(self) -> str:

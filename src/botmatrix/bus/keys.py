@@ -72,6 +72,7 @@ class Keys:
         self.plugins = p + "plugins:wanted"  # string: which plugins are on and where, JSON
         self.plugins_version = p + "plugins:version"  # string: its version; every worker compares it
         self.plugins_changed = p + "plugins:changed"  # channel: a new version of it
+        self.packages_asked = p + "packages:asked"  # set: sha256 of packages that workers ask for
         self.plugin_settings = p + "plugins:settings"  # string: the settings of plugins, JSON
         self.plugin_settings_version = p + "plugins:settings:version"  # string: its version; every worker compares it
         self.plugin_settings_changed = p + "plugins:settings:changed"  # channel: a new version of it
@@ -84,6 +85,7 @@ class Keys:
         self.skill_result = p + "worker:skill_result"  # channel: results of workers that don't write the stream
         self.skill_results = p + "skills:results"  # stream: results of skill calls
         self.skills_due = p + "skills:due"  # channel: an execution waits to be dispatched
+        self.skills_asked = p + "skills:asked"  # stream: skills called from code
         self.tasks_changed = p + "tasks:changed"  # channel: tasks were made or changed
         self.skills_ended = p + "skills:ended"  # channel: ids of executions that ended
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
@@ -164,6 +166,10 @@ class Keys:
         """Set (as long as its cooldown or quota): ids of the events that used a handler with a limit."""
         return f"{self.prefix}uses:{limit}"
 
+    def package(self, sha256: str) -> str:
+        """Hash (2 min): number -> 256 KiB of a package's file, the last piece shorter."""
+        return f"{self.prefix}package:{sha256}"
+
     def plugin_store(self, plugin: str) -> str:
         """Hash: key -> value and time limit, of one isolated plugin."""
         return f"{self.prefix}plugin:{plugin}:store"
@@ -195,6 +201,18 @@ class Keys:
     def skill_mark(self, attempt: str) -> str:
         """String (1 h): this attempt of an execution is on a lane."""
         return f"{self.prefix}skills:sent:{attempt}"
+
+    def skill_answer(self, attempt: str) -> str:
+        """String (10 min): what came of a skill called from code, JSON."""
+        return f"{self.prefix}skills:answer:{attempt}"
+
+    def skill_caller(self, attempt: str) -> str:
+        """String (10 min): incarnation that waits for what comes of it."""
+        return f"{self.prefix}skills:caller:{attempt}"
+
+    def skill_answered(self, inc: str) -> str:
+        """Channel: what came of skills that plugins of a worker called."""
+        return f"{self.prefix}skills:answered:{inc}"
 
     def control(self, inc: str) -> str:
         """String (30 s): a control process was there at that moment (unix s)."""

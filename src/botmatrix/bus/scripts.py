@@ -50,6 +50,8 @@ DEFER = _load("defer")
 ADMIT = _load("admit")
 CALL = _load("call")
 REPORT = _load("report")
+ASK_SKILL = _load("ask_skill")
+ANSWER_SKILL = _load("answer_skill")
 OFFER = _load("offer")
 BIND = _load("bind")
 DIRECT = _load("direct")
@@ -57,7 +59,7 @@ DIRECTED = _load("directed")
 FIRE = _load("fire")
 KEEP = _load("keep")
 ALL = (
-    *(FIRE, KEEP),
+    *(FIRE, KEEP, ASK_SKILL, ANSWER_SKILL),
     *(DEFER, ADMIT, CALL, REPORT, OFFER, BIND, DIRECT, DIRECTED),
     *(INGEST, JOIN, RENEW, SETTLE, RELEASE, RETIRE, ROSTER),
     *(UNPARK, BURY, REPLAY, ACT, CLAIM, DESCRIBE, FINISH, FORWARD, RESCUE, CONFIGURE, HOT, ONLINE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from botmatrix.bus.client import Client, ReplyError
@@ -113,11 +113,12 @@ def _reports(entries: list[tuple[bytes, list[bytes] | None]]) -> list[Report]:
 
 async def skilled(presence: Presence) -> dict[str, list[Capability]]:
     """What each worker that is there says it can do; workers that never said so, and those that drain, are left out."""
-    return {
-        one["id"]: decode_capabilities(one["capabilities"])
-        for one in await presence.workers()
-        if one.get("capabilities") and one.get("draining") != "1"
-    }
+    return skills_of([one for one in await presence.workers() if one.get("draining") != "1"])
+
+
+def skills_of(workers: Iterable[Mapping[str, str]]) -> dict[str, list[Capability]]:
+    """The same, from what they say of themselves."""
+    return {one["id"]: decode_capabilities(one["capabilities"]) for one in workers if one.get("capabilities")}
 
 
 def merged(workers: Mapping[str, list[Capability]]) -> dict[str, tuple[Capability, list[str]]]:

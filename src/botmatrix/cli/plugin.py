@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from botmatrix.bus.keys import Keys
+from botmatrix.cli import packages
 from botmatrix.cli.common import Json, connected_settings, presence_of, run_async, say, settings_of, show
-from botmatrix.config import Settings
+from botmatrix.cli.plugin_desk import Rows, desk_of, show_rows
 from botmatrix.errors import BotMatrixError
 
 if TYPE_CHECKING:
-    from botmatrix.control.core_keeper import PluginsKeeper
     from botmatrix.core.plugins import PluginWishes
 
-app = typer.Typer(help="Plugins: list, switch on and off, load anew, read their logs, check one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Plugins: list, switch on and off, write, install, upgrade, load anew, read their logs.", no_args_is_help=True
+)
 BY = "command line"
-PATIENCE = 20.0
-"""Seconds that the workers are waited for."""
 Id = Annotated[str, typer.Argument(help="The plugin's id.")]
 
 
@@ -81,8 +78,8 @@ def safe(context: typer.Context, on: Annotated[str, typer.Argument(help="on or o
     settings = connected_settings(context, database=True)
 
     async def save() -> None:
-        async with _keeper(settings) as keeper:
-            await keeper.change(lambda wishes: in_safe_mode(wishes, on=on == "on"), BY)
+        async with desk_of(settings) as desk:
+            await desk.keeper.change(lambda wishes: in_safe_mode(wishes, on=on == "on"), BY)
 
     run_async(save)
     say(f"Safe mode is {on}: see botmatrix plugin list")
@@ -116,55 +113,15 @@ def _change(context: typer.Context, plugin: str, edit: Callable[[PluginWishes], 
     """Say what is wanted, and what came of it in each worker."""
     settings = connected_settings(context, database=True)
 
-    async def save() -> list[dict[str, Any]]:
-        async with presence_of(settings) as presence, _keeper(settings) as keeper:
-
-            async def told() -> dict[str, dict[str, Any]]:
-                ids = [worker["id"] for worker in await presence.workers()]
-                return {id: found for id in ids for found in await presence.plugins(id) if found.get("id") == plugin}
-
-            before = await told()
-            if not before and plugin not in (await keeper.current()).config.plugins:
+    async def save() -> Rows:
+        async with desk_of(settings) as desk:
+            before = await desk.told(plugin)
+            if not before and plugin not in (await desk.keeper.current()).config.plugins:
                 raise BotMatrixError(f"no worker has a plugin {plugin!r}; see botmatrix plugin list")
-            await keeper.change(edit, BY)
-            return await _settled(told, before, state)
+            await desk.keeper.change(edit, BY)
+            return await desk.settled(plugin, before, before.keys(), lambda row: bool(state) and row["state"] == state)
 
-    for row in run_async(save):
-        error = f": {row['error']}" if row.get("error") else ""
-        say(f"{row['worker']}  {row['id']} {row.get('version', '')} {row.get('state', '')}{error}".rstrip())
-
-
-async def _settled(told: Callable[[], Any], before: dict[str, dict[str, Any]], state: str) -> list[dict[str, Any]]:
-    """What the workers tell once each of them has acted, or after a while."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        now: dict[str, dict[str, Any]] = await told()
-        acted = [id for id, found in now.items() if _has_acted(before.get(id, {}), found, state)]
-        if len(acted) == len(now) or time.monotonic() > until:
-            return [{**found, "worker": id} for id, found in now.items()]
-        await asyncio.sleep(0.2)
-
-
-def _has_acted(before: dict[str, Any], now: dict[str, Any], state: str) -> bool:
-    changed = any(before.get(key) != now.get(key) for key in ("since", "error_at"))
-    return changed or bool(state and now.get("state") == state)
-
-
-@asynccontextmanager
-async def _keeper(settings: Settings) -> AsyncIterator[PluginsKeeper]:
-    from botmatrix.bus.client import Client
-    from botmatrix.bus.plugins import PluginsBox
-    from botmatrix.control.core_keeper import PluginsKeeper
-    from botmatrix.store.core import PluginDocuments
-    from botmatrix.store.engine import Database
-
-    database = Database(str(settings.database_url), part="cli")
-    box = PluginsBox(Client(str(settings.redis_url), name="botmatrix-cli"), Keys())
-    try:
-        yield PluginsKeeper(box, PluginDocuments(database))
-    finally:
-        await box.close()
-        await database.close()
+    show_rows(run_async(save))
 
 
 def _row(worker: str, plugin: dict[str, Any]) -> dict[str, Any]:
@@ -200,3 +157,9 @@ def check(
     if problems:
         raise BotMatrixError(f"{problems} {'thing is' if problems == 1 else 'things are'} wrong with {path}")
     say("It speaks the protocol.")
+
+
+for command in (packages.new, packages.pack, packages.install, packages.packages, packages.upgrade, packages.rollback):
+    app.command()(command)
+app.command()(packages.grant)
+app.command()(packages.remove)

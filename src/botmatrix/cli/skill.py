@@ -60,9 +60,14 @@ def call_skill(
     given = dict(_pair(one) for one in params or ())
     settings = connected_settings(context, database=True)
 
+    from botmatrix.control.skills import Caller
+    from botmatrix.skills.permission import SkillPermissions
+    from botmatrix.store.tables import Role
+
     async def call() -> bool:
         async with _desk(settings) as desk:
-            found = await desk.call(name, given, limit=max(timeout, 300.0), wait=timeout, creator="command line")
+            caller = Caller("command line", Role.OWNER, SkillPermissions(settings.skill_permissions))
+            found = await desk.call(name, given, caller, limit=max(timeout, 300.0), wait=timeout)
         if found.status == "success":
             typer.echo(found.result)
             return True

@@ -24,6 +24,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "plugin_dirs": "Folders with plugins; relative ones are in the data folder.",
     "disabled_plugins": "Ids of plugins that are not loaded.",
     "plugin_grants": "PLUGIN:ACTION: what a plugin in a process of its own may do, if it is named here.",
+    "skill_permissions": "NAME:PERMISSION: who may use a skill: public, member, admin, owner, off.",
     "nexus_id": "The id of a nexus.",
     "command_prefixes": "What commands begin with.",
     "chat_admins": "People who may command the hub from chat: platform:user_id.",

@@ -36,6 +36,7 @@ class Home:
         self.settings = self.root / "settings.json"
         self.admin_password = self.root / "admin-password.txt"
         self.plugins = self.root / "plugins"
+        self.packages = self.root / "packages"
         self.plugin_envs = self.root / "plugin-envs"
         self.logs = self.root / "logs"
         self.run = self.root / "run"

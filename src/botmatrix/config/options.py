@@ -77,6 +77,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("plugin_dirs", values.listed(values.text, os.pathsep), "a list of folders"),
     Option("disabled_plugins", values.listed(values.text), "a list of plugin ids", ()),
     Option("plugin_grants", values.listed(values.grant), 'a list of grants such as ["dice:get_group_info"]', ()),
+    Option(
+        "skill_permissions",
+        values.listed(values.skill_permission),
+        'a list such as ["weather:member"], of public, member, admin, owner, off',
+        (),
+        hot=True,
+    ),
     Option("safe_mode", values.flag, "true, 1, false or 0", False),
     Option("record_sessions", values.flag, "true, 1, false or 0", False),
     Option("audit_days", values.whole(1, 36_500), "a number of days from 1 to 36500", 365),

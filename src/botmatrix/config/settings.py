@@ -119,6 +119,8 @@ class Settings:
     disabled_plugins: tuple[str, ...]
     plugin_grants: tuple[str, ...]
     """`PLUGIN:ACTION`: an isolated plugin that is named here may do only this, of what it asks for."""
+    skill_permissions: tuple[str, ...]
+    """`NAME:PERMISSION`: who may use a skill, whatever its plugin says."""
     safe_mode: bool
     """Load the plugins that BotMatrix brings along, and no others."""
     record_sessions: bool

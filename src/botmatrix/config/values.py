@@ -178,6 +178,14 @@ def grant(value: object) -> str:
     return found
 
 
+def skill_permission(value: object) -> str:
+    """`NAME:PERMISSION` of a skill."""
+    name, colon, permission = text(value).rpartition(":")
+    if not name or not colon or permission.lower() not in ("public", "member", "admin", "owner", "off"):
+        raise ValueError(value)
+    return f"{name}:{permission.lower()}"
+
+
 def person(value: Any) -> str:
     """Somebody on a chat platform: `qq:123`."""
     platform, mark, user = text(value).partition(":")

@@ -61,6 +61,7 @@ async def serve(parts: Parts, listener: socket.socket) -> None:
         asyncio.create_task(keep(parts, parts.trace_writer.run), name="write trace"),
         asyncio.create_task(keep(parts, parts.seen_keeper.run), name="keep seen"),
         asyncio.create_task(keep(parts, parts.access.run), name="keep access"),
+        asyncio.create_task(keep(parts, parts.shelf.run), name="packages"),
         asyncio.create_task(parts.stats.run(), name="keep stats"),
         asyncio.create_task(keep(parts, parts.retention.run), name="retention"),
         asyncio.create_task(keep(parts, parts.alert_keeper.run), name="alerts"),

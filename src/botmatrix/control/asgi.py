@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from botmatrix.control import assets, errors, health, metrics, pages
+from botmatrix.control import assets, description, errors, health, metrics, pages
 from botmatrix.control.api import (
     action,
     alerts,
@@ -28,6 +28,7 @@ from botmatrix.control.api import (
     login,
     logs,
     messages,
+    plugin_packages,
     plugin_settings,
     plugins,
     queues,
@@ -55,6 +56,7 @@ def make_app(parts: Parts) -> ASGIApp:
         title="BotMatrix",
         version=VERSION,
         description="The control plane of BotMatrix. Log in with `POST /api/login`.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -63,10 +65,10 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
-        *(health, metrics, login, sessions, keys, users, bindings, audit),
+        *(health, metrics, description, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, plugin_settings, queues, routing, action, connect, core, group_policies, hot),
-        *(assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
+        *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -16,11 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from botmatrix.bus.hot_values import BadHotValues
+from botmatrix.control.fetch import CantFetch
 from botmatrix.control.rules import UnknownRule
+from botmatrix.control.shelf import PackageInUse
+from botmatrix.control.skill_access import NotPermitted
 from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
-from botmatrix.core.plugins import BadPlugins
+from botmatrix.core.plugins import BadPlugins, NothingBefore
 from botmatrix.errors import ConfigError, EngineUnavailable
+from botmatrix.packaging.package import BadPackage
 from botmatrix.routing.groups import BadGroupPolicies
 from botmatrix.routing.rule import BadRule
 from botmatrix.skills.model import BadParams
@@ -28,6 +32,7 @@ from botmatrix.store.alerts import TooManyAlertRules, UnknownAlertRule
 from botmatrix.store.api_keys import TooManyKeys, UnknownKey
 from botmatrix.store.bindings import UnknownBinding
 from botmatrix.store.logins import UnknownLogin
+from botmatrix.store.packages import OtherPackage, TooManyVersions, UnknownPackage
 from botmatrix.store.passwords import PasswordsBusy
 from botmatrix.store.tasks import TooManyTasks, UnknownTask
 from botmatrix.store.text import BadValue
@@ -99,6 +104,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownRule, _refusal(404, "unknown_rule"))
     app.add_exception_handler(BadParams, _refusal(422, "invalid"))
+    app.add_exception_handler(NotPermitted, _refusal(403, "forbidden"))
     app.add_exception_handler(BadTask, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownTask, _refusal(404, "unknown_task"))
     app.add_exception_handler(TooManyTasks, _refusal(409, "too_many_tasks"))
@@ -108,6 +114,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ConfigError, _refusal(422, "invalid"))
     app.add_exception_handler(BadGroupPolicies, _refusal(422, "invalid"))
     app.add_exception_handler(BadPlugins, _refusal(422, "invalid"))
+    app.add_exception_handler(NothingBefore, _refusal(409, "conflict"))
+    app.add_exception_handler(BadPackage, _refusal(422, "bad_package"))
+    app.add_exception_handler(CantFetch, _refusal(422, "cant_fetch"))
+    app.add_exception_handler(UnknownPackage, _refusal(404, "unknown_package"))
+    app.add_exception_handler(OtherPackage, _refusal(409, "other_package"))
+    app.add_exception_handler(TooManyVersions, _refusal(409, "too_many_versions"))
+    app.add_exception_handler(PackageInUse, _refusal(409, "package_in_use"))
     app.add_exception_handler(BadHotValues, _refusal(422, "invalid"))
     app.add_exception_handler(UnknownUser, _refusal(404, "unknown_user"))
     app.add_exception_handler(UserExists, _refusal(409, "user_exists"))

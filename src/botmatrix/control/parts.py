@@ -22,6 +22,7 @@ from botmatrix.bus.handshakes import HandshakeBox
 from botmatrix.bus.hot import HotBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.logs import Logs
+from botmatrix.bus.packages import PackageBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.rooms import Rooms
@@ -46,6 +47,7 @@ from botmatrix.control.retention import Retention
 from botmatrix.control.rules import RuleBook
 from botmatrix.control.seen_keeper import SeenKeeper
 from botmatrix.control.settings_keeper import SettingsKeeper
+from botmatrix.control.shelf import Shelf
 from botmatrix.control.skills import SkillDesk
 from botmatrix.control.stats_keeper import StatsKeeper
 from botmatrix.control.tasks import TaskDesk
@@ -53,6 +55,7 @@ from botmatrix.control.throttle import MemoryAttempts, RedisAttempts, Throttle
 from botmatrix.control.tracing.feed import Feed
 from botmatrix.control.tracing.writer import TraceWriter
 from botmatrix.errors import EngineUnavailable
+from botmatrix.skills.permission import SkillPermissions
 from botmatrix.store.access import BotAccesses
 from botmatrix.store.alerts import Alerts
 from botmatrix.store.api_keys import ApiKeys
@@ -64,6 +67,7 @@ from botmatrix.store.history import History
 from botmatrix.store.history_log import HistoryLog
 from botmatrix.store.logins import Logins
 from botmatrix.store.operations import Operations
+from botmatrix.store.packages import Packages
 from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
 from botmatrix.store.seen import Seen
@@ -110,6 +114,7 @@ class Parts:
     groups: GroupsKeeper
     groups_box: GroupsBox
     plugins: PluginsKeeper
+    shelf: Shelf
     plugin_settings: PluginSettingsKeeper
     rooms: Rooms
     history: History
@@ -138,6 +143,10 @@ class Parts:
         task.add_done_callback(self.ending.discard)
         task.cancel()
 
+    def permissions(self) -> SkillPermissions:
+        """What administrators set for skills, as it is now."""
+        return SkillPermissions(self.settings.skill_permissions)
+
     async def close(self) -> None:
         """End every connection."""
         await asyncio.gather(*self.ending, return_exceptions=True)
@@ -164,6 +173,7 @@ def build(current: Current) -> Parts:
     seen = Seen(database)
     box = SettingsBox(redis, keys)
     settings_keeper, bindings = SettingsKeeper(SettingsTable(database), box, current), Bindings(database)
+    plugins = PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database))
     alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     skills = SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None
     return Parts(
@@ -201,7 +211,8 @@ def build(current: Current) -> Parts:
         hot=HotBox(redis, keys),
         groups=GroupsKeeper(groups_box, GroupDocuments(database)),
         groups_box=groups_box,
-        plugins=PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database)),
+        plugins=plugins,
+        shelf=Shelf(Packages(database), plugins, PackageBox(redis, keys)),
         plugin_settings=PluginSettingsKeeper(PluginSettingsBox(redis, keys), PluginSettingsDocuments(database)),
         rooms=Rooms(redis, keys),
         history=History(database),

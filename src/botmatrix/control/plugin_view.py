@@ -6,11 +6,11 @@ import asyncio
 from typing import Any, NamedTuple
 
 from botmatrix.bus.presence import Presence
-from botmatrix.core.plugins import PluginWishes
+from botmatrix.core.plugins import PluginWishes, Wish
 
 
 async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[str, Any]]:
-    """Each plugin that a worker told of or something is wanted of: `id`, `enabled`, `workers`.
+    """Each plugin that a worker told of or something is wanted of: `id`, `enabled`, `package`, `previous`, `workers`.
 
     Of each worker: `worker`, and what it told of the plugin. Raises `EngineUnavailable`.
     """
@@ -23,7 +23,7 @@ async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[
     return [
         {
             "id": plugin,
-            "enabled": wishes.wish(plugin).enabled,
+            **_wanted(wishes.wish(plugin)),
             "has_settings": any(isinstance(one.get("settings_schema"), dict) for one in rows[plugin]),
             "workers": rows[plugin],
         }
@@ -60,3 +60,7 @@ async def form_of(presence: Presence, plugin: str) -> Form | None:
 
 def _number(value: Any) -> float:
     return value if isinstance(value, int | float) else 0.0
+
+
+def _wanted(wish: Wish) -> dict[str, Any]:
+    return {"enabled": wish.enabled, "package": wish.package, "previous": wish.previous}

@@ -10,8 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from botmatrix.control.errors import ApiError, error_response
+from botmatrix.core.archive import LARGEST
 
 BODY_LIMIT: Final = 1024 * 1024
+UPLOADS: Final = {"/api/plugins/packages": LARGEST}
+"""Addresses that take a file, and its largest size. The file is the body, so it is no JSON."""
+FILES: Final = ("application/zip", "application/octet-stream", "application/json")
 SOCKETS: Final = frozenset({"/api/sim"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -50,12 +54,13 @@ class Shield:
             scope = {**scope, "method": "GET"}  # the server sends no body, as it knows the true method
         headers = Headers(scope=scope)
         guarded = _with_headers(send)
-        refusal = _refusal(scope, headers)
+        limit = _limit(scope)
+        refusal = _refusal(scope, headers, limit)
         if refusal is not None:
             response = error_response(refusal.status_code, refusal.code, refusal.detail)
             await response(scope, receive, guarded)
             return
-        await self._app(scope, _limited(receive), guarded)
+        await self._app(scope, _limited(receive, limit), guarded)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A WebSocket: a browser brings its cookie along wherever the page is from, so that only our own count."""
@@ -92,16 +97,30 @@ def same_origin(headers: Headers) -> bool:
     return bool(mark) and host.removesuffix(port) == headers.get("host", "").lower().removesuffix(port)
 
 
-def _refusal(scope: Scope, headers: Headers) -> ApiError | None:
-    if _declared_length(headers) > BODY_LIMIT:
-        return ApiError(413, "too_large", "the body is larger than 1 MiB")
+def _limit(scope: Scope) -> int:
+    """Bytes that the body may have."""
+    if scope["method"] != "POST":
+        return BODY_LIMIT
+    path: str = scope["path"]
+    return UPLOADS.get(path.removeprefix(scope.get("root_path", "")), BODY_LIMIT)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, "too_large", f"the body is larger than {limit >> 20} MiB")
+
+
+def _refusal(scope: Scope, headers: Headers, limit: int) -> ApiError | None:
+    if _declared_length(headers) > limit:
+        return _too_large(limit)
     if scope["method"] in SAFE_METHODS or "authorization" in headers:
         return None
     # Without a token in the header the browser's cookie may be what authenticates: then only our own pages count.
     if not same_origin(headers):
         return ApiError(403, "foreign_origin", _FOREIGN)
-    if _has_body(headers) and not _is_json(headers):
-        return ApiError(422, "not_json", "send the body as application/json")
+    # None of these can be sent by another site's form.
+    if _has_body(headers) and _type(headers) not in (FILES if limit > BODY_LIMIT else ("application/json",)):
+        wanted = "application/zip" if limit > BODY_LIMIT else "application/json"
+        return ApiError(422, "not_json", f"send the body as {wanted}")
     return None
 
 
@@ -121,19 +140,19 @@ def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or _declared_length(headers) > 0
 
 
-def _is_json(headers: Headers) -> bool:
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+def _type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, limit: int) -> Receive:
     received = 0
 
     async def limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > BODY_LIMIT:
-            raise ApiError(413, "too_large", "the body is larger than 1 MiB")
+        if received > limit:
+            raise _too_large(limit)
         return message
 
     return limited

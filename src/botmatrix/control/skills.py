@@ -8,18 +8,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.skills import SkillBox, merged, skilled
+from botmatrix.control.skill_access import NotPermitted, may_call
 from botmatrix.skills.model import OPEN, Capability
+from botmatrix.skills.permission import SkillPermission, SkillPermissions
 from botmatrix.skills.schema import fitted
 from botmatrix.store.executions import Executions, Seen, Wanted
+from botmatrix.store.tables import Role
 
 LOOK_SECONDS = 1.0
 """After which a waiting caller looks itself: the signal that tells of the end may get lost."""
+
+
+class Caller(NamedTuple):
+    """Who calls. `permissions`: what administrators set."""
+
+    name: str
+    role: Role
+    permissions: SkillPermissions
+
+    def require(self, skill: str, known: Capability | None) -> None:
+        """Raises `NotPermitted`. A skill that nobody describes now may turn out to be for owners."""
+        permission = self.permissions.of(skill, known.permission if known else SkillPermission.OWNER)
+        if not may_call(permission, self.role):
+            raise NotPermitted(skill, permission if known or permission is SkillPermission.OFF else None)
 
 
 class SkillDesk:
@@ -36,15 +53,16 @@ class SkillDesk:
         """Skill -> what it is, and the workers that have it now."""
         return merged(await skilled(self._presence))
 
-    async def call(self, skill: str, params: Mapping[str, Any], *, limit: float, wait: float, creator: str) -> Seen:
+    async def call(self, skill: str, params: Mapping[str, Any], caller: Caller, *, limit: float, wait: float) -> Seen:
         """Call a skill and wait up to `wait` (s) for its end; it fails `limit` (s) from now.
 
-        A skill that no worker has now is waited for as well. Raises `BadParams`.
+        A skill that no worker has now is waited for as well. Raises `BadParams`, `NotPermitted`.
         """
         known = (await self.skills()).get(skill)
+        caller.require(skill, known[0] if known else None)
         given = fitted(params, known[0].schema) if known else dict(params)
         self._listen()
-        made = await self._executions.make(skill, given, limit=limit, creator=creator)
+        made = await self._executions.make(skill, given, limit=limit, creator=caller.name)
         async with self._told(made.execution_id) as ended:
             await self._box.due()
             return await self._ended(made, ended, wait)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from botmatrix.core.archive import LARGEST
 from botmatrix.errors import BotMatrixError
 
 MOST_PLUGINS: Final = 1000
 MOST_CELLS: Final = 10_000
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+VERSION_PATTERN: Final = r"^[0-9A-Za-z][0-9A-Za-z.+\-_]{0,63}$"
+GRANT_PATTERN: Final = r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*)$"
+MOST_GRANTS: Final = 200
 _KEY_PATTERN: Final = r"^([!-9;-~]{1,32}:[!-~]{1,128})?$"
 
 
@@ -19,18 +23,48 @@ class BadPlugins(BotMatrixError):
     """A document that can't be used: says what is wrong with it."""
 
 
+class NothingBefore(BadPlugins):
+    """A plugin has no earlier version to go back to."""
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(f"{plugin} has no earlier version to go back to")
+
+
 PluginId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Place = Annotated[str, StringConstraints(pattern=_KEY_PATTERN)]
 """`platform:id`; empty: any."""
 
 
+Version = Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Grant = Annotated[str, StringConstraints(pattern=GRANT_PATTERN, max_length=64)]
+"""The name of an action; `*`: all."""
+
+
+class Chosen(BaseModel):
+    """One package, down to its last byte. `size`: bytes of its file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Version
+    sha256: Sha256
+    size: Annotated[int, Field(ge=1, le=LARGEST)]
+
+
 class Wish(BaseModel):
-    """What is wanted of one plugin. `generation` rises each time when every worker is to load it anew."""
+    """What is wanted of one plugin. `generation` rises each time when every worker is to load it anew.
+
+    `package`: what every worker runs that has no file of this id; `previous`: what that was before. `grants`: what it
+    may do; None: nothing is said of that.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     generation: Annotated[int, Field(ge=0, le=2**53)] = 0
+    package: Chosen | None = None
+    previous: Chosen | None = None
+    grants: Annotated[tuple[Grant, ...], Field(max_length=MOST_GRANTS)] | None = None
 
 
 class Cell(BaseModel):
@@ -86,10 +120,9 @@ def parse(document: bytes | str) -> PluginWishes:
 
 def switched(wishes: PluginWishes, plugin: str, *, on: bool) -> PluginWishes:
     """The document with a plugin on or off; the same object when it is so already. Raises `BadPlugins`."""
-    wish = wishes.wish(plugin)
-    if wish.enabled is on:
+    if wishes.wish(plugin).enabled is on:
         return wishes
-    return _with(wishes, plugin, Wish(enabled=on, generation=wish.generation))
+    return _with(wishes, plugin, enabled=on)
 
 
 def in_safe_mode(wishes: PluginWishes, *, on: bool) -> PluginWishes:
@@ -99,8 +132,43 @@ def in_safe_mode(wishes: PluginWishes, *, on: bool) -> PluginWishes:
 
 def reloaded(wishes: PluginWishes, plugin: str) -> PluginWishes:
     """The document that has every worker load a plugin anew. Raises `BadPlugins`."""
+    return _with(wishes, plugin, generation=wishes.wish(plugin).generation + 1)
+
+
+def chosen(wishes: PluginWishes, plugin: str, package: Chosen) -> PluginWishes:
+    """The document that has every worker run this package; the same object when it does. Raises `BadPlugins`."""
     wish = wishes.wish(plugin)
-    return _with(wishes, plugin, Wish(enabled=wish.enabled, generation=wish.generation + 1))
+    if wish.package == package:
+        return wishes
+    return _with(wishes, plugin, package=package, previous=wish.package)
+
+
+def rolled_back(wishes: PluginWishes, plugin: str) -> PluginWishes:
+    """The document that has every worker run what it ran before. Raises `BadPlugins`."""
+    wish = wishes.wish(plugin)
+    if wish.previous is None:
+        raise NothingBefore(plugin)
+    return _with(wishes, plugin, package=wish.previous, previous=wish.package)
+
+
+def removed(wishes: PluginWishes, plugin: str) -> PluginWishes:
+    """The document without a package of this plugin, and without what was granted to it. Raises `BadPlugins`."""
+    wish = wishes.wish(plugin)
+    if (wish.package, wish.previous, wish.grants) == (None, None, None):
+        return wishes
+    return _with(wishes, plugin, package=None, previous=None, grants=None)
+
+
+def without_previous(wishes: PluginWishes, plugin: str, version: str) -> PluginWishes:
+    """The document from which nobody goes back to this version."""
+    previous = wishes.wish(plugin).previous
+    return wishes if previous is None or previous.version != version else _with(wishes, plugin, previous=None)
+
+
+def granted(wishes: PluginWishes, plugin: str, grants: Iterable[str] | None) -> PluginWishes:
+    """The document that grants a plugin these actions; None: says nothing of that any more. Raises `BadPlugins`."""
+    wanted = None if grants is None else tuple(sorted(set(grants)))
+    return wishes if wishes.wish(plugin).grants == wanted else _with(wishes, plugin, grants=wanted)
 
 
 def with_cells(wishes: PluginWishes, cells: Iterable[Cell], clear: Iterable[Cell] = ()) -> PluginWishes:
@@ -118,8 +186,8 @@ def with_cells(wishes: PluginWishes, cells: Iterable[Cell], clear: Iterable[Cell
     return wishes if found == wishes.matrix else wishes.model_copy(update={"matrix": found})
 
 
-def _with(wishes: PluginWishes, plugin: str, wish: Wish) -> PluginWishes:
-    plugins = {**wishes.plugins, plugin: wish}
+def _with(wishes: PluginWishes, plugin: str, **changes: Any) -> PluginWishes:
+    plugins = {**wishes.plugins, plugin: wishes.wish(plugin).model_copy(update=changes)}
     if len(plugins) > MOST_PLUGINS:
         raise BadPlugins(f"there may be at most {MOST_PLUGINS} plugins in it")
     return wishes.model_copy(update={"plugins": plugins})

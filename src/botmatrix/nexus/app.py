@@ -298,6 +298,8 @@ class Nexus:
 
         part = SkillPart(self.settings, self._keys, self.inc)
         self.sockets.workers.on_skill_result = part.on_socket_result
+        self.router.triggers = part.triggers
+        self.current.watch(part.triggers.take)
         part.tasks.watch.is_ours = self.hub.bots.__contains__
         part.tasks.watch.on_change = self._let_hear
         return part

@@ -63,6 +63,8 @@ class Dispatcher:
             return ""
         event_id = self._tracer.begin(event, received_ms)
         envelope = Envelope(event_id, bot.key, conv, self._inc, bot.epoch, received_ms, msgspec.Raw(event.raw))
+        if route is not None and route.skill:
+            envelope.skill = route.skill
         mark = duplicate_mark(bot.key, event)
         if copy and route is not None:
             envelope.to = route.targets[0]

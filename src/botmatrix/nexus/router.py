@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,6 +25,9 @@ from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.routing.rule import Fallback
 from botmatrix.routing.table import Route, copy_route
+
+if TYPE_CHECKING:
+    from botmatrix.nexus.skills.triggers import Triggers
 
 log = structlog.get_logger("router")
 MAX_UNCLAIMED = 20_000
@@ -51,6 +55,7 @@ class Router:
         self._sockets = sockets
         self._core, self._groups, self._rules, self._tracer = core, groups, rules, tracer
         self.limits = Limits()
+        self.triggers: Triggers | None = None
         self.hear: Callable[[Bot, Event], None] | None = None
         """Told of every event that goes on, while there is a task that events set off."""
         self._dispatcher, self._ingest, self._clock = dispatcher, ingest, clock
@@ -102,7 +107,7 @@ class Router:
 
     def _pass_on(self, bot: Bot, event: Event, received_ms: int, *, park: bool) -> None:
         """Nobody objects to the event: by its rule, if it has one."""
-        route = self._route(bot, event)
+        route = self._way(bot, event)
         if self.hear is not None and not (route is not None and route.blocked):
             self.hear(bot, event)
         send = self._dispatcher.park if park else self._dispatcher.dispatch
@@ -147,6 +152,13 @@ class Router:
 
     def _route(self, bot: Bot, event: Event) -> Route | None:
         return self._rules.table.match(bot.self_id, event.group_id, event.user_id)
+
+    def _way(self, bot: Bot, event: Event) -> Route | None:
+        """What its rule says, and where its words mean a skill, what that says."""
+        route = self._route(bot, event)
+        if self.triggers is None or not self.triggers.are_there or event.post_type != "message":
+            return route
+        return self.triggers.route(bot, event, route)
 
     def _send_copies(self, bot: Bot, event: Event, received_ms: int, route: Route, send: Callable[..., str]) -> None:
         """To each target that is there; with `balance` somebody else gets it when none is, else each miss counts."""

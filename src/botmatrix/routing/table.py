@@ -29,6 +29,7 @@ class Route(NamedTuple):
     `mark` ends the name of a conversation's part that follows the rule: it may be on another lane than the rest.
     `parking`: where what can't go now is parked, apart from what waits for others; "" where everything else is.
     `copies`: when each target gets a copy, the way of each; all together stand for what is sent when nobody is there.
+    `skill`: the event's words mean this skill, which the target has.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Route(NamedTuple):
     mark: str
     parking: str
     copies: tuple[Route, ...] = ()
+    skill: str = ""
 
     def to(self, target: str) -> Route:
         """The way to this one of the targets, if each gets a copy; else the whole."""

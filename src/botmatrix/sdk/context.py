@@ -21,6 +21,7 @@ from botmatrix.sdk.services import Services, Worker
 from botmatrix.sdk.session import Session
 from botmatrix.sdk.store import Store
 from botmatrix.sdk.voice import answer, array, encode, is_granted, native, refusal, target, text
+from botmatrix.skills.model import SkillAsk
 
 if TYPE_CHECKING:
     import httpx
@@ -221,6 +222,17 @@ class Context:
             if isinstance(params.get(name), str):
                 params[name] = native(params[name], numeric=self._numeric)
         return await self._call(self._entry(self._envelope.bot, action, params))
+
+    async def call_skill(self, skill: str, /, *, timeout: float = 60.0, **params: Any) -> str:
+        """Have a skill executed by some worker that has it, and give its result: text, or JSON for anything else.
+
+        Called again for the same event it gives the first result. Raises `SkillFailed` when it failed, or when nobody
+        executed it in `timeout` seconds; `EngineUnavailable`.
+        """
+        await self.flush()
+        deadline = self._services.clock.now() + timeout
+        ask = SkillAsk(self.outbox.mark(), skill, params, deadline, f"plugin {self._app.id}")
+        return await self._services.call_skill(ask, self.trace_id)
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call a function in another process: for what takes seconds of CPU. Gives what it gives.

@@ -167,19 +167,30 @@ class Plugin:
         """Run for requests of these types (`friend`, `group`, `group.invite`), or for all."""
         return lambda function: self._declare(function, Trigger.REQUEST, kinds, priority, block, timeout)
 
-    def skill(self, name: str, *, description: str = "", regex: str = "", timeout: float = 60.0) -> Callable[[F], F]:
+    def skill(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        regex: str = "",
+        permission: Permission | str = "admin",
+        timeout: float = 60.0,
+    ) -> Callable[[F], F]:
         """Offer a skill: a function whose parameters have names and types, and whose return value is the result.
 
         It gets no context. The hub calls it with JSON values; text is turned into the types. A result is text, or
-        anything that JSON can say. `description`: else the docstring's first line. `regex`: what people write when they
-        mean it. Reported, and executed, only where the skill system is on.
+        anything that JSON can say. `description`: else the docstring's first line. `regex` (RE2): what people write
+        when they mean it; its named groups are the parameters. `permission`: `public`, `member`, `admin`, `owner`,
+        `off`.
+        Reported, and executed, only where the skill system is on.
         """
 
         def declare(function: F) -> F:
             # pydantic costs a tenth of a second: only plugins with skills pay that.
             from botmatrix.sdk.skill import Skill
 
-            self.skills.append(Skill(name, function, description=description, regex=regex, timeout=timeout))
+            options: dict[str, Any] = {"description": description, "regex": regex, "permission": permission}
+            self.skills.append(Skill(name, function, **options, timeout=timeout))
             return function
 
         return declare

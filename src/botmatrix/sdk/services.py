@@ -16,6 +16,7 @@ from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.store import Values
+from botmatrix.skills.model import SkillAsk
 
 if TYPE_CHECKING:
     from botmatrix.sdk.plugin import Plugin
@@ -66,6 +67,11 @@ class PluginSettings(Protocol):
     @property
     def plugin_grants(self) -> Sequence[str]:
         """`PLUGIN:ACTION`: what isolated plugins that are named here may do."""
+        ...
+
+    @property
+    def skill_permissions(self) -> Sequence[str]:
+        """`SKILL:PERMISSION`: who may use the skills that are named here."""
         ...
 
     @property
@@ -129,6 +135,10 @@ class Services(Protocol):
 
     async def call(self, entry: ActionEntry) -> ActionResult:
         """Enqueue the action once for its id, wait for the result; a second time gives the first result."""
+        ...
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        """Have a skill executed once for its id, and wait: its result. Raises `SkillFailed`."""
         ...
 
     async def asking(self, event_id: str, ask_id: str) -> Question:

@@ -38,7 +38,7 @@ class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
     """One skill as its worker reports it.
 
     `params`: name -> description, for people and older hubs; `schema`: JSON Schema of the parameters, an object.
-    `regex`: what somebody writes to mean it.
+    `regex`: what somebody writes to mean it (RE2). `permission`: who may use it (`permission.py`).
     """
 
     name: str
@@ -47,10 +47,14 @@ class Capability(msgspec.Struct, frozen=True, omit_defaults=True):
     params: dict[str, str] = {}
     regex: str = ""
     schema: dict[str, Any] = {}
+    permission: str = ""
 
 
 class SkillCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A skill is to be executed. `timestamp`: unix s; `deadline`: unix s after which nobody waits, 0: there is none."""
+    """A skill is to be executed. `timestamp`: unix s; `deadline`: unix s after which nobody waits, 0: there is none.
+
+    `attempt`: how often it was on a lane before; the result says the same.
+    """
 
     skill: str
     params: dict[str, Any] = {}
@@ -58,7 +62,27 @@ class SkillCall(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str = ""
     timestamp: float = 0
     deadline: float = 0
+    attempt: int = 0
     type: str = "skill_call"
+
+
+class SkillAsk(msgspec.Struct, frozen=True):
+    """A plugin calls a skill. `deadline`: unix s after which it has failed; `caller`: who, for people."""
+
+    execution_id: str
+    skill: str
+    params: dict[str, Any]
+    deadline: float
+    caller: str = ""
+
+
+class SkillAnswer(msgspec.Struct, frozen=True):
+    """What came of it: `success` or `failed`."""
+
+    execution_id: str
+    status: str
+    result: str = ""
+    error: str = ""
 
 
 class SkillResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +96,8 @@ class SkillResult(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = ""
     error: str = ""
     timestamp: float = 0
+    attempt: int = -1
+    """Which attempt of the execution this ends; -1 from workers that don't say."""
     type: str = "skill_result"
 
     @property
@@ -102,11 +128,13 @@ class SkillResult(msgspec.Struct, frozen=True, kw_only=True):
 
 _call = msgspec.json.Decoder(SkillCall)
 _result = msgspec.json.Decoder(SkillResult, strict=False)
+_ask = msgspec.json.Decoder(SkillAsk)
+_answer = msgspec.json.Decoder(SkillAnswer)
 _encoder = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def encode(value: SkillCall | SkillResult | list[Capability]) -> bytes:
+def encode(value: SkillCall | SkillResult | SkillAsk | SkillAnswer | list[Capability]) -> bytes:
     """The JSON that travels."""
     return _encoder.encode(value)
 
@@ -129,6 +157,22 @@ def decode_result(payload: bytes) -> SkillResult | None:
     return result if result.type == "skill_result" else None
 
 
+def decode_ask(payload: bytes) -> SkillAsk | None:
+    """Read what a plugin asks; None when it can't be."""
+    try:
+        return _ask.decode(payload)
+    except _UNREADABLE:
+        return None
+
+
+def decode_answer(payload: bytes) -> SkillAnswer | None:
+    """Read what came of it; None when it can't be."""
+    try:
+        return _answer.decode(payload)
+    except _UNREADABLE:
+        return None
+
+
 def decode_capabilities(text: bytes | str) -> list[Capability]:
     """What a worker says it can do; nothing when it can't be read."""
     try:
@@ -149,5 +193,6 @@ def answer(call: SkillCall, worker_id: str, status: str, now: float, *, result: 
             result=result,
             error=error,
             timestamp=now,
+            attempt=call.attempt,
         )
     )

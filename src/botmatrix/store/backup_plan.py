@@ -18,7 +18,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "bots": ("bots", "groups", "bot_groups", "bot_access"),
     "audit": ("audit",),
     "alerts": ("alert_rules",),
-    "plugins": ("plugin_values", "plugins", "plugin_settings"),
+    "plugins": ("plugin_values", "plugins", "plugin_settings", "plugin_packages", "plugin_package_parts"),
 }
 """Part -> its tables; `--only` names parts."""
 

@@ -73,15 +73,18 @@ _SAID: Final = (
 _SUCCEED: Final = text(f"UPDATE executions SET status = 'success', next_retry_time = NULL, {_SAID}")
 _FAIL: Final = text(f"UPDATE executions SET {FAILED}, {_SAID}")
 _DECLINE: Final = text(
-    "UPDATE executions SET status = 'pending', due_at = now(), attempt = attempt + 1,"
-    " declined = array_append(declined, :worker)"
-    f" WHERE ({_MEANT}) AND {_OPEN} AND NOT :worker = ANY(declined) RETURNING execution_id"
+    # Who declines again reads the lane of somebody who died: it takes a moment until that one is back, or forgotten.
+    "UPDATE executions SET status = 'pending', attempt = attempt + 1,"
+    " due_at = CASE WHEN :worker = ANY(declined) THEN now() + make_interval(secs => :seconds) ELSE now() END,"
+    " declined = CASE WHEN :worker = ANY(declined) THEN declined ELSE array_append(declined, :worker) END"
+    f" WHERE ({_MEANT}) AND {_OPEN}"
+    " AND CASE WHEN :attempt < 0 THEN NOT :worker = ANY(declined) ELSE attempt = :attempt END RETURNING execution_id"
 )
 _EXPIRE: Final = text(
     f"UPDATE executions SET {FAILED}, actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
     f" WHERE id IN (SELECT id FROM executions WHERE {_OPEN} AND deadline <= now()"
-    " AND (action_type = 'skill_call' OR status <> 'running') FOR UPDATE SKIP LOCKED) RETURNING execution_id"
+    f" AND (action_type = 'skill_call' OR status <> 'running') FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}"
 )
 _RETRY: Final = text(
     "UPDATE executions SET status = 'pending', retry_count = retry_count + 1, attempt = attempt + 1,"
@@ -188,10 +191,10 @@ class Executions:
             statement = text("SELECT 1 FROM executions WHERE execution_id = :id")
             return bool(await connection.scalar(statement, {"id": clean(execution_id)}))
 
-    async def expire(self) -> list[str]:
+    async def expire(self) -> list[Seen]:
         """Fail those whose time limit has passed."""
         async with self._database.statements() as connection:
-            return [row[0] for row in await connection.execute(_EXPIRE)]
+            return [Seen(*row) for row in await connection.execute(_EXPIRE)]
 
     async def retry(self) -> int:
         """Have those whose pause is over done again; says how many."""
@@ -219,9 +222,9 @@ class Executions:
             return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
 
 
-def _step(one: SkillResult) -> tuple[TextClause, dict[str, str]]:
+def _step(one: SkillResult) -> tuple[TextClause, dict[str, Any]]:
     if one.declined:
-        return _DECLINE, {}
+        return _DECLINE, {"seconds": WAIT_SECONDS, "attempt": one.attempt}
     said = {"result": clean(one.text), "error": clean(one.error)}
     return (_FAIL if one.state is State.FAILED else _SUCCEED), said
 

@@ -17,9 +17,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from botmatrix.store.base import Base, Role
 from botmatrix.store.history_tables import Message, Trace, TracePosition
+from botmatrix.store.package_tables import PackagePart, PluginPackage
 from botmatrix.store.skill_tables import Execution, Tag, Task
 
-__all__ = ["Base", "Execution", "Message", "Role", "Tag", "Task", "Trace", "TracePosition"]
+__all__ = [
+    "Base",
+    "Execution",
+    "Message",
+    "PackagePart",
+    "PluginPackage",
+    "Role",
+    "Tag",
+    "Task",
+    "Trace",
+    "TracePosition",
+]
 
 
 class User(Base):

@@ -13,6 +13,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.follower import Follower
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.plugins import PluginSettingsState, PluginsState
+from botmatrix.bus.skill_asks import SkillCaller
 from botmatrix.clock import SystemClock
 from botmatrix.config import Current
 from botmatrix.vital import must_not_end
@@ -27,10 +28,13 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.isolated.storage import Storage
+from botmatrix.worker.plugins.package_cache import PackageCache
+from botmatrix.worker.plugins.packages import Packages
 from botmatrix.worker.plugins.watch import Watch
 from botmatrix.worker.plugins.wishes import Wishes
 from botmatrix.worker.report import Report
 from botmatrix.worker.services import WorkerServices
+from botmatrix.worker.skill_calls import SkillCalls
 from botmatrix.worker.skills import Calls, Executing
 from botmatrix.worker.tally import Tally
 from botmatrix.worker.watchdog import Watchdog
@@ -65,13 +69,19 @@ async def run(current: Current) -> bool:
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     calls: Calls | None = None
     if settings.enable_skill:
-        calls = Executing(options.worker_id, host.skills, clock)
+        calls = Executing(options.worker_id, host.skills, clock, lambda: services.settings.skill_permissions)
+        host.skills.is_on = True
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
-    services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.dialogues.rest
+    services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.loans.lent
+    if settings.enable_skill:
+        services.skills = SkillCalls(SkillCaller(settings.redis_url, keys, inc), worker.loans, clock)
     links.direct.on_acted = worker.report_action
     current.watch(services.take)
-    wishes = Wishes(host, PluginsState(links.plugins, settings.home), worker.tell_plugins, safe=settings.safe_mode)
+    packages = Packages(host, PackageCache(settings.home.packages, links.packages))
+    wishes = Wishes(
+        *(host, PluginsState(links.plugins, settings.home), packages, worker.tell_plugins), safe=settings.safe_mode
+    )
     links.on_plugins = wishes.nudge
     configuring = Configuring(host, PluginSettingsState(links.plugin_settings, settings.home), wishes.told)
     links.on_plugin_settings, services.configured = configuring.nudge, configuring.of

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import structlog
@@ -52,11 +51,6 @@ class Dialogues:
             raise TooManyQuestions
         after, elapsed = await self._lanes.asked(job.hold.lane, ask_id)
         return Question(self, job, ask_id, after, elapsed)
-
-    def rest(self, event_id: str) -> AbstractContextManager[None]:
-        """For as long as the handling of this event waits for something else, another slot works in its place."""
-        job = self._running.get(event_id)
-        return nullcontext() if job is None else self._slots.lent(job)
 
     async def wait(self, question: Question, timeout: float) -> Job | None:
         """The next message of the person after the question; None when none came in time."""

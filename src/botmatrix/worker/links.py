@@ -13,6 +13,7 @@ from botmatrix.bus.direct import DirectBox
 from botmatrix.bus.hot import Hot
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.media import MediaBox
+from botmatrix.bus.packages import PackageBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
 from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.signals import Signals
@@ -41,6 +42,7 @@ class Links:
         self.speakers = Speakers(client, keys, clock)
         self.media = MediaBox(client, keys, clock)
         self.plugins = PluginsBox(client, keys)
+        self.packages = PackageBox(client, keys)
         self.plugin_settings = PluginSettingsBox(client, keys)
         self.on_plugin_settings: Callable[[bytes], None] = lambda _version: None
         self.on_plugins: Callable[[bytes], None] = lambda _version: None

@@ -12,12 +12,15 @@ from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.errors import SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Question
+from botmatrix.skills.model import SkillAsk
 from botmatrix.worker.links import Links
 from botmatrix.worker.plugins.grants import grants
+from botmatrix.worker.skill_calls import SkillCalls
 
 if TYPE_CHECKING:
     from botmatrix.store.plugin_values import PluginValues
@@ -46,6 +49,7 @@ class WorkerServices:
         self.take(settings)
         self.configured: Callable[[str], Configured] = _nothing
         self.catch_up: Callable[[], Awaitable[None]] = _at_once
+        self.skills: SkillCalls | None = None
         self.ask: Callable[[str, str], Awaitable[Question]] = _nobody
 
     def take(self, settings: Settings) -> None:
@@ -61,6 +65,12 @@ class WorkerServices:
             return result
         left = max(0.0, entry.exp / 1000 - self.clock.now())
         return await self._box.call(entry, timeout=left + ANSWER_LIMIT)
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        """Have a skill executed. Raises `SkillFailed`, `EngineUnavailable`."""
+        if self.skills is None:
+            raise SkillFailed(ask.skill, "the skill system is off: set enable_skill and restart every part")
+        return await self.skills.call(ask, event_id)
 
     async def database_url(self) -> str:
         """Where PostgreSQL is; empty when this worker has none."""
@@ -101,6 +111,8 @@ class WorkerServices:
 
     async def close(self) -> None:
         """Close what was opened here."""
+        if self.skills is not None:
+            await self.skills.close()
         if self._processes is not None:
             await self._processes.close()
         if self._values is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ import structlog
 
 from botmatrix.clock import Clock
 from botmatrix.skills.model import DECLINED, OWN_PARAMS, BadParams, Capability, SkillCall, State, answer
+from botmatrix.skills.permission import SkillPermission, SkillPermissions
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.runs import HandlerTimeout
 from botmatrix.worker.plugins.skills import NoSkill
@@ -25,6 +26,8 @@ class Skills(Protocol):
     """What the worker needs of its plugins' skills."""
 
     def capabilities(self) -> list[Capability]: ...
+
+    def permission(self, name: str, permissions: SkillPermissions) -> SkillPermission: ...
 
     async def run(self, name: str, params: Mapping[str, Any], limit: float) -> Any: ...
 
@@ -52,16 +55,24 @@ class Declining:
 
 
 class Executing:
-    """The skill system is on: the plugins' skills are executed, each within its time limit."""
+    """The skill system is on: the plugins' skills are executed, each within its time limit.
 
-    def __init__(self, worker_id: str, skills: Skills, clock: Clock) -> None:
-        self._id, self._skills, self._clock = worker_id, skills, clock
+    `permitted`: the setting `skill_permissions`, as it is now. Who called was looked at where the call came in; what is
+    off is not executed, whoever called.
+    """
+
+    def __init__(
+        self, worker_id: str, skills: Skills, clock: Clock, permitted: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        self._id, self._skills, self._clock, self._permitted = worker_id, skills, clock, permitted
 
     async def answer(self, call: SkillCall) -> bytes:
         """Success or failed; declined when no plugin here has this skill (any more)."""
         left = call.deadline - self._clock.now() if call.deadline else math.inf
         if left <= 0:
             return self._said(call, State.FAILED, error="its time limit had passed before it could start")
+        if self._skills.permission(call.skill, SkillPermissions(self._permitted())) is SkillPermission.OFF:
+            return self._said(call, State.FAILED, error="this skill is switched off")
         try:
             found = await self._skills.run(call.skill, _own(call.params), left)
             return self._success(call, found)

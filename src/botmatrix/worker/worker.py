@@ -26,6 +26,7 @@ from botmatrix.worker.dialogues import Dialogues
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.heartbeat import Heartbeat
 from botmatrix.worker.intake import Intake
+from botmatrix.worker.loans import Loans
 from botmatrix.worker.options import Options
 from botmatrix.worker.ownership import OwnLane
 from botmatrix.worker.patience import patiently
@@ -71,6 +72,7 @@ class Worker:
         runner = Runner(handler, calls or declining, self._lanes, report.tally, tracing)
         self._slots = Slots(queues, runner, options.concurrency)
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
+        self.loans = Loans(runner.running, self._slots)
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
         self._heartbeat = Heartbeat(

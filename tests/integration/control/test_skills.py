@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from tests.integration.control.conftest import LogIn
 
 from botmatrix.bus.keys import Keys
 from botmatrix.control.parts import Parts
 from botmatrix.control.skills import SkillDesk
 from botmatrix.skills.model import Capability, SkillResult, encode
 from botmatrix.store.executions import Executions
+from botmatrix.store.tables import Role
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CALL = "/api/skills/weather/call"
@@ -75,3 +77,74 @@ async def test_a_caller_gets_the_result_as_soon_as_it_is_there(
     said = answer.json()
     assert (answer.status_code, said["success"], said["status"], said["worker_id"]) == (200, True, "success", "w1")
     assert json.loads(said["result"]) == {"city": "上海", "skill": "weather"}
+
+
+async def _may_call(client: httpx.AsyncClient) -> int:
+    return (await client.post(CALL, json={"params": {"city": "x"}, "wait": False})).status_code
+
+
+@pytest.mark.parametrize(
+    ("permission", "seen_by", "called_by"),
+    [
+        ("public", "viewer operator admin owner", "operator admin owner"),
+        ("member", "viewer operator admin owner", "operator admin owner"),
+        ("", "admin owner", "admin owner"),
+        ("owner", "owner", "owner"),
+        ("off", "admin owner", ""),
+    ],
+)
+async def test_who_may_not_use_a_skill_neither_sees_nor_calls_it(
+    parts: Parts, log_in: LogIn, desk: SkillDesk, permission: str, seen_by: str, called_by: str
+) -> None:
+    await offer(parts, Capability(name="weather", permission=permission))
+    seen, called = [], []
+    for role in Role:
+        client = await log_in(role)
+        found = (await client.get("/api/skills")).json()["skills"]
+        described = CALL in (await client.get("/openapi.json")).json()["paths"]
+        assert described == bool(found)
+        seen += [role.value] if found else []
+        status = await _may_call(client)
+        assert status in (202, 403)
+        called += [role.value] if status == 202 else []
+    assert (set(seen), set(called)) == (set(seen_by.split()), set(called_by.split()))
+
+
+async def test_an_administrator_sets_who_may(parts: Parts, log_in: LogIn, desk: SkillDesk) -> None:
+    viewer, owner = await log_in(Role.VIEWER), await log_in(Role.OWNER)
+    assert (await viewer.get("/api/skills")).json()["total"] == 0
+    changed = await owner.post("/api/admin/config", json={"skill_permissions": ["weather:member"]})
+    assert changed.status_code == 200, changed.text
+    (found,) = (await viewer.get("/api/skills")).json()["skills"]
+    assert found["permission"] == "member"
+
+
+async def test_a_skill_that_nobody_has_now_is_for_owners(log_in: LogIn, desk: SkillDesk) -> None:
+    body = {"wait": False}
+    admin, owner = await log_in(Role.ADMIN), await log_in(Role.OWNER)
+    assert (await admin.post("/api/skills/unknown/call", json=body)).status_code == 403
+    assert (await owner.post("/api/skills/unknown/call", json=body)).status_code == 202
+
+
+async def test_each_skill_has_an_operation_of_its_own(
+    parts: Parts, client: httpx.AsyncClient, owner: httpx.AsyncClient, desk: SkillDesk
+) -> None:
+    odd = Capability(name="a/b{c}", permission="public")
+    outside = Capability(name="outside", permission="public", schema={"$ref": "http://x/"})
+    await offer(parts, Capability(name="weather", description="The weather", schema=SCHEMA), odd, outside)
+    paths = (await owner.get("/openapi.json")).json()["paths"]
+    operation = paths[CALL]["post"]
+    assert (operation["operationId"], operation["summary"]) == ("skill_weather", "The weather")
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["properties"]["params"], body["required"]) == (SCHEMA, ["params"])
+    assert paths["/api/skills/{name}/call"]["post"]["operationId"] != "skill_weather"
+    strangers = {
+        path for path in (await client.get("/openapi.json")).json()["paths"] if path.startswith("/api/skills/")
+    }
+    assert strangers == {"/api/skills/{name}/call", "/api/skills/outside/call"}
+
+
+async def offer(parts: Parts, *skills: Capability) -> None:
+    """What w1 has now."""
+    fields = {"capabilities": encode(list(skills)).decode(), "enable_skill": "true"}
+    await parts.presence.announce("w1", fields)

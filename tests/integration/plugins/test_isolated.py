@@ -13,11 +13,13 @@ from tests.integration.plugins.conftest import Open, texts
 from tests.unit.plugins.fakes import Platform, Room, actions, envelope, message, private, replies
 
 from botmatrix.errors import ActionFailed
+from botmatrix.skills.model import BadParams
 from botmatrix.worker.outcome import Dead, Done
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.keeper import Pace
 from botmatrix.worker.plugins.isolated.plugin import Isolation
+from botmatrix.worker.plugins.source import Source
 
 
 def process(host: Host, name: str = "mine") -> dict[str, Any]:
@@ -355,3 +357,41 @@ async def test_actions_have_the_same_ids_when_an_event_comes_again(open_room: Op
     ids = [[entry.aid for entry in actions(await room.handle(message("x"), "a" * 24))] for _ in range(2)]
     assert ids[0] == ids[1]
     assert isinstance(await room.handle(message("x"), "b" * 24), Done)
+
+
+async def test_its_skills_are_executed_by_its_process(open_room: Open) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    told = {"name": "double", "schema": schema, "permission": "public", "regex": "^double (?P<n>[0-9]+)$"}
+    room = await open_room(
+        """
+        for m in messages():
+            result = {"type": "skill_result", "payload": {"result": m["payload"]["params"]["n"] * 2}}
+            say(id=m["id"], ok=m["name"] == "skill_double", actions=[text("nobody hears this"), result])
+        """,
+        skills=[told],
+    )
+    skills = room.host.skills
+    assert [(one.name, one.permission, one.schema) for one in skills.capabilities()] == [("double", "public", schema)]
+    assert await skills.run("double", {"n": 21, "skill": "double"}, 10) == 42
+    with pytest.raises(BadParams, match="n"):
+        await skills.run("double", {}, 10)
+
+
+async def test_skills_of_python_code_in_its_process_are_the_hosts(
+    platform: Platform, host: Host, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "plugin.json").write_text('{"id": "mine", "isolation": "process"}')
+    (folder / "plugin.py").write_text(
+        "from botmatrix import Plugin\n"
+        "plugin = Plugin(id='mine')\n"
+        "@plugin.skill('add', permission='member')\n"
+        "async def add(a: int, b: int = 1) -> int:\n"
+        "    return a + b\n"
+    )
+    info = await host.load(Source("file", "mine", folder))
+    assert info.state is PluginState.LOADED, info.error
+    (found,) = host.skills.capabilities()
+    assert (found.name, found.permission, found.schema["required"]) == ("add", "member", ["a"])
+    assert await host.skills.run("add", {"a": 2}, 10) == 3

@@ -51,7 +51,7 @@ def _value(column: Any, number: int) -> Any:
     if column.name in CHECKED:
         return CHECKED[column.name]
     if isinstance(column.type, JSON):
-        return json.dumps({"text": NASTY, "number": number}) if number == 1 else None
+        return json.dumps({"text": NASTY, "number": number}) if number == 1 or not column.nullable else None
     kind = column.type.python_type
     if kind is datetime:
         return datetime(2026, 1, 1, 12, 30, 15, 123456, UTC) + timedelta(days=number)

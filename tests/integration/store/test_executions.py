@@ -89,7 +89,7 @@ async def test_a_time_limit_ends_what_waits_and_what_runs(executions: Executions
     ended: list[str] = []
     async with asyncio.timeout(10):
         while len(ended) < 2:
-            ended += await executions.expire()
+            ended += [one.execution_id for one in await executions.expire()]
     assert sorted(ended) == sorted([waits.execution_id, runs.execution_id])
     (found,), _ = await executions.find(Wanted(execution_id=waits.execution_id))
     assert (found.status, found.error) == ("failed", "no worker with this skill came within the time limit")
@@ -97,3 +97,16 @@ async def test_a_time_limit_ends_what_waits_and_what_runs(executions: Executions
     assert await executions.apply([SkillResult(execution_id=runs.execution_id)]) == [""]
     assert await executions.known(runs.execution_id)
     assert await executions.forget() == 0
+
+
+async def test_who_declines_a_later_attempt_has_it_tried_again_after_a_moment(executions: Executions) -> None:
+    made = await executions.make("weather", {}, limit=60, creator="")
+    first = SkillResult(execution_id=made.execution_id, worker_id="w1", status="declined", attempt=0)
+    second = SkillResult(execution_id=made.execution_id, worker_id="w1", status="declined", attempt=1)
+    await executions.claim(10)
+    assert await executions.apply([first, first]) == [made.execution_id, ""]
+    await executions.claim(10)
+    assert await executions.apply([first, second, second]) == ["", made.execution_id, ""]
+    assert await executions.claim(10) == []
+    (seen,), _ = await executions.find(Wanted(execution_id=made.execution_id))
+    assert (seen.declined, seen.attempt, seen.status) == (["w1"], 2, "pending")

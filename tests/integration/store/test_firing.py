@@ -194,7 +194,7 @@ async def test_a_retry_has_a_time_limit_of_its_own_and_may_succeed(stand: Stand)
     (execution,) = await stand.firing.run(task.id, "bob")
     await stand.executions.claim(1)
     await stand.say("UPDATE executions SET deadline = now() - interval '1 s'")
-    assert await stand.executions.expire() == [execution]
+    assert [one.execution_id for one in await stand.executions.expire()] == [execution]
     (seen,) = await stand.of(task)
     assert (seen.status, seen.error) == ("failed", "no worker with this skill came within the time limit")
     while not await stand.executions.retry():

@@ -50,7 +50,7 @@ async def composed(
         return (await stage.presence(worker_id)).get("pid") == str(process.pid)
 
     try:
-        await until(announced)
+        await until(announced, timeout=60)
         yield worker
     finally:
         if process.returncode is None:

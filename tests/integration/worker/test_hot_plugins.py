@@ -82,6 +82,16 @@ async def test_a_new_file_is_a_new_plugin(stage: Stage, home: Path) -> None:
     assert await said(stage) == ["7"]
 
 
+@pytest.mark.usefixtures("worker")
+async def test_a_folder_that_is_moved_here_is_a_new_plugin(stage: Stage, home: Path, tmp_path: Path) -> None:
+    making = home / "plugins" / ".making"
+    making.mkdir()
+    (making / "plugin.json").write_text('{"id": "cards"}')
+    (making / "plugin.py").write_text(CODE.format(version=7).replace("dice", "cards").replace("roll", "deal"))
+    making.rename(home / "plugins" / "cards")
+    await until(lambda: told(stage, "cards"))
+
+
 async def test_off_on_and_anew_as_it_is_wanted(stage: Stage, home: Path, worker: WorkerProcess) -> None:
     box = PluginsBox(stage.redis, KEYS)
     assert await box.replace(lambda wishes: switched(wishes, "dice", on=False))

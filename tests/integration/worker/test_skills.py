@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.integration.worker.composed import composed, message
+from tests.integration.worker.composed import composed, message, said
 from tests.integration.worker.support import KEYS, Stage, until
 
+from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.plugins import PluginsBox
 from botmatrix.bus.signals import Signals
 from botmatrix.core.plugins import switched
@@ -29,6 +30,16 @@ async def add(a: int, b: int = 1) -> int:
 @plugin.skill("shout")
 def shout(text: str) -> str:
     return text.upper()
+
+
+@plugin.skill("hello", regex=r"^hello (?P<name>\\w+)( (?P<times>\\S+))?$", permission="member")
+async def hello(name: str, user_id: str, times: int = 1) -> str:
+    return f"{user_id}: " + name * times
+
+
+@plugin.skill("secret", regex="^secret$")
+def secret() -> dict[str, int]:
+    return {"a": 1}
 
 
 @plugin.skill("fail")
@@ -96,9 +107,10 @@ async def test_on_skills_are_reported_at_the_start_and_in_the_presence(stage: St
         "usage": "add a=<a> [b=<b>]",
         "params": {"a": "integer", "b": "integer"},
         "schema": said["capabilities"][0]["schema"],
+        "permission": "admin",
     }
     assert json.loads(presence["capabilities"]) == said["capabilities"]
-    assert (presence["skills"], presence["enable_skill"]) == ("add,shout,fail,sleep", "true")
+    assert (presence["skills"], presence["enable_skill"]) == ("add,shout,hello,secret,fail,sleep", "true")
 
 
 async def test_on_calls_are_executed_and_reported_once(stage: Stage, home: Path) -> None:
@@ -144,7 +156,7 @@ async def test_skills_follow_their_plugin_when_it_is_edited_and_switched_off(sta
         await stage.put_raw("w1", call("sleep", 1))
         edited = SKILLS.replace("a + b", "a - b").replace('"shout"', '"whisper"').replace("upper", "lower")
         (home / "plugins" / "skills.py").write_text(edited)
-        await until(lambda: has("add,whisper,fail,sleep"))
+        await until(lambda: has("add,whisper,hello,secret,fail,sleep"))
         (home / "plugins" / "other.py").write_text(SKILLS.replace('id="skills"', 'id="other"'))
         await stage.put_raw("w1", call("add", 2, params={"a": 5, "b": 2}), call("whisper", 3, params={"text": "HI"}))
         found = {one["execution_id"]: one["result"] or one["error"] for one in await results(stage, 3)}
@@ -161,3 +173,44 @@ async def test_skills_follow_their_plugin_when_it_is_edited_and_switched_off(sta
         await until(lambda: has(""))
         await stage.put_raw("w1", call("add", 4, params={"a": 5}))
         assert (await results(stage, 4))[-1]["status"] == "declined"
+
+
+def meaning(skill: str, text: str, *, user: int = 42) -> Envelope:
+    """A message whose words mean a skill, says the nexus."""
+    envelope = message(text, user=user)
+    envelope.skill = skill
+    return envelope
+
+
+async def test_words_in_a_chat_execute_a_skill_for_those_who_may(stage: Stage, home: Path) -> None:
+    async with composed(stage, home, environ={**ON, "CHAT_ADMINS": "qq:1"}, skills=SKILLS):
+        await stage.put(
+            "w1",
+            meaning("hello", "hello bob 2"),
+            meaning("hello", "hello bob many"),
+            meaning("hello", "bye bob"),
+            message("hello bob"),
+            meaning("secret", "secret"),
+            meaning("secret", "secret", user=1),
+            meaning("unknown", "hello"),
+        )
+        await stage.until_settled("w1")
+        assert sorted(await said(stage)) == ["42: bobbob", '{"a":1}']
+
+
+async def test_what_is_switched_off_is_not_executed_whoever_asks(stage: Stage, home: Path) -> None:
+    environ = {**ON, "SKILL_PERMISSIONS": "hello:off,add:off", "CHAT_ADMINS": "qq:1"}
+    async with composed(stage, home, environ=environ, skills=SKILLS):
+        await stage.put("w1", meaning("hello", "hello bob", user=1))
+        await stage.put_raw("w1", call("add", params={"a": 1}))
+        (result,) = await results(stage, 1)
+        assert (result["status"], result["error"]) == ("failed", "this skill is switched off")
+        await stage.until_settled("w1")
+        assert await said(stage) == []
+
+
+async def test_off_words_in_a_chat_execute_nothing(stage: Stage, home: Path) -> None:
+    async with composed(stage, home, skills=SKILLS):
+        await stage.put("w1", meaning("hello", "hello bob"))
+        await stage.until_settled("w1")
+        assert await said(stage) == []

@@ -33,6 +33,7 @@ def made_names() -> set[str]:
     arguments |= {"step": "{step}", "attempt": "{attempt}"}
     arguments |= {"day_kind": "{day}:{kind}", "person": "{platform}:{user}", "conversation": "{conversation}"}
     arguments |= {"plugin": "{id}", "limit": "{limit}", "server": "{name}", "token": "{token}"}
+    arguments |= {"sha256": "{sha256}"}
     names = {value for name, value in vars(KEYS).items() if name not in ("prefix", "results")}
     for name, method in inspect.getmembers(KEYS, inspect.ismethod):
         if not name.startswith("_"):

@@ -21,9 +21,10 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
 from botmatrix.core.plugin_settings import Configured
-from botmatrix.errors import ActionFailed, ActionUnknown
+from botmatrix.errors import ActionFailed, ActionUnknown, SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.plugin import Plugin
+from botmatrix.skills.model import SkillAsk
 from botmatrix.store.plugin_values import PluginValues
 from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.grants import grants
@@ -49,6 +50,7 @@ class Settings:
     chat_admins: list[str] = field(default_factory=list)
     disabled_plugins: list[str] = field(default_factory=list)
     plugin_grants: list[str] = field(default_factory=list)
+    skill_permissions: list[str] = field(default_factory=list)
     plugin_dirs: list[Path] = field(default_factory=list)
 
 
@@ -110,6 +112,9 @@ class Platform:
         if entry.aid not in self.done:
             self.done[entry.aid] = (entry, self._result(entry))
         return self.done[entry.aid][1]
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        raise SkillFailed(ask.skill, "the skill system is off")
 
     async def post(self, entry: ActionEntry) -> str:
         return (await self.call(entry)).state

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from botmatrix import perm
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.skills.model import BadParams
 
@@ -52,3 +53,15 @@ def test_parameters_must_have_names() -> None:
 
     with pytest.raises(TypeError, match="by name"):
         Plugin(id="p").skill("rest")(rest)
+
+
+def test_permission_and_words_that_are_none_are_refused() -> None:
+    plugin = Plugin(id="p")
+    with pytest.raises(ValueError, match="public, member, admin, owner, off"):
+        plugin.skill("weather", permission="everybody")(weather)
+    with pytest.raises(ValueError, match="group_admin"):
+        plugin.skill("weather", permission=perm.GROUP_ADMIN)(weather)
+    with pytest.raises(ValueError, match="regex of skill weather"):
+        plugin.skill("weather", regex="(?=x)")(weather)
+    plugin.skill("weather", permission=perm.OWNER)(weather)
+    assert plugin.skills[0].permission == "owner"

@@ -20,6 +20,7 @@ from botmatrix.control.plugin_view import plugins_of_all
 from botmatrix.core.plugins import (
     ID_PATTERN,
     Cell,
+    Chosen,
     Place,
     PluginId,
     PluginWishes,
@@ -35,8 +36,9 @@ router = APIRouter(prefix="/api/plugins", tags=["plugins"])
 class OfWorker(BaseModel):
     """A plugin in one worker. `state`: loaded, disabled or failed; `error`: why it, or its newer version, is not there.
 
-    `since` and `error_at`: unix seconds. `draining`: older versions that still work on events. `process`: of one in a
-    process of its own. `settings_error`: why it does not go by the newest settings, but by `settings_version`.
+    `since` and `error_at`: unix seconds. `shadowed`: what else has this id there and does not serve. `draining`:
+    older versions that still work on events. `process`: of one in a process of its own. `settings_error`: why it does
+    not go by the newest settings, but by `settings_version`.
     """
 
     worker: str
@@ -46,6 +48,7 @@ class OfWorker(BaseModel):
     error_at: Number = 0.0
     since: Number = 0.0
     source: str = ""
+    shadowed: list[str] = []
     draining: Count = 0
     process: dict[str, Any] | None = None
     refused: dict[str, int] | None = None
@@ -54,10 +57,15 @@ class OfWorker(BaseModel):
 
 
 class Plugin(BaseModel):
-    """One plugin. `enabled`: whether it is wanted. `has_settings`: there is a form at `/api/plugins/{id}/settings`."""
+    """One plugin. `enabled`: whether it is wanted. `package`, `previous`: what every worker runs, and ran before.
+
+    `has_settings`: there is a form at `/api/plugins/{id}/settings`.
+    """
 
     id: str
     enabled: bool
+    package: Chosen | None = None
+    previous: Chosen | None = None
     has_settings: bool = False
     workers: list[OfWorker]
 
@@ -85,11 +93,15 @@ class SafeModeSaved(SafeMode):
 
 
 class Wanted(BaseModel):
-    """What is wanted now. `published`: Redis has it, so every worker acts by it within a second or two."""
+    """What is wanted now; `version`: of its package, if it has one.
+
+    `published`: Redis has it, so every worker acts by it within a second or two.
+    """
 
     success: Literal[True] = True
     id: str
     enabled: bool
+    version: str = ""
     published: bool
 
 
@@ -159,7 +171,7 @@ async def switch_safe_mode(wanted: SafeMode, parts: UsedParts, asker: Asker, not
 async def reload(plugin: Known, parts: UsedParts, asker: Asker, note: Noting) -> Wanted:
     """Have every worker load it anew: new first, then the switch; one that fails leaves the old one serving."""
     note.say("plugin.reload", plugin)
-    return _view(plugin, await parts.plugins.change(lambda wishes: reloaded(wishes, plugin), asker.user.username))
+    return view(plugin, await parts.plugins.change(lambda wishes: reloaded(wishes, plugin), asker.user.username))
 
 
 @router.post("/{plugin}/enable", responses=protected(404), dependencies=[ADMIN])
@@ -167,7 +179,7 @@ async def enable(plugin: Known, parts: UsedParts, asker: Asker, note: Noting) ->
     """Have every worker that has it load it."""
     note.say("plugin.enable", plugin)
     switch = partial(switched, plugin=plugin, on=True)
-    return _view(plugin, await parts.plugins.change(switch, asker.user.username))
+    return view(plugin, await parts.plugins.change(switch, asker.user.username))
 
 
 @router.post("/{plugin}/disable", responses=protected(404), dependencies=[ADMIN])
@@ -175,7 +187,7 @@ async def disable(plugin: Known, parts: UsedParts, asker: Asker, note: Noting) -
     """Have every worker unload it; what it is at work on is finished."""
     note.say("plugin.disable", plugin)
     switch = partial(switched, plugin=plugin, on=False)
-    return _view(plugin, await parts.plugins.change(switch, asker.user.username))
+    return view(plugin, await parts.plugins.change(switch, asker.user.username))
 
 
 @router.get("/matrix", responses=protected(), dependencies=[VIEWER])
@@ -194,8 +206,11 @@ async def change_matrix(changes: Changes, parts: UsedParts, asker: Asker, note: 
     return Saved(total=len(saved.config.matrix), published=saved.published)
 
 
-def _view(plugin: str, saved: Current[PluginWishes]) -> Wanted:
-    return Wanted(id=plugin, enabled=saved.config.wish(plugin).enabled, published=saved.published)
+def view(plugin: str, saved: Current[PluginWishes]) -> Wanted:
+    """What is wanted of a plugin now."""
+    wish = saved.config.wish(plugin)
+    version = wish.package.version if wish.package else ""
+    return Wanted(id=plugin, enabled=wish.enabled, version=version, published=saved.published)
 
 
 def _cell(change: Change) -> Cell:

@@ -14,8 +14,10 @@ from botmatrix.control.auth import OPERATOR, VIEWER, Asker
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
-from botmatrix.control.skills import SkillDesk
+from botmatrix.control.skill_access import sees
+from botmatrix.control.skills import Caller, SkillDesk
 from botmatrix.skills.model import OPEN, State
+from botmatrix.skills.permission import SkillPermission
 from botmatrix.store.executions import Seen
 
 router = APIRouter(prefix="/api", tags=["skills"])
@@ -32,7 +34,10 @@ Desk = Annotated[SkillDesk, Depends(_desk)]
 
 
 class Skill(BaseModel):
-    """One skill. `params`: name -> description; `parameters`: their JSON Schema; `workers`: who has it now."""
+    """One skill. `params`: name -> description; `parameters`: their JSON Schema; `workers`: who has it now.
+
+    `permission`: who may use it: `public`, `member`, `admin`, `owner`, `off`.
+    """
 
     name: str
     description: str
@@ -40,6 +45,7 @@ class Skill(BaseModel):
     params: dict[str, str]
     regex: str
     parameters: dict[str, Any]
+    permission: SkillPermission
     workers: list[str]
 
 
@@ -75,8 +81,11 @@ Name = Annotated[str, Path(pattern=r"^\w[\w.\-]{0,63}$")]
 
 
 @router.get("/skills", responses=protected(409), dependencies=[VIEWER])
-async def list_skills(desk: Desk, wanted: Annotated[Listing, Depends(_skills)]) -> Skills:
-    """The skills that workers reported and have now."""
+async def list_skills(
+    desk: Desk, parts: UsedParts, asker: Asker, wanted: Annotated[Listing, Depends(_skills)]
+) -> Skills:
+    """The skills that workers reported and have now, as far as you may see them."""
+    permissions = parts.permissions()
     found = [
         Skill(
             name=one.name,
@@ -85,9 +94,11 @@ async def list_skills(desk: Desk, wanted: Annotated[Listing, Depends(_skills)]) 
             params=one.params,
             regex=one.regex,
             parameters=one.schema,
+            permission=permission,
             workers=workers,
         )
         for one, workers in (await desk.skills()).values()
+        if sees(permission := permissions.of(one.name, one.permission), asker.role)
     ]
     return Skills(**wanted.cut(found, "skills"))
 
@@ -98,11 +109,12 @@ async def list_skills(desk: Desk, wanted: Annotated[Listing, Depends(_skills)]) 
     responses={202: {"model": Called, "description": "It takes longer"}, **protected(409)},
     dependencies=[OPERATOR],
 )
-async def call_skill(name: Name, body: Call, desk: Desk, asker: Asker, note: Noting) -> JSONResponse:
+async def call_skill(name: Name, body: Call, desk: Desk, parts: UsedParts, asker: Asker, note: Noting) -> JSONResponse:
     """Call a skill; 200 with its result, also when it failed. It waits for a worker when none has the skill now."""
     note.say("skill.call", name, after={"params": body.params})
     wait = body.timeout if body.wait else 0.0
-    found = await desk.call(name, _text(body.params), limit=body.limit, wait=wait, creator=asker.user.username)
+    caller = Caller(asker.user.username, asker.role, parts.permissions())
+    found = await desk.call(name, _text(body.params), caller, limit=body.limit, wait=wait)
     return JSONResponse(_called(found).model_dump(mode="json"), 202 if found.status in OPEN else 200)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -35,6 +35,7 @@ class Dispatcher:
     def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
         self._executions, self._box, self._roster = executions, box, roster
         self._counters = counters
+        self.on_expired: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self.on_actions: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self._soon = asyncio.Event()
         self._expire_at = 0.0
@@ -70,21 +71,17 @@ class Dispatcher:
         claimed = await self._executions.claim(BATCH)
         if acts := [one for one in claimed if one.action_type != SKILL_CALL]:
             await self.on_actions(acts)
-        await self._call([one for one in claimed if one.action_type == SKILL_CALL])
+        await self.put([one for one in claimed if one.action_type == SKILL_CALL])
         return len(claimed) == BATCH
 
-    async def _call(self, claimed: list[Seen]) -> None:
-        sent, waiting = [], []
-        for one in claimed:
-            worker = await self._send(one)
-            if worker:
-                sent.append((one.execution_id, worker))
-            else:
-                waiting.append(one.execution_id)
-        if sent:
+    async def put(self, claimed: Sequence[Seen]) -> None:
+        """Put skill calls that this nexus claimed on lanes. Raises `EngineUnavailable`."""
+        workers = await asyncio.gather(*(self._send(one) for one in claimed))
+        pairs = list(zip((one.execution_id for one in claimed), workers, strict=True))
+        if sent := [(id, worker) for id, worker in pairs if worker]:
             await self._executions.running(sent)
             self._counters["skill_calls"] += len(sent)
-        if waiting:
+        if waiting := [id for id, worker in pairs if not worker]:
             await self._executions.waiting(waiting)
 
     async def _send(self, one: Seen) -> str:
@@ -96,13 +93,14 @@ class Dispatcher:
             execution_id=one.execution_id,
             timestamp=int(time.time()),
             deadline=one.deadline.timestamp(),
+            attempt=one.attempt,
         )
         return worker if worker and await self._box.call(worker, call, one.attempt) else ""
 
     async def _tidy(self) -> None:
         if time.monotonic() >= self._expire_at:
             self._expire_at = time.monotonic() + LOOK_SECONDS
-            await self._box.ended(await self._executions.expire())
+            await self.on_expired(await self._executions.expire())
             if await self._executions.retry():
                 self._soon.set()
         if time.monotonic() >= self._forget_at:
@@ -118,5 +116,5 @@ class Dispatcher:
             pass
 
 
-async def _nothing(_claimed: list[Seen]) -> None:
+async def _nothing(_executions: list[Seen]) -> None:
     pass

@@ -19,15 +19,20 @@ from botmatrix.bus.actions import ActionBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.signals import Signals
+from botmatrix.bus.skill_asks import AskBox
 from botmatrix.bus.skills import SkillBox
 from botmatrix.config import Settings
 from botmatrix.errors import EngineUnavailable
+from botmatrix.nexus.skills.asked import Calls, answer_of
 from botmatrix.nexus.skills.dispatcher import Dispatcher
 from botmatrix.nexus.skills.results import Results
 from botmatrix.nexus.skills.roster import Roster
+from botmatrix.nexus.skills.triggers import Triggers
 from botmatrix.nexus.tasks.manager import TaskManager
+from botmatrix.skills.model import SkillAnswer
+from botmatrix.store.asked import AskedExecutions
 from botmatrix.store.engine import Database
-from botmatrix.store.executions import Executions
+from botmatrix.store.executions import Executions, Seen
 
 log = structlog.get_logger("nexus.skills")
 
@@ -44,9 +49,15 @@ class SkillPart:
         self._box = SkillBox(url, keys, name=f"botmatrix-skills-{inc}")
         self._signals = Signals(url, name=f"botmatrix-skills-{inc}")
         self.roster = Roster(self._presence)
+        self.triggers = Triggers(self.roster, settings, self.counters)
         self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self.counters)
+        self._asks = AskBox(url, keys, name=f"botmatrix-skill-asks-{inc}")
+        asked = AskedExecutions(self._database)
+        self.calls = Calls(self._asks, asked, self.dispatcher, self.roster, inc, self.counters)
         self.results = Results(self._executions, self._box, inc, self.counters)
+        self.results.on_ended = self._tell
         self.results.on_declined = self.dispatcher.nudge
+        self.dispatcher.on_expired = self._expired
         actions = ActionBox(url, keys, f"{inc}-tasks")
         self.tasks = TaskManager(actions, self._database, self._box, self.counters, self.dispatcher.nudge)
         self.dispatcher.on_actions = self.tasks.acts.begin
@@ -71,6 +82,7 @@ class SkillPart:
             "skills roster": self.roster.run(),
             "skills dispatch": self._with_tables(self.dispatcher.run()),
             "skills results": self._with_tables(self.results.run()),
+            "skills calls": self._with_tables(self.calls.run()),
             "skills reports": self.results.run_came(),
             **{name: self._with_tables(work) for name, work in self.tasks.work().items()},
         }
@@ -80,9 +92,18 @@ class SkillPart:
         await self._signals.close()
         await self.tasks.close()
         await self._box.close()
+        await self._asks.close()
         await self._presence.close()
         with contextlib.suppress(EngineUnavailable, OSError):
             await self._database.close()
+
+    async def _expired(self, ended: list[Seen]) -> None:
+        await self._tell([answer_of(one) for one in ended])
+
+    async def _tell(self, ended: list[SkillAnswer]) -> None:
+        """Those who wait for these, by REST or in a plugin."""
+        await self._box.ended([one.execution_id for one in ended])
+        await self._asks.answer(ended)
 
     async def _with_tables(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin when the tables are there: a control process makes them."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.skills import ABANDONED_MS, Report, SkillBox
 from botmatrix.errors import EngineUnavailable
-from botmatrix.skills.model import SkillResult, decode_result
+from botmatrix.skills.model import SkillAnswer, SkillResult, decode_result
 from botmatrix.store.executions import Executions
 
 log = structlog.get_logger("nexus.skills")
@@ -27,6 +27,7 @@ class Results:
         self._executions, self._box, self._inc, self._counters = executions, box, inc, counters
         self._came: asyncio.Queue[bytes] = asyncio.Queue(HELD)
         self._look_at = 0.0
+        self.on_ended: Callable[[list[SkillAnswer]], Awaitable[None]] = self._announce
         self.on_declined: Callable[[], None] = lambda: None
 
     def on_result(self, body: bytes) -> None:
@@ -90,9 +91,18 @@ class Results:
         for result, execution in zip(results, changed, strict=True):
             await self._count(result, execution)
         pairs = zip(results, changed, strict=True)
-        await self._box.ended([execution for result, execution in pairs if execution and not result.declined])
+        await self.on_ended(
+            [
+                SkillAnswer(execution, result.state.value, result.text, result.error)
+                for result, execution in pairs
+                if execution and not result.declined
+            ]
+        )
         if any(result.declined for result in results):
             self.on_declined()
+
+    async def _announce(self, ended: list[SkillAnswer]) -> None:
+        await self._box.ended([one.execution_id for one in ended])
 
     async def _count(self, result: SkillResult, execution: str) -> None:
         if execution:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 import structlog
 
 from botmatrix.bus.client import ReplyError
 from botmatrix.bus.presence import Presence
-from botmatrix.bus.skills import skilled
+from botmatrix.bus.skills import skills_of
 from botmatrix.errors import EngineUnavailable
 from botmatrix.skills.model import Capability
 
@@ -36,6 +37,8 @@ class Roster:
         self._heard: dict[str, tuple[float, list[Capability]]] = {}
         self._soon = asyncio.Event()
         self.workers: dict[str, list[Capability]] = {}
+        self.pools: dict[str, str] = {}
+        self.on_change: Callable[[], None] = lambda: None
 
     def on_register(self, body: bytes) -> None:
         """A report on the channel."""
@@ -51,15 +54,26 @@ class Roster:
         """A worker renewed its presence."""
         self._soon.set()
 
+    def find(self, skill: str) -> Capability | None:
+        """A skill as the first worker describes it that has it; None when nobody does."""
+        for worker in sorted(self.workers):
+            for one in self.workers[worker]:
+                if one.name == skill:
+                    return one
+        return None
+
     async def look(self) -> None:
         """Read what is there. Raises `EngineUnavailable`."""
         since = time.monotonic() - HEARD_SECONDS
         self._heard = {worker: heard for worker, heard in self._heard.items() if heard[0] > since}
-        found = await skilled(self._presence)
-        if missing := self._heard.keys() - found.keys():
-            alive = {one["id"] for one in await self._presence.workers() if one.get("draining") != "1"}
-            found |= {worker: self._heard[worker][1] for worker in missing & alive}
-        self.workers = found
+        there = [one for one in await self._presence.workers() if one.get("draining") != "1"]
+        found = skills_of(there)
+        self.pools = {one["id"]: one.get("pool", "") for one in there}
+        for worker in (self._heard.keys() & self.pools.keys()) - found.keys():
+            found[worker] = self._heard[worker][1]
+        if found != self.workers:
+            self.workers = found
+            self.on_change()
 
     async def run(self) -> None:
         """Until cancelled."""

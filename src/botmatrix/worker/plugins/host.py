@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.event_id import is_traced
-from botmatrix.core.plugins import Matrix
+from botmatrix.core.plugins import Matrix, Wish
 from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.said import Said, hear
 from botmatrix.sdk.services import CommandInfo, Services
 from botmatrix.sdk.voice import answer
+from botmatrix.skills.permission import SkillPermissions, Speaker
 from botmatrix.worker.outcome import Done, Outcome
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.course import Course
@@ -26,7 +28,7 @@ from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
 from botmatrix.worker.plugins.runs import Run, Runs
 from botmatrix.worker.plugins.skills import SkillTable
-from botmatrix.worker.plugins.source import Source, discover
+from botmatrix.worker.plugins.source import PACKAGED, Source, discover
 from botmatrix.worker.plugins.table import Match, Table
 from botmatrix.worker.plugins.threads import Threads
 
@@ -53,6 +55,8 @@ class Host:
         self._exchange = Exchange(services, self._table, self.skills, self._threads, self._runs)
         self._registry = Registry(services, self._isolation, self._exchange)
         self._matrix = Matrix()
+        self.packaged: dict[str, Source] = {}
+        """The packages that are wanted and here, by the ids of their plugins."""
         self._course = Course(Executor(services, self, self._runs, self._threads), services)
 
     # -- plugins ------------------------------------------------------------------------------------------
@@ -64,8 +68,10 @@ class Host:
 
     async def load_all(self, sources: Iterable[Source] | None = None) -> None:
         """Load these plugins; by default all that are found in folders, packages and BotMatrix itself."""
-        found = discover(self._services.settings.plugin_dirs) if sources is None else sources
-        for source in found:
+        if sources is None:
+            found = [*discover(self._services.settings.plugin_dirs), *self.packaged.values()]
+            sources = sorted(found, key=lambda source: source.rank)
+        for source in sources:
             await self._registry.load(source)
 
     async def load(self, source: Source) -> PluginInfo:
@@ -95,6 +101,22 @@ class Host:
             else:
                 await self._registry.drop(place)
 
+    async def drop(self, source: Source) -> None:
+        """What comes from there is no more."""
+        await self._registry.drop(source.place)
+
+    async def fail(self, source: Source, error: str) -> None:
+        """Say why something can't even be tried; what serves in its place serves on."""
+        await self._registry.fail(source, error)
+
+    async def make_ready(self, folder: Path) -> None:
+        """Do ahead what takes long before a plugin is loaded: its environment. Raises `LoadError`."""
+        await self._isolation.make_ready(folder)
+
+    def grant(self, wish: Callable[[str], Wish]) -> None:
+        """From now on, plugins in processes of their own may do what this grants them."""
+        self._isolation.grant(wish)
+
     def want(self, is_off: Callable[[str, bool], bool]) -> None:
         """From now on, plugins whose id (or the name of whose source) is off are not loaded.
 
@@ -119,6 +141,8 @@ class Host:
         await self._registry.disable(plugin)
 
     def _newest(self, source: Source) -> Source:
+        if source.kind == PACKAGED:
+            return self.packaged.get(source.name, source)
         found = discover(self._services.settings.plugin_dirs) if source.kind == "file" else ()
         return next((one for one in found if one.place == source.place), source)
 
@@ -233,7 +257,21 @@ class Host:
             return f"{envelope.bot.partition(':')[0]}:{event.get('user_id')}" in settings.chat_admins
 
         barred = self._barred(envelope, event)
-        return self._table.message(said, event, settings.command_prefixes, chat_admin, barred)
+        matches = self._table.message(said, event, settings.command_prefixes, chat_admin, barred)
+        if envelope.skill and (found := self._meant(envelope.skill, said, envelope, event)):
+            if found.bound.app.id not in barred:
+                matches = [*matches, found]
+        return matches
+
+    def _meant(self, skill: str, said: Said, envelope: Envelope, event: Mapping[str, Any]) -> Match | None:
+        """The nexus says that these words mean a skill: whether they do here, and who said it may."""
+        settings, (platform, _, self_id) = self._services.settings, envelope.bot.partition(":")
+        facts = {"platform": platform, "self_id": self_id}
+        facts |= {name: str(event[name]) for name in ("user_id", "group_id", "message_id") if event.get(name)}
+        is_commander = f"{platform}:{facts.get('user_id')}" in settings.chat_admins
+        kind, sub_type = str(event.get("message_type")), str(event.get("sub_type", ""))
+        speaker = Speaker(kind, sub_type, is_commander)
+        return self.skills.heard(skill, said, facts, SkillPermissions(settings.skill_permissions), speaker)
 
     def _barred(self, envelope: Envelope, event: Mapping[str, Any]) -> frozenset[str]:
         """Ids of the plugins that are off here."""

@@ -42,6 +42,8 @@ class PluginInfo(NamedTuple):
     since: float = 0.0
     error_at: float = 0.0
     draining: int = 0
+    shadowed: tuple[str, ...] = ()
+    """What else has this id here, and does not serve."""
     settings_schema: Mapping[str, Any] | None = None
     """JSON Schema of its settings, if it has some."""
     refused: Mapping[str, int] | None = None
@@ -61,7 +63,7 @@ def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
     return PluginInfo(
         plugin.id,
         plugin.name,
-        plugin.version,
+        source.version or plugin.version,
         str(source),
         PluginState.LOADED,
         description=plugin.description,
@@ -85,7 +87,7 @@ def absent(
     schema: Mapping[str, Any] | None = None,
 ) -> PluginInfo:
     """Of a plugin that does not serve."""
-    found = PluginInfo(id, id, "", str(source), state, error, since=now, settings_schema=schema)
+    found = PluginInfo(id, id, source.version, str(source), state, error, since=now, settings_schema=schema)
     return found._replace(error_at=now) if error else found
 
 

@@ -19,7 +19,7 @@ from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
 from botmatrix.worker.plugins.settings import SettingsRefused, schema_of
-from botmatrix.worker.plugins.source import Source
+from botmatrix.worker.plugins.source import PACKAGED, Source
 from botmatrix.worker.plugins.version import Version
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,15 @@ class Registry:
     @property
     def infos(self) -> list[PluginInfo]:
         """Every plugin that was found, those that serve first."""
-        serving = [self._now(version) for version in self._loaded.values()]
-        return serving + [found for _, found in self._absent.values()]
+        found = [self._now(version) for version in self._loaded.values()]
+        others: dict[str, list[str]] = {}
+        for source, absent in sorted(self._absent.values(), key=lambda one: one[0].rank):
+            if absent.id not in self._loaded and absent.id not in others:
+                found.append(absent)
+                others[absent.id] = []
+            else:
+                others.setdefault(absent.id, []).append(str(source))
+        return [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
 
     @property
     def ids(self) -> list[str]:
@@ -58,7 +65,7 @@ class Registry:
         """Where a plugin comes from that serves, failed or is off."""
         if plugin in self._loaded:
             return self._loaded[plugin].source
-        return next((source for source, found in self._absent.values() if found.id == plugin), None)
+        return min(self._others(plugin), key=lambda source: source.rank, default=None)
 
     async def load(self, source: Source) -> PluginInfo:
         """Load a plugin, in the place of the version from the same place, if one serves.
@@ -93,6 +100,12 @@ class Registry:
             if (version := self._from(place)) is not None:
                 log.info("plugin %s is gone", version.id)
                 self._exchange.retire(self._loaded.pop(version.id))
+                await self._fall_back(version.id)
+
+    async def fail(self, source: Source, error: str) -> None:
+        """Say why something can't even be tried; what serves in its place serves on."""
+        async with self._changing:
+            await self._failed(source, Scope(source.name), LoadError(error))
 
     async def configure(self) -> None:
         """Have every plugin go by the settings that are wanted now; what failed for want of them is loaded."""
@@ -141,7 +154,9 @@ class Registry:
         self._refuse_disabled(plugin.id, source)
         other = self._loaded.get(plugin.id)
         if other is not None and other is not old:
-            raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
+            if old is not None or other.source.rank <= source.rank:
+                raise LoadError(f"the id {plugin.id!r} is taken by {other.source}")
+            old = other
         order = old.order if old else next(self._order)
         version = Version(source, plugin, code, info.loaded(plugin, source, self._services.clock.now()), order)
         self._exchange.refuse_taken(version)
@@ -151,6 +166,8 @@ class Registry:
             await self._exchange.swap(old, version)
             if old.id != version.id:
                 del self._loaded[old.id]
+            if old.source.place != source.place:
+                self._note(old.source, old.id, PluginState.FAILED, f"{source} takes its place")
         told = info.loaded(plugin, source, version.info.since)  # what a process told of itself
         version.info = told._replace(settings_schema=schema_of(plugin))
         self._loaded[plugin.id] = version
@@ -158,7 +175,7 @@ class Registry:
 
     async def _read(self, source: Source, code: Scope) -> Plugin:
         if source.path is not None and runs_isolated(source.path):
-            return await self._isolation.load(source.path)
+            return await self._isolation.load(source.path, packaged=source.kind == PACKAGED)
         return import_plugin(source, code)
 
     async def _failed(self, source: Source, code: Scope, error: LoadError) -> PluginInfo:
@@ -175,6 +192,15 @@ class Registry:
             id = old.id
             self._exchange.retire(self._loaded.pop(id))
         return self._note(source, id, PluginState.FAILED, str(error), schema)
+
+    async def _fall_back(self, plugin: str) -> None:
+        """Have the next one of this id serve that was in the shadow of one that is gone."""
+        for source in sorted(self._others(plugin), key=lambda source: source.rank):
+            if (await self._load(source)).state is PluginState.LOADED:
+                return
+
+    def _others(self, plugin: str) -> list[Source]:
+        return [source for source, found in self._absent.values() if found.id == plugin]
 
     def _refuse_disabled(self, name: str, source: Source) -> None:
         if name in self._services.settings.disabled_plugins or self.is_off(name, source.is_built_in):

@@ -11,15 +11,27 @@ from typing import NamedTuple
 import botmatrix.plugins
 
 GROUP = "botmatrix.plugins"
+PACKAGED = "bmpk"
+_RANKS = ("file", PACKAGED, "package", "built-in")
 
 
 class Source(NamedTuple):
-    """One plugin that could be loaded. `name`: of its file, folder or entry point; mostly its id."""
+    """One plugin that could be loaded. `name`: of its file, folder or entry point; mostly its id.
+
+    `kind`: `file` (of the worker's own folders), `bmpk` (a package that every worker runs, unpacked at `path`),
+    `package` (installed beside BotMatrix), `built-in`. `version`: of a package.
+    """
 
     kind: str
     name: str
     path: Path | None = None
     entry_point: EntryPoint | None = None
+    version: str = ""
+
+    @property
+    def rank(self) -> int:
+        """Of several with the same id the lowest serves: what lies in a worker's own folder belongs to that worker."""
+        return _RANKS.index(self.kind) if self.kind in _RANKS else len(_RANKS)
 
     @property
     def is_built_in(self) -> bool:
@@ -29,12 +41,16 @@ class Source(NamedTuple):
     @property
     def place(self) -> str:
         """What stays the same when the plugin gets a new version: its file, or the folder of its versions."""
+        if self.kind == PACKAGED:
+            return f"{PACKAGED} {self.name}"
         if self.path is None or self.name in (self.path.name, self.path.stem):
             return str(self)
         return str(self.path.parent)
 
     def __str__(self) -> str:
-        return str(self.path) if self.kind == "file" else f"{self.kind} {self.name}"
+        if self.kind == "file":
+            return str(self.path)
+        return f"{self.kind} {self.name} {self.version}".rstrip()
 
 
 def discover(folders: Iterable[Path]) -> list[Source]:

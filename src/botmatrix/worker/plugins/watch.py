@@ -65,10 +65,17 @@ class Watch:
                 return str(named / path.relative_to(folder).parts[0])
         return ""
 
+    def _is_hidden(self, path: Path) -> bool:
+        """Whether it, or a folder of a plugin that it is in, begins with a dot."""
+        folders = [folder for folder in self._folders if path.is_relative_to(folder)]
+        return any(part.startswith(".") for folder in folders for part in path.relative_to(folder).parts)
+
     def _is_code(self, change: Change, changed: str) -> bool:
         path = Path(changed)
-        if path.name.startswith(".") or not _OTHERS.isdisjoint(path.parts):
+        if self._is_hidden(path) or not _OTHERS.isdisjoint(path.parts):
             return False
+        if change is Change.added and path.is_dir():  # a folder that was moved here says nothing of its files
+            return path.parent in self._folders or (path / "plugin.json").is_file()
         if path.name == "plugin.json" or path.name.endswith(_CODE):
             return True
         if change is Change.deleted:

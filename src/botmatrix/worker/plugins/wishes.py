@@ -14,6 +14,7 @@ from botmatrix.core.plugins import Matrix, PluginWishes
 from botmatrix.errors import EngineUnavailable
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
+from botmatrix.worker.plugins.packages import Packages
 
 log = structlog.get_logger("plugins")
 PATIENCE = 3.0
@@ -24,11 +25,18 @@ class Wishes:
     """One per worker. `tell` says what the worker has now, to everybody. `safe`: it stays in safe mode."""
 
     def __init__(
-        self, host: Host, state: PluginsState, tell: Callable[[], Awaitable[None]], *, safe: bool = False
+        self,
+        host: Host,
+        state: PluginsState,
+        packages: Packages,
+        tell: Callable[[], Awaitable[None]],
+        *,
+        safe: bool = False,
     ) -> None:
-        self._host, self._state, self._tell = host, state, tell
+        self._host, self._state, self._packages, self._tell = host, state, packages, tell
         self._generations: dict[str, int] | None = None
         self._changed = asyncio.Event()
+        packages.arrived = self._changed.set
         state.on_change = self._take
         self._safe = safe
         host.want(self._is_off)
@@ -41,18 +49,28 @@ class Wishes:
         self._changed.clear()
         if self._state.version:
             self._generations = _generations(self._state.value)
+        self._host.grant(self._state.value.wish)
+        self._packages.prepare(self._state.value)
+        await self._packages.tidy(self._state.value)
+        self._changed.set()
 
     async def run(self) -> None:
         """Follow every change, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._state.run(), name="plugins wanted")
-            while True:
-                await self._changed.wait()
-                self._changed.clear()
-                try:
-                    await self.converge()
-                except OSError as error:
-                    log.warning("the folders of plugins can't be read", error=str(error))
+            try:
+                await self._follow()
+            finally:
+                await self._packages.close()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self.converge()
+            except OSError as error:
+                log.warning("the folders of plugins can't be read", error=str(error))
 
     def nudge(self, version: bytes = b"") -> None:
         """There may be a new version."""
@@ -61,6 +79,8 @@ class Wishes:
     async def converge(self) -> None:
         """Bring the plugins to where they are wanted, and tell it."""
         wishes = self._state.value
+        self._host.grant(wishes.wish)
+        await self._packages.converge(wishes)
         for plugin in {found.id for found in self._host.plugins} | set(wishes.plugins):
             await self._one(plugin, wishes)
         self._generations = _generations(wishes)

@@ -11,6 +11,7 @@ export const PLACES = [
   { page: "messages", icon: "messages", role: "operator", name: () => t("messages"), load: () => import("./pages/messages.js") },
   { page: "trace", icon: "route", role: "operator", under: "messages", name: () => t("trace"), load: () => import("./pages/trace.js"), hidden: true },
   { page: "chat", icon: "message-chatbot", role: "operator", name: () => t("chat"), load: () => import("./pages/chat.js") },
+  { page: "plugins", icon: "puzzle", name: () => t("plugins"), load: () => import("./pages/plugins.js") },
   { page: "skills", icon: "bolt", name: () => t("skills"), load: () => import("./pages/skills.js") },
   { page: "tasks", icon: "calendar-event", name: () => t("tasks"), load: () => import("./pages/tasks.js") },
   { page: "queues", icon: "stack-2", name: () => t("queues"), load: () => import("./pages/queues.js") },

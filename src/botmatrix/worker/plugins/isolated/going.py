@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from botmatrix.bus.uses import Use
-from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable
+from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable, SkillFailed
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.retry import Retry
 from botmatrix.sdk.voice import answer
@@ -91,7 +91,7 @@ class Going:
             self._tell(action, {"ok": False, "error": error.message, "retcode": error.retcode, "data": None})
         except ActionUnknown as error:
             self._tell(action, {"ok": False, "error": str(error), "retcode": 1401, "data": None})
-        except (Full, PluginError) as error:
+        except (Full, PluginError, SkillFailed) as error:
             self._tell(action, {"ok": False, "error": str(error), "retcode": 1400, "data": None, "value": None})
         else:
             if data is not None:
@@ -119,10 +119,14 @@ class Going:
         return None
 
     def _say(self, name: str, params: dict[str, Any]) -> None:
+        if not self._ctx.bot:
+            raise Refused("nobody said this in a chat: there is no bot to do it")
         outbox = self._ctx.outbox
         outbox.buffered.append(outbox.entry(self._ctx.bot, name, _encode(params)))
 
     async def _call(self, name: str, params: dict[str, Any]) -> Any:
+        if not self._ctx.bot:
+            raise Refused("nobody said this in a chat: there is no bot to do it")
         outbox = self._ctx.outbox
         entry = outbox.entry(self._ctx.bot, name, _encode(params))
         await self._ctx.flush()
@@ -146,8 +150,10 @@ class Going:
         params = action.params
         target = params.get("target_plugin") or params.get("plugin_id")
         skill = params.get("skill_name") or params.get("skill")
+        if target is None and isinstance(skill, str):
+            return await self._ctx.call_skill(skill, **_params(params))
         if not isinstance(target, str) or not isinstance(skill, str):
-            raise Refused("call_skill needs target_plugin and skill_name")
+            raise Refused("call_skill needs skill_name, and target_plugin for a skill that no hub knows of")
         return await self._plugin.call_skill(target, skill, params, self._ctx, self._depth + 1)
 
     # -- questions ----------------------------------------------------------------------------------------
@@ -208,6 +214,14 @@ class Going:
     def _tell(self, action: Action, payload: dict[str, Any]) -> None:
         if action.correlation_id:
             self._plugin.exchange.tell("response", f"{action.type}_response", payload, action.correlation_id)
+
+
+def _params(params: dict[str, Any]) -> dict[str, Any]:
+    """What a skill of the hub is called with."""
+    for key in ("params", "payload"):
+        if isinstance(params.get(key), dict):
+            return {name: value for name, value in params[key].items() if isinstance(name, str) and name != "timeout"}
+    return {}
 
 
 def _result(action: Action) -> Any:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from botmatrix.skills.told import ToldSkill
+
 LONGEST = 1 << 20
 """Bytes of one line, in both directions."""
 MOST_ACTIONS = 100
@@ -85,6 +87,7 @@ class Hello(msgspec.Struct):
     commands: Annotated[list[Command], msgspec.Meta(max_length=1000)] = []
     error: str = ""
     history: bool = False
+    skills: Annotated[list[ToldSkill], msgspec.Meta(max_length=200)] = []
 
 
 def message(kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str = "") -> bytes:

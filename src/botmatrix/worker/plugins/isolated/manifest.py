@@ -1,95 +1,42 @@
-"""`plugin.json` of a plugin that runs in a process of its own. What is wrong is refused, never repaired."""
+"""The folder of a plugin that runs in a process of its own: its `plugin.json`, and the program it names."""
 
 from __future__ import annotations
 
-import json
-import shlex
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
 
-import msgspec
-from msgspec import Meta
-
+from botmatrix.packaging.manifest import (
+    LARGEST,
+    BadManifest,
+    Intent,
+    Limits,
+    Manifest,
+    parse_document,
+    parse_manifest,
+)
 from botmatrix.worker.plugins.loader import LoadError
 
-LARGEST = 64 * 1024
-"""Bytes of a manifest."""
-
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
-Action = Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*)$", max_length=64)]
-Word = Annotated[str, Meta(min_length=1, max_length=100)]
-Requirement = Annotated[str, Meta(min_length=1, max_length=500)]
-Short = Annotated[str, Meta(max_length=200)]
-Entry = Annotated[list[Annotated[str, Meta(min_length=1, max_length=500)]], Meta(max_length=50)]
+__all__ = ["Intent", "Limits", "Manifest", "argv", "read_manifest", "runs_isolated"]
 
 
-class Intent(msgspec.Struct, frozen=True):
-    """Words that make a message an intent: any keyword anywhere in it, or the expression. Case does not matter."""
-
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
-    keywords: Annotated[tuple[Word, ...], Meta(max_length=100)] = ()
-    regex: Annotated[str, Meta(max_length=500)] = ""
-    priority: int = 0
-
-
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of the plugin's process and all that it starts, together. `cpu`: cores, on average of a minute."""
-
-    memory_mb: Annotated[int, Meta(ge=16, le=16_384)] = 512
-    cpu: Annotated[float, Meta(gt=0, le=64)] = 0.95
-    open_files: Annotated[int, Meta(ge=16, le=65_536)] = 1024
-    processes: Annotated[int, Meta(ge=1, le=1024)] = 64
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One plugin. Keys that are not named here mean nothing to a worker and may be there.
-
-    `permissions` and `actions` both name what the plugin wants to do. `timeout_ms`: how long it may take to answer an
-    event. `max_concurrency`: events that it works on at once. `exclusive`: it can't run twice, not even while it is
-    exchanged. `requirements`: of a Python plugin, as pip reads them.
-    """
-
-    id: Id
-    name: Short = ""
-    version: Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+\-_]{0,63}$")] = "0.0.0"
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    entry: str | Entry = ""
-    entry_point: str | Entry = ""
-    isolation: Literal["", "process"] = ""
-    exclusive: bool = False
-    run_on: Annotated[list[str], Meta(max_length=10)] = []
-    permissions: Annotated[list[Action], Meta(max_length=200)] = []
-    actions: Annotated[list[Any], Meta(max_length=200)] = []
-    events: Annotated[list[Word], Meta(max_length=50)] = []
-    intents: Annotated[tuple[Intent, ...], Meta(max_length=200)] = ()
-    timeout_ms: Annotated[int, Meta(ge=50, le=60_000)] = 5000
-    max_concurrency: Annotated[int, Meta(ge=1, le=64)] = 16
-    limits: Limits = Limits()
-    requirements: Annotated[tuple[Requirement, ...], Meta(max_length=100)] = ()
-
-    @property
-    def wanted(self) -> frozenset[str]:
-        """Names of the actions that the plugin asks for."""
-        return frozenset(self.permissions) | frozenset(_action_name(action) for action in self.actions)
-
-    def argv(self, folder: Path) -> list[str]:
-        """The program and its arguments, never given to a shell. Raises `LoadError`."""
-        entry = self.entry or self.entry_point
-        try:
-            words = shlex.split(entry) if isinstance(entry, str) else list(entry)
-        except ValueError as error:
-            raise LoadError(f"entry can't be read: {error}") from None
-        if not words or not words[0] or any("\0" in word for word in words):
-            raise LoadError('plugin.json needs "entry": the program to start and its arguments')
-        return [_program(words[0], folder), *words[1:]]
+def argv(manifest: Manifest, folder: Path) -> list[str]:
+    """The program and its arguments, never given to a shell. Raises `LoadError`."""
+    try:
+        program, *arguments = manifest.words()
+    except BadManifest as error:
+        raise LoadError(f"plugin.json: {error}") from None
+    return [_program(program, folder), *arguments]
 
 
 def runs_isolated(folder: Path) -> bool:
     """Whether a folder holds a plugin for a process of its own. Raises `LoadError`."""
-    if not (folder / "plugin.json").is_file():
+    path = folder / "plugin.json"
+    if not path.is_file():
         return False
-    found = _document(folder / "plugin.json")
+    try:
+        found = parse_document(_text(path))
+    except BadManifest as error:
+        raise LoadError(f"{path} {error}") from None
     return any(found.get(key) for key in ("entry", "entry_point")) or found.get("isolation") == "process"
 
 
@@ -97,47 +44,17 @@ def read_manifest(folder: Path) -> Manifest:
     """Raises `LoadError`, which says what is wrong and where."""
     path = folder / "plugin.json"
     try:
-        manifest = msgspec.convert(_document(path), Manifest)
-    except msgspec.ValidationError as error:
+        return parse_manifest(_text(path))
+    except BadManifest as error:
         raise LoadError(f"{path}: {error}") from None
-    if manifest.run_on and "worker" not in manifest.run_on:
-        raise LoadError(f'{path}: run_on does not name "worker", so it can\'t run here')
-    for action in manifest.actions:
-        _action_name(action)
-    return manifest
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST:
-            raise LoadError(f"{path} is larger than {LARGEST // 1024} KiB")
-        found = json.loads(path.read_bytes(), object_pairs_hook=_unique, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise LoadError(f"{path} is no JSON that can be taken: {error or 'nested too deep'}") from None
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
     except OSError as error:
         raise LoadError(f"{path} can't be read: {error.strerror}") from None
-    if not isinstance(found, dict):
-        raise LoadError(f"{path} must be one JSON object")
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _action_name(action: Any) -> str:
-    name = action.get("name") if isinstance(action, dict) else action
-    try:
-        return msgspec.convert(name, Action)
-    except msgspec.ValidationError as error:
-        raise LoadError(f"plugin.json: actions: {error}") from None
 
 
 def _program(word: str, folder: Path) -> str:

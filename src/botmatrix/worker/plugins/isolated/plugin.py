@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import re2
 
+from botmatrix.core.grants import grants_of
+from botmatrix.core.plugins import Wish
 from botmatrix.sdk.app import App
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.perm import Permission
@@ -25,8 +27,9 @@ from botmatrix.worker.plugins.isolated.going import Going
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
 from botmatrix.worker.plugins.isolated.keeping import Keeping
 from botmatrix.worker.plugins.isolated.lines import Action, Command, Hello
-from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest
+from botmatrix.worker.plugins.isolated.manifest import Intent, Manifest, read_manifest, runs_isolated
 from botmatrix.worker.plugins.isolated.payload import event_payload
+from botmatrix.worker.plugins.isolated.skills import made
 from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.plugins.loader import LoadError
 from botmatrix.worker.plugins.runs import HandlerTimeout
@@ -55,13 +58,30 @@ class Isolation:
         self.services, self.storage, self.pace = services, storage, pace or Pace()
         self._envs = envs
         self.plugins: dict[str, IsolatedPlugin] = {}
+        self._wish: Callable[[str], Wish] = lambda _plugin: Wish()
 
-    async def load(self, folder: Path) -> Plugin:
+    def grant(self, wish: Callable[[str], Wish]) -> None:
+        """From now on they may do what is granted to them there."""
+        self._wish = wish
+        for plugin in self.plugins.values():
+            plugin.broker = self.broker(plugin.manifest, packaged=plugin.packaged)
+
+    def broker(self, manifest: Manifest, *, packaged: bool) -> Broker:
+        """What a plugin may do now."""
+        setting, wish = self.services.settings.plugin_grants, self._wish(manifest.id)
+        return Broker(manifest.wanted, grants_of(manifest.id, wish, setting, packaged=packaged))
+
+    async def make_ready(self, folder: Path) -> None:
+        """Make the environment of a plugin, if it needs one that is not there. Raises `LoadError`."""
+        if runs_isolated(folder):
+            await python.program(read_manifest(folder), folder, self._envs)
+
+    async def load(self, folder: Path, *, packaged: bool = False) -> Plugin:
         """The plugin of a folder with `plugin.json`; it starts with its startup hook. Raises `LoadError`."""
         manifest = read_manifest(folder)
         argv, env = await python.program(manifest, folder, self._envs)
         launch = Launch(manifest.id, argv, folder, manifest.limits, {"BOTMATRIX_PLUGIN": manifest.id, **env})
-        isolated = IsolatedPlugin(self, manifest, launch)
+        isolated = IsolatedPlugin(self, manifest, launch, packaged)
         wanted = manifest.wanted
         plugin = Apart(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
@@ -84,8 +104,8 @@ class Isolation:
 class IsolatedPlugin:
     """One plugin's process, its permissions, and what is under way with it."""
 
-    def __init__(self, isolation: Isolation, manifest: Manifest, launch: Launch) -> None:
-        self._isolation, self.manifest = isolation, manifest
+    def __init__(self, isolation: Isolation, manifest: Manifest, launch: Launch, packaged: bool) -> None:
+        self._isolation, self.manifest, self.packaged = isolation, manifest, packaged
         self.id, self.timeout = manifest.id, manifest.timeout_ms / 1000
         self.services, self.storage = isolation.services, isolation.storage
         self.tries = python.is_python(manifest)
@@ -93,7 +113,7 @@ class IsolatedPlugin:
         self.commands: list[CommandInfo] = []
         self.figures = Figures()
         self.exchange = Exchange(self.figures)
-        self.broker = Broker(manifest.wanted, _granted(self.id, self.services.settings.plugin_grants))
+        self.broker = isolation.broker(manifest, packaged=packaged)
         self.keeper = Keeper(
             *(launch, self.exchange, self.figures, isolation.services.clock),
             pace=isolation.pace,
@@ -106,13 +126,18 @@ class IsolatedPlugin:
         self._forgets: Callable[[], None] = _nothing
         self._log = logging.getLogger(f"botmatrix.plugin.{self.id}")
 
-    async def start(self, plugin: Plugin, _app: App) -> None:
+    async def start(self, plugin: Plugin, app: App) -> None:
         """Start the process and say what makes it run. Raises `LoadError`."""
         hello = await self.keeper.start()
         if hello is not None:
             self._introduced(plugin, hello)
         plugin.handlers.clear()
         declare(plugin, hello.events if hello else self.manifest.events, self.manifest.intents, self.handle)
+        told = hello.skills if hello else self.manifest.skills
+        try:
+            plugin.skills[:] = [made(one, self.execute, app, self.services) for one in told]
+        except ValueError as error:
+            raise LoadError(f"a skill of {self.id}: {error}") from None
         self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:
@@ -143,6 +168,12 @@ class IsolatedPlugin:
         if name.startswith("intent_"):
             payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
         await self._ask(name, payload, ctx, 0)
+
+    async def execute(self, skill: str, params: Mapping[str, Any], ctx: Context) -> Any:
+        """Have the process execute a skill of its own; its result. Raises `PluginError`, `HandlerTimeout`."""
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
+        payload |= {"caller_id": "", "skill": skill, "payload": params, "params": params}
+        return await self._ask(f"skill_{skill}", payload, ctx, 1)
 
     async def call_skill(self, target: str, skill: str, params: Mapping[str, Any], ctx: Context, depth: int) -> Any:
         """Have another plugin do something in the same event; its result. Raises `PluginError`."""
@@ -197,12 +228,6 @@ def declare(plugin: Plugin, events: Iterable[str], intents: Iterable[Intent], ha
 
 def _nothing() -> None:
     """No history is read."""
-
-
-def _granted(plugin: str, grants: Iterable[str]) -> list[str] | None:
-    """What the administrator grants a plugin; None: whatever it asks for."""
-    named = [action for name, _, action in (grant.partition(":") for grant in grants) if name == plugin]
-    return named or None
 
 
 def _listed(plugin: str, command: Command) -> CommandInfo:

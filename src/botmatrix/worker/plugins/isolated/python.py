@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 import botmatrix
-from botmatrix.worker.plugins.isolated.manifest import Manifest
+from botmatrix.worker.plugins.isolated.manifest import Manifest, argv
 from botmatrix.worker.plugins.loader import LoadError
 
 BUILD_LIMIT = 600.0
@@ -38,7 +38,7 @@ def is_python(manifest: Manifest) -> bool:
 
 async def program(manifest: Manifest, folder: Path, envs: Path | None) -> tuple[list[str], dict[str, str]]:
     """What to start for any plugin, and with which variables. Raises `LoadError`."""
-    return await launch(manifest, folder, envs) if is_python(manifest) else (manifest.argv(folder), {})
+    return await launch(manifest, folder, envs) if is_python(manifest) else (argv(manifest, folder), {})
 
 
 async def launch(manifest: Manifest, folder: Path, envs: Path | None) -> tuple[list[str], dict[str, str]]:

@@ -17,10 +17,11 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
-from botmatrix.errors import BotMatrixError, EngineUnavailable
+from botmatrix.errors import BotMatrixError, EngineUnavailable, SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.plugin import Plugin
+from botmatrix.skills.model import SkillAsk
 from botmatrix.worker.plugins.isolated.remote_sessions import RemoteSessions
 from botmatrix.worker.plugins.isolated.remote_values import RemoteValues
 
@@ -46,6 +47,7 @@ class RemoteSettings:
         self.chat_admins: list[str] = []
         self.disabled_plugins: Sequence[str] = ()
         self.plugin_grants: Sequence[str] = ()
+        self.skill_permissions: Sequence[str] = ()
         self.plugin_dirs: Sequence[Path] = ()
 
     def learn(self, told: Mapping[str, Any]) -> None:
@@ -211,6 +213,13 @@ class RemoteServices:
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
         return _result(await self.ask(entry.eid, entry.action, entry.params))
+
+    async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
+        """Have the worker do it. Raises `SkillFailed`."""
+        told = await self.ask(event_id, "call_skill", {"skill": ask.skill, "params": ask.params})
+        if not told["ok"]:
+            raise SkillFailed(ask.skill, told.get("error") or "it failed")
+        return str(told.get("result"))
 
     async def post(self, entry: ActionEntry) -> None:
         """Have the worker do it."""

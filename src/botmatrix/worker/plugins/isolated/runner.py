@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
@@ -64,7 +65,11 @@ class Runner:
         event, envelope = told["raw"], _envelope(told)
         self._services.begin(envelope.id, id, told)
         try:
-            self._say({"id": id, **_answer(await self._host.handle(envelope, event))})
+            if "skill" in told:
+                result = await self._host.skills.run(told["skill"], told["params"], math.inf)
+                self._say({"id": id, "ok": True, "actions": [{"type": "skill_result", "payload": {"result": result}}]})
+            else:
+                self._say({"id": id, **_answer(await self._host.handle(envelope, event))})
         except Exception as error:
             log.exception("handling an event failed")
             self._say({"id": id, "ok": False, "error": f"{type(error).__name__}: {error}"})
@@ -113,6 +118,13 @@ def hello(found: PluginInfo, host: Host, *, history: bool) -> dict[str, Any]:
         "timeout": max((handler.timeout for handler in handlers), default=60.0),
         "history": history,
         "commands": [command._asdict() for command in host.commands()],
+        "skills": [
+            {
+                **{"name": skill.name, "description": skill.description, "regex": skill.regex},
+                **{"permission": skill.permission, "schema": skill.schema, "timeout": skill.timeout},
+            }
+            for skill in host.skills.offered()
+        ],
         "error": "" if found.state is PluginState.LOADED else found.error or found.state,
     }
 

@@ -1,0 +1,1 @@
+"""Plugins in files: what `plugin.json` says, and packages (`.bmpk`). Pure."""
