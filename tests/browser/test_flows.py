@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from tests.browser.conftest import TOKEN, Place, Watched, matrix
 from tests.browser.talking import Talker
 
@@ -28,6 +30,25 @@ plugin = Plugin(id="weather", version="1.0.0")
 @plugin.skill("weather", description="The weather of a city")
 async def weather(city: str, days: int = 1) -> str:
     return f"{city}: sunny for {days} days"
+"""
+
+
+DICE = """
+from pydantic import BaseModel
+
+from botmatrix import Context, Plugin
+
+
+class Config(BaseModel):
+    sides: int = 6
+
+
+plugin = Plugin(id="dice", version="VERSION", config=Config)
+
+
+@plugin.command("roll", bare=True)
+async def roll(ctx: Context) -> str:
+    return f"VERSION of {ctx.config.sides}"
 """
 
 
@@ -178,6 +199,42 @@ def test_a_dead_letter_is_read_and_replayed(watched: Watched, bot: Talker, place
     assert "789" in bot.hears("pong")
     page.get_by_text("No dead letters").wait_for()
     assert watched.wrong == []
+
+
+def test_a_plugin_is_put_in_configured_loaded_anew_and_rolled_back(watched: Watched, bot: Talker) -> None:
+    page = watched.show("plugins")
+    _install(page, "1.0.0")
+    page.get_by_role("heading", name="dice", level=1).wait_for()
+    bot.asks("roll", "1.0.0 of 6")
+    page.fill("[name=sides]", "20")
+    page.get_by_role("button", name="Save").first.click()
+    bot.asks("roll", "1.0.0 of 20")
+    watched.show("plugins")
+    _install(page, "1.1.0")
+    bot.asks("roll", "1.1.0 of 20")
+    page.get_by_role("button", name="Reload").click()
+    page.get_by_text("dice is loaded anew.").wait_for()
+    page.get_by_role("button", name="Roll back to 1.0.0").click()
+    bot.asks("roll", "1.0.0 of 20")
+    page.get_by_role("checkbox", name="get_group_info").check()
+    page.get_by_role("button", name="Save").last.click()
+    page.get_by_text("Saved; it acts within a second.").first.wait_for()
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Switch on").wait_for()
+    assert watched.wrong == []
+
+
+def _install(page: Page, version: str) -> None:
+    """Through the dialog of the list."""
+    packed = io.BytesIO()
+    about = {"id": "dice", "version": version, "name": "Dice", "permissions": ["get_group_info"]}
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("plugin.json", json.dumps(about))
+        archive.writestr("__init__.py", DICE.replace("VERSION", version))
+    page.get_by_role("button", name="Install").click()
+    file = FilePayload(name=f"dice_{version}.bmpk", mimeType="application/zip", buffer=packed.getvalue())
+    page.set_input_files("#package-file", file)
+    page.get_by_role("dialog").get_by_role("button", name="Install").click()
 
 
 def test_a_task_is_said_in_words_and_run(watched: Watched, bot: Talker) -> None:

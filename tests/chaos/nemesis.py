@@ -158,7 +158,7 @@ class Nemesis:
         await asyncio.to_thread(self.stack.redis, lambda client: client.config_set("maxmemory", maxmemory))
 
     async def _serving(self) -> None:
-        await self.stack.until(self.stack.serving, 20, "the nexus did not come back")
+        await self.stack.until(self.stack.serving, 60, "the nexus did not come back")
 
     def pick_worker(self, blow: str) -> Part:
         """One that was not struck lately: an entry that meets three deaths is a dead letter, and rightly so."""

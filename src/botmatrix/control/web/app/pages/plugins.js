@@ -12,17 +12,12 @@ import { bringPackage } from "./plugins/packages.js";
 export default function Plugins({ thing }) {
   const [version, setVersion] = useState(0);
   const [safe, setSafe] = useState(false);
-  const [packaged, setPackaged] = useState(false);
   if (thing) return html`<${OnePlugin} key=${thing} id=${thing}/>`;
   const again = () => setVersion((before) => before + 1);
-  const told = ({ safe_mode, plugins }) => {
-    setSafe(safe_mode);
-    setPackaged(plugins.some((one) => one.package !== undefined));
-  };
   return html`<${Head} title=${t("plugins")}>${may("admin") && html`<${Button} icon="shield" onClick=${() => changeSafeMode(!safe, again)}>${safe ? t("safe_end") : t("safe_mode")}<//>
-      ${packaged && html`<${Button} icon="upload" look="btn-primary" onClick=${() => bringPackage(again)}>${t("install")}<//>`}`}<//>
+      <${Button} icon="upload" look="btn-primary" onClick=${() => bringPackage(again)}>${t("install")}<//>`}<//>
     ${safe && html`<${Notice} look="warn" title=${t("safe_mode")}>${t("safe_is_on")}<//>`}
-    <${Card} flush><${List} label=${t("plugins")} path="api/plugins" plural="plugins" every=${5} version=${version} onAnswer=${told} columns=${columns()}
+    <${Card} flush><${List} label=${t("plugins")} path="api/plugins" plural="plugins" every=${5} version=${version} onAnswer=${(answer) => setSafe(answer.safe_mode)} columns=${columns()}
       empty=${{ icon: "puzzle", title: t("no_plugins"), what: t("no_plugins_what") }}/><//>`;
 }
 

@@ -1,9 +1,9 @@
 // One plugin: how it stands in every worker, what it may do, where it is on, its settings, versions and newest log lines.
-import { ask, may, query } from "../../lib/api.js";
+import { ask, may } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
 import { bytes, moment, t, whole } from "../../lib/i18n.js";
 import { go, link } from "../../lib/route.js";
-import { Button, Card, Empty, Head, Notice, Quiet, State } from "../../ui/basics.js";
+import { Button, Card, Head, Notice, Quiet, State } from "../../ui/basics.js";
 import { confirm } from "../../ui/dialog.js";
 import { failed, toast } from "../../ui/toast.js";
 import { Rows, useAnswer } from "../../ui/table.js";
@@ -18,24 +18,16 @@ export const at = (id, what = "") => `api/plugins/${encodeURIComponent(id)}${wha
 
 export function OnePlugin({ id }) {
   const [version, setVersion] = useState(0);
-  const { answer: list, error } = useAnswer(`api/plugins${query({ q: id, size: 500 })}`, 3, version);
+  const { answer, error } = useAnswer(at(id), 3, version);
   const again = () => setVersion((before) => before + 1);
-  const answer = list?.plugins.find((one) => one.id === id);
   const parts = { id, plugin: answer, again };
   return html`<nav class="back" aria-label=${t("back")}><a href=${link("plugins")}>${t("plugins")}</a> / <span>${id}</span></nav>
     <${Head} title=${id}>${answer && may("admin") && html`<${Acts} ...${parts}/>`}<//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
-    ${list && !answer && html`<${Empty} icon="puzzle" title=${t("in_no_worker")}>${t("no_plugins_what")}<//>`}
     ${answer && html`<${Card} title=${html`<${Standing} one=${answer}/>`} flush><${Workers} workers=${answer.workers}/><//>
-      <div class="columns"><div class="stack">${may("admin") && answer.has_settings && html`<${PluginSettings} id=${id}/>`}</div>
-        <div class="stack">${answer.package !== undefined && html`<${Packaged} ...${{ id, version, again }}/>`}<${Where} id=${id}/></div></div>
+      <div class="columns"><div class="stack">${may("admin") && answer.has_settings && html`<${PluginSettings} id=${id}/>`}<${Versions} ...${parts}/></div>
+        <div class="stack"><${Grants} ...${parts}/><${Where} id=${id}/></div></div>
       ${may("operator") && html`<${Lines} id=${id}/>`}`}`;
-}
-
-// What it may do, and the versions of its package that are kept.
-function Packaged({ id, version, again }) {
-  const { answer } = useAnswer(at(id), 3, version);
-  return answer && html`<${Grants} ...${{ id, plugin: answer, again }}/><${Versions} ...${{ id, plugin: answer, again }}/>`;
 }
 
 function Acts({ id, plugin, again }) {
