@@ -110,7 +110,7 @@ def fleet(matrix: SkillMatrix, count: int, kills: int) -> dict[str, Any]:
     matrix.client.timeout = 2 * PATIENCE
     with links(matrix) as (bot, old), ThreadPoolExecutor(24) as pool:
         talking = pool.submit(bot.say, count)
-        calls = [pool.submit(matrix.call, params={"ms": 1}, timeout=120) for _ in range(count)]
+        calls = [pool.submit(_call, matrix) for _ in range(count)]
         for victim in itertools.islice(itertools.cycle((SKILLED[0], OFF[0], SKILLED[1], OFF[1])), kills):
             time.sleep(1.5)
             matrix.kill(victim)
@@ -121,13 +121,23 @@ def fleet(matrix: SkillMatrix, count: int, kills: int) -> dict[str, Any]:
         while len(bot.answers) < count and time.monotonic() < until:
             time.sleep(0.2)
         return {
-            "calls": dict(Counter(one.get("status", "?") for one in ended)),
+            "calls": dict(Counter(one.get("status", str(one)) for one in ended)),
             "executed_by": dict(Counter(one.get("worker_id", "") for one in ended)),
             "answered": len(bot.answers),
             "answered_twice": sum(times > 1 for times in bot.answers.values()),
             "by_old_workers": [one.answered for one in old],
             "skill_calls_at_old_workers": sum(one.strange for one in old),
         }
+
+
+def _call(matrix: SkillMatrix) -> dict[str, Any]:
+    """One call; what is refused because an engine is too busy is called again, as the refusal says."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        found = matrix.call(params={"ms": 1}, timeout=120)
+        if found.get("error") != "engine_unavailable" or time.monotonic() > until:
+            return found
+        time.sleep(0.2)
 
 
 def promised(found: dict[str, Any], count: int, spread: float) -> list[str]:

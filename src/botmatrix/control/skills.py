@@ -53,14 +53,19 @@ class SkillDesk:
         """Skill -> what it is, and the workers that have it now."""
         return merged(await skilled(self._presence))
 
+    async def require(self, skill: str, caller: Caller) -> Capability | None:
+        """What workers say of a skill now, if any has it. Raises `NotPermitted` for who may not call it."""
+        found = (await self.skills()).get(skill)
+        caller.require(skill, found[0] if found else None)
+        return found[0] if found else None
+
     async def call(self, skill: str, params: Mapping[str, Any], caller: Caller, *, limit: float, wait: float) -> Seen:
         """Call a skill and wait up to `wait` (s) for its end; it fails `limit` (s) from now.
 
         A skill that no worker has now is waited for as well. Raises `BadParams`, `NotPermitted`.
         """
-        known = (await self.skills()).get(skill)
-        caller.require(skill, known[0] if known else None)
-        given = fitted(params, known[0].schema) if known else dict(params)
+        known = await self.require(skill, caller)
+        given = fitted(params, known.schema) if known else dict(params)
         self._listen()
         made = await self._executions.make(skill, given, limit=limit, creator=caller.name)
         async with self._told(made.execution_id) as ended:

@@ -24,6 +24,8 @@ from botmatrix.nexus.timing import Timing
 from botmatrix.onebot.event import Event
 from botmatrix.store.tables import Role
 
+PATIENCE = 60.0
+
 
 @pytest.fixture
 async def gateway(options: ControlOptions) -> AsyncIterator[Stage]:
@@ -46,7 +48,8 @@ def say_back(bot: Bot, event: Event) -> None:
 def opening(client: httpx.AsyncClient, path: str = "/api/sim", **headers: str) -> connect:
     address = str(client.base_url.copy_with(scheme="ws", path=path))
     sent = {"Authorization": client.headers.get("Authorization", ""), **headers}
-    return connect(address, additional_headers={name: value for name, value in sent.items() if value})
+    headers = {name: value for name, value in sent.items() if value}
+    return connect(address, additional_headers=headers, open_timeout=PATIENCE)
 
 
 @asynccontextmanager
@@ -58,13 +61,13 @@ async def chatting(client: httpx.AsyncClient) -> AsyncIterator[tuple[ClientConne
 
 
 async def heard(socket: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         found: dict[str, Any] = json.loads(await socket.recv())
         return found
 
 
 async def ended(socket: ClientConnection) -> int | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await socket.wait_closed()
     return socket.close_code
 

@@ -12,7 +12,8 @@ from tests.integration.control.conftest import LogIn
 
 from botmatrix.bus.keys import Keys
 from botmatrix.control.parts import Parts
-from botmatrix.control.skills import SkillDesk
+from botmatrix.control.skill_access import NotPermitted
+from botmatrix.control.skills import Caller, SkillDesk
 from botmatrix.skills.model import Capability, SkillResult, encode
 from botmatrix.store.executions import Executions
 from botmatrix.store.tables import Role
@@ -148,3 +149,13 @@ async def offer(parts: Parts, *skills: Capability) -> None:
     """What w1 has now."""
     fields = {"capabilities": encode(list(skills)).decode(), "enable_skill": "true"}
     await parts.presence.announce("w1", fields)
+
+
+async def test_a_task_calls_no_skill_that_who_makes_it_may_not_call(
+    parts: Parts, log_in: LogIn, desk: SkillDesk
+) -> None:
+    caller = Caller("somebody", Role.ADMIN, parts.permissions())
+    await offer(parts, Capability(name="weather", permission="owner"))
+    with pytest.raises(NotPermitted):
+        await desk.require("weather", caller)
+    assert await desk.require("weather", caller._replace(role=Role.OWNER)) is not None

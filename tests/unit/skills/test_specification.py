@@ -10,6 +10,9 @@ TESTS = Path(__file__).parents[2]
 WORKER, SYSTEM = "integration/worker/test_skills.py", "integration/test_skill_system.py"
 OFF = "test_off_nothing_of_the_skill_system_exists_and_calls_are_declined"
 ON = "test_a_gray_launch_and_calls_that_outlive_their_processes"
+FLEET = "integration/test_skill_fleet.py"
+CELLS, GRAY = "test_the_four_cells_of_the_switch", "test_a_gray_launch_shows_at_each_step_what_it_must"
+MIXED = "test_a_mixed_fleet_executes_every_call_on_skilled_workers_and_loses_nothing"
 MODEL, STORE = "unit/skills/test_model.py", "integration/store/test_executions.py"
 UNIFORM = "test_the_choice_is_uniform_among_those_that_reported_the_skill"
 CONFIG, RESTART = "unit/test_config.py", "integration/test_restart.py"
@@ -60,8 +63,10 @@ SENTENCES = [
         "test_without_an_execution_id_the_newest_open_one_of_the_task_is_meant",
     ),
     ("the closed loop from skill_call to skill_result", SYSTEM, ON),
-    ("some workers first, then the nexus; calls go to the new workers", SYSTEM, ON),
-    ("everywhere", SYSTEM, ON),
+    ("active only where ENABLE_SKILL is true: every combination of nexus and worker", FLEET, CELLS),
+    ("old and new workers online at once: old ones never see a skill_call, nothing is lost", FLEET, MIXED),
+    ("some workers first, then the nexus; calls go to the new workers", FLEET, GRAY),
+    ("everywhere", FLEET, GRAY),
 ]
 
 

@@ -13,7 +13,8 @@ from botmatrix.control.audit import Noting
 from botmatrix.control.auth import OPERATOR, VIEWER, Asker, Principal
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.paging import Listing, Page, listing
-from botmatrix.control.parts import UsedParts
+from botmatrix.control.parts import Parts, UsedParts
+from botmatrix.control.skills import Caller
 from botmatrix.control.tasks import TaskDesk
 from botmatrix.store import tables
 from botmatrix.store.base import Role
@@ -172,10 +173,10 @@ async def preview(
 
 
 @router.post("", responses=protected(409), dependencies=[OPERATOR])
-async def create_task(body: NewTask, desk: Desk, asker: Asker, note: Noting) -> Said:
-    """Make a task. Conditions, and more than one tag, need an administrator."""
+async def create_task(body: NewTask, desk: Desk, parts: UsedParts, asker: Asker, note: Noting) -> Said:
+    """Make a task. Conditions, and more than one tag, need an administrator; a skill whoever may call it."""
     definition = Definition(**body.model_dump())
-    _require_reach(asker, definition)
+    await _require_reach(parts, asker, definition)
     made = await desk.create(definition, asker.user.username)
     note.say("task.create", _called(made), after=_said(made))
     return Said(task=Task.model_validate(made))
@@ -188,36 +189,39 @@ async def get_task(task_id: Id, desk: Desk) -> Said:
 
 
 @router.patch("/{task_id:int}", responses=protected(404, 409), dependencies=[OPERATOR])
-async def change_task(task_id: Id, body: TaskChange, desk: Desk, asker: Asker, note: Noting) -> Said:
+async def change_task(task_id: Id, body: TaskChange, desk: Desk, parts: UsedParts, asker: Asker, note: Noting) -> Said:
     """Change what the body names, pause the task, or let it go on."""
     changes = body.model_dump(exclude_none=True)
     before = definition_of(await desk.tasks.get(task_id))
-    _require_reach(asker, before)
-    _require_reach(asker, _changed(before, changes))
+    await _require_reach(parts, asker, before)
+    await _require_reach(parts, asker, _changed(before, changes))
     old, new = await desk.edit(task_id, changes)
     note.say("task.edit", _called(new), before=_said(old), after=_said(new))
     return Said(task=Task.model_validate(new))
 
 
 @router.delete("/{task_id:int}", responses=protected(404, 409), dependencies=[OPERATOR])
-async def delete_task(task_id: Id, desk: Desk, asker: Asker, note: Noting) -> Said:
+async def delete_task(task_id: Id, desk: Desk, parts: UsedParts, asker: Asker, note: Noting) -> Said:
     """Delete a task with its executions."""
-    _require_reach(asker, definition_of(await desk.tasks.get(task_id)))
+    await _require_reach(parts, asker, definition_of(await desk.tasks.get(task_id)))
     task = await desk.delete(task_id)
     note.say("task.delete", _called(task), before=_said(task))
     return Said(task=Task.model_validate(task))
 
 
 @router.post("/{task_id:int}/run", responses=protected(404, 409), dependencies=[OPERATOR])
-async def run_task(task_id: Id, desk: Desk, asker: Asker, note: Noting) -> Ran:
+async def run_task(task_id: Id, desk: Desk, parts: UsedParts, asker: Asker, note: Noting) -> Ran:
     """Set a task off now, also a paused one; its schedule stays as it is."""
-    _require_reach(asker, definition_of(await desk.tasks.get(task_id)))
+    await _require_reach(parts, asker, definition_of(await desk.tasks.get(task_id)))
     task, made = await desk.run(task_id, asker.user.username)
     note.say("task.run", _called(task), after={"executions": len(made)})
     return Ran(task=Task.model_validate(await desk.tasks.get(task_id)), executions=made)
 
 
-def _require_reach(asker: Principal, definition: Definition) -> None:
+async def _require_reach(parts: Parts, asker: Principal, definition: Definition) -> None:
+    if definition.action_type is ActionType.SKILL_CALL and parts.skills is not None:
+        skill = str(definition.action_params.get("skill", ""))
+        await parts.skills.require(skill, Caller(asker.user.username, asker.role, parts.permissions()))
     if asker.role.covers(Role.ADMIN):
         return
     if definition.type is TaskType.CONDITION or len(definition.tags) > TAGS_OF_OPERATORS:

@@ -16,7 +16,7 @@ from botmatrix.errors import BotMatrixError
 from botmatrix.onebot.serving import heartbeat_frame, lifecycle_frame
 
 BEAT_EVERY: Final = 15.0
-PATIENCE: Final = 5.0
+PATIENCE: Final = 10.0
 
 
 class NoLink(BotMatrixError):
