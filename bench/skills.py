@@ -1,0 +1,142 @@
+"""`python -m bench.skills`: how long a call of a skill takes when idle, how many a second go by REST and from code.
+
+Nexus, control, one worker, Valkey and PostgreSQL, each a process of its own. The skill gives back what it gets. From
+code: a skill whose function calls the other one, many at a time, by the services of its plugin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+
+import httpx
+from rich.console import Console
+from tests.chaos.fleet import Talker
+from websockets.sync.client import connect
+
+from bench.furnish import Furnished
+from bench.parts import Part
+from bench.report import Check, commit, machine
+
+PASSWORD = "bench-password-of-loopback"  # noqa: S105 - guards nothing but this run
+UNDER_WAY = 32
+PLUGIN = f"""
+import asyncio, time
+from botmatrix import Plugin
+
+plugin = Plugin(id="bench")
+
+
+@plugin.skill("give", permission="public")
+async def give(word: str) -> str:
+    return word
+
+
+@plugin.command("many")
+async def many(ctx, count: int):
+    gate, began = asyncio.Semaphore({UNDER_WAY * 4}), time.monotonic()
+
+    async def one(number):
+        async with gate:
+            await ctx.call_skill("give", word=str(number))
+
+    await asyncio.gather(*map(one, range(count)))
+    return f"took {{time.monotonic() - began:.3f}}"
+"""
+
+
+class Skilled(Furnished):
+    """Everything, with the skill system on in every part."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.console = ""
+
+    def add(self, name: str, argv: list[str], env: dict[str, str] | None = None) -> Part:
+        plugins = self.folder / "home" / "plugins"
+        plugins.mkdir(exist_ok=True)
+        (plugins / "bench.py").write_text(PLUGIN)
+        more = {"ENABLE_SKILL": "1", "DATABASE_URL": self._postgres.url(), "DEFAULT_ADMIN_PASSWORD": PASSWORD}
+        part = super().add(name, argv, {**(env or {}), **more})
+        if name == "control":
+            self.console = f"http://127.0.0.1:{part.env['WEBUI_PORT']}"
+        return part
+
+
+async def log_in(client: httpx.AsyncClient) -> None:
+    """As an administrator; returns when a worker offers the skill."""
+    answer = await client.post("/api/login", json={"username": "admin", "password": PASSWORD})
+    client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['token']}"
+    client.cookies.clear()
+    for _ in range(600):
+        if (await client.get("/api/skills")).json().get("skills"):
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError("no worker offers the skill")
+
+
+async def call(client: httpx.AsyncClient, number: int) -> float:
+    """Seconds that one call took."""
+    began = time.perf_counter()
+    answer = await client.post("/api/skills/give/call", json={"params": {"word": str(number)}})
+    if answer.raise_for_status().json()["result"] != str(number):
+        raise RuntimeError(f"a call gave {answer.text[:200]}")
+    return time.perf_counter() - began
+
+
+async def many(client: httpx.AsyncClient, count: int) -> float:
+    """Calls a second, `UNDER_WAY` at a time."""
+    numbers, began = iter(range(count)), time.perf_counter()
+
+    async def caller() -> None:
+        for number in numbers:
+            await call(client, number)
+
+    await asyncio.gather(*(caller() for _ in range(UNDER_WAY)))
+    return count / (time.perf_counter() - began)
+
+
+def from_code(case: Skilled, count: int) -> float:
+    """Calls a second of one handler, as it says itself."""
+    headers = {"X-Self-ID": "10001", "Authorization": f"Bearer {case.env['BOT_TOKEN']}"}
+    with connect(case.url, additional_headers=headers, proxy=None) as link:
+        talker = Talker(link)
+        talker.ask(f"/many {count}")
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            if took := next((text.split()[1] for text in talker.heard if text.startswith("took ")), ""):
+                return count / float(took)
+            time.sleep(0.05)
+    raise RuntimeError(f"no answer to /many: {talker.heard[:3]}")
+
+
+async def measure(args: argparse.Namespace) -> list[Check]:
+    """All three, one after the other."""
+    with Skilled() as case:
+        async with httpx.AsyncClient(base_url=case.console, timeout=60) as client:
+            await log_in(client)
+            await many(client, 100)
+            took = [await call(client, number) for number in range(args.calls)]
+            by_rest = await many(client, args.calls * 3)
+            by_code = await asyncio.to_thread(from_code, case, args.calls * 10)
+    p99 = statistics.quantiles(took, n=100)[98] * 1000
+    return [
+        Check(f"one call, p99 (median {statistics.median(took) * 1000:.1f} ms)", p99, 25, 25, "ms", False),
+        Check("calls by REST", by_rest, 300, 300, "/s", True),
+        Check("calls from code", by_code, 1000, 1000, "/s", True),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.skills", description=__doc__)
+    parser.add_argument("--calls", type=int, default=500)
+    console = Console(width=100)
+    console.print(f"{commit()}, {machine()}, one worker")
+    for check in asyncio.run(measure(parser.parse_args())):
+        console.print(f"{check.text}: {check.value:.1f} {check.unit} (promised: {check.must:g})  {check.verdict}")
+
+
+if __name__ == "__main__":
+    main()
