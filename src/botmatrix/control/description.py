@@ -27,6 +27,8 @@ _CALL = "/api/skills/{name}/call"
 async def describe(request: Request, parts: UsedParts) -> JSONResponse:
     """Skills that who asks may not see are left out; to those who did not log in, all that are not public."""
     whole: dict[str, Any] = request.app.openapi()
+    if root := request.scope.get("root_path", ""):
+        whole = {**whole, "servers": [{"url": root}]}
     skills = await _skills(request, parts)
     if skills:
         general = whole["paths"][_CALL]["post"]

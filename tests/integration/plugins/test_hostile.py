@@ -64,7 +64,7 @@ async def test_the_worst_of_plugins_hurts_its_own_events_only(
     outcome, pause = await longest_pause(lambda: room.handle(message("/other")))
     assert [said(params) for _, params in room.platform.sent] + replies(outcome) == ["fine"]
     assert expected in reason(outcome), reason(outcome)
-    assert pause < 0.25
+    assert pause < 2.0, "the worker's loop was held up"
     family = process(host)["pid"]
     await host.unload("mine")
     assert not family or gone(family)
