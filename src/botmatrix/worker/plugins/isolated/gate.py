@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginDown
 
-SILENCE = 0.25
+SILENCE = 3.0
 """Seconds without an answer after which a full plugin takes nothing more."""
 
 SHORTEST = 0.05
