@@ -114,7 +114,8 @@ def from_code(case: Skilled, count: int) -> float:
 
 async def measure(args: argparse.Namespace) -> list[Check]:
     """All three, one after the other."""
-    with Skilled() as case:
+    case = Skilled()
+    with case:
         async with httpx.AsyncClient(base_url=case.console, timeout=60) as client:
             await log_in(client)
             await many(client, 100)
