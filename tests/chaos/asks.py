@@ -12,8 +12,6 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.oracle import read_starts
 
 ACTS_WITHIN = 1.0
-ACTS_UNTOLD_WITHIN = 10.0
-"""Where nobody hears of the change and each nexus has to find out."""
 BLOCKED = 777
 RULED_GROUP = 880_000_000
 ANSWERED_WITHIN = 15.0
@@ -36,10 +34,9 @@ async def blocks(nemesis: Nemesis, crowd: Crowd) -> None:
             bot.say_barred(bot.groups[0], BLOCKED)
 
 
-async def rule(nemesis: Nemesis, worker: Part, within: float = ACTS_WITHIN) -> None:
+async def rule(nemesis: Nemesis, worker: Part) -> None:
     """From now on one worker has certain groups."""
-    body = {"key": f"group_{RULED_GROUP // 1000}*", "worker_id": worker.name}
-    await save(nemesis, "/api/admin/routing", body, within)
+    await save(nemesis, "/api/admin/routing", {"key": f"group_{RULED_GROUP // 1000}*", "worker_id": worker.name})
 
 
 async def is_routed(nemesis: Nemesis, crowd: Crowd, worker: Part) -> None:
@@ -52,9 +49,9 @@ async def is_routed(nemesis: Nemesis, crowd: Crowd, worker: Part) -> None:
     nemesis.findings["elsewhere"] += len(numbers - there)
 
 
-async def save(nemesis: Nemesis, path: str, body: dict[str, Any], within: float = ACTS_WITHIN) -> None:
+async def save(nemesis: Nemesis, path: str, body: dict[str, Any]) -> None:
     """Returns when it must act. Finding `not saved ...`."""
     saved = await nemesis.stack.console.post(path, body)
     if saved.status_code != 200:
         nemesis.findings[f"not saved: {path} {saved.status_code} {saved.text[:80]}"] += 1
-    await asyncio.sleep(within)
+    await asyncio.sleep(ACTS_WITHIN)

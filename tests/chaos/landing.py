@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import redis
-from tests.chaos.asks import ACTS_UNTOLD_WITHIN, asks, blocks, is_routed, rule
+from tests.chaos.asks import asks, blocks, is_routed, rule
 from tests.chaos.bots import Bot, Crowd
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.stack import PREFIX
@@ -30,15 +30,6 @@ async def land_anywhere(nemesis: Nemesis, crowd: Crowd, times: int) -> None:
             await next(blows)(nemesis.stack.nexuses[number // 2 % 2])
             await nemesis.pause(0.5, 2.0)
     await _acts_on_both(nemesis, crowd, 1)
-    await _acts_untold(nemesis, crowd, 0)
-
-
-async def _acts_untold(nemesis: Nemesis, crowd: Crowd, worker: int) -> None:
-    """Redis lets nobody publish or subscribe any more: what is saved acts all the same, a little later."""
-    nemesis.count("signals forbidden")
-    await asyncio.to_thread(nemesis.stack.redis, lambda client: client.acl_setuser("default", reset_channels=True))
-    await rule(nemesis, nemesis.stack.workers[worker], ACTS_UNTOLD_WITHIN)
-    await is_routed(nemesis, crowd, nemesis.stack.workers[worker])
 
 
 @asynccontextmanager
