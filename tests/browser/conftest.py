@@ -149,8 +149,7 @@ class Watched:
         self.page.on("dialog", self._asked)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # A browser logs every refusal; this one is how a page learns that the skill system is off.
-        if message.type in ("error", "warning") and "status of 409" not in message.text:
+        if message.type in ("error", "warning") and not _says_skills_are_off(message):
             self.wrong.append(message.text)
 
     def _asked(self, dialog: Dialog) -> None:
@@ -172,6 +171,12 @@ class Watched:
         self.page.wait_for_selector("main h1")
         self.page.wait_for_selector(".skeleton", state="detached")
         return self.page
+
+
+def _says_skills_are_off(message: ConsoleMessage) -> bool:
+    """A browser logs every refusal; by this one a page learns that the skill system is off."""
+    about = re.search(r"/api/(skills|tasks|tags)\b", message.location["url"])
+    return about is not None and "status of 409" in message.text
 
 
 Visit = Callable[..., Watched]

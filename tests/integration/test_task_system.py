@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 import redis
 from tests.conftest import ValkeyProcess
@@ -95,7 +96,8 @@ class TaskMatrix(Matrix):
         self.bots: list[Bot] = []
 
     def bot(self) -> Bot:
-        """A bot that is connected to the second nexus."""
+        """A bot that is connected to the second nexus, as soon as that listens."""
+        self.until(lambda: httpx.get(f"http://127.0.0.1:{self.ports[1]}/healthz"))
         self.bots.append(Bot(self.ports[1], self.client.get("/api/connect-info").json()["token"]))
         self.until(lambda: True if self.redis.hget(KEYS.bot("qq:10001"), "state") == "online" else None)
         return self.bots[-1]

@@ -10,6 +10,8 @@ import { Explained } from "./explain.js";
 import { stations, why } from "./road.js";
 
 const AGAIN = 2;
+// What the worker tells may come after the outcome: a trace is whole when it has said nothing new so many times.
+const SETTLED = 3;
 
 export default function Trace({ thing }) {
   if (!thing) return html`<${Find}/>`;
@@ -28,8 +30,12 @@ function Find() {
 }
 
 function One({ id }) {
-  const [open, setOpen] = useState(true);
-  const { answer, error } = useAnswer(`api/traces/${encodeURIComponent(id)}`, open ? AGAIN : 0, 0, (found) => setOpen(found.trace.outcome === "under_way"));
+  const [told, setTold] = useState({ parts: 0, times: 0 });
+  const { answer, error } = useAnswer(`api/traces/${encodeURIComponent(id)}`, told.times < SETTLED ? AGAIN : 0, 0, ({ trace }) => {
+    const parts = trace.parts.length;
+    const same = trace.outcome !== "under_way" && parts === told.parts;
+    setTold({ parts, times: same ? told.times + 1 : 0 });
+  });
   const trace = answer?.trace;
   if (!trace) {
     return html`<${Head} title=${t("trace")}/>${!error ? html`<div class="skeleton" role="status" aria-label=${t("loading")}><span class="w9"></span><span class="w7"></span></div>`
