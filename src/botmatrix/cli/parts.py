@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -42,6 +43,8 @@ def run_part(name: str, run: Run, settings: Settings) -> None:
     from botmatrix.embedded.process import raise_file_limit
 
     raise_file_limit()
+    # Modules stay: looking at them again and again, the collector of garbage would hold up the loop for tens of ms.
+    gc.freeze()
     with logging(name, settings) as configure:
         again = run_async(lambda: _whole(name, run, settings, configure))
     if again:

@@ -58,7 +58,7 @@ def note_of(request: HTTPConnection) -> Note:
     return note if isinstance(note, Note) else Note()
 
 
-def _noting(request: Request) -> Note:
+async def _noting(request: Request) -> Note:
     return note_of(request)
 
 

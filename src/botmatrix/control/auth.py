@@ -121,16 +121,13 @@ async def _holder(request: HTTPConnection, parts: Parts, token: str) -> Principa
     return Principal(login.user, login.user.role, token, login=login.session) if login else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Documented:
-    """Nothing but the description of how one shows who one is."""
-
-    bearer: Annotated[object, Security(_bearer)]
-    cookie: Annotated[object, Security(_cookie)]
-
-
-async def principal(request: Request, parts: UsedParts, _: Annotated[_Documented, Depends(_Documented)]) -> Principal:
-    """Who asks, as a dependency."""
+async def principal(
+    request: Request,
+    parts: UsedParts,
+    _bearer: Annotated[object, Security(_bearer)],
+    _cookie: Annotated[object, Security(_cookie)],
+) -> Principal:
+    """Who asks, as a dependency. What it does not use is there for the description of the API."""
     return await identify(request, parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -64,11 +64,11 @@ class Listing:
         return any(wanted in value.casefold() for _, value in item if isinstance(value, str))
 
 
-def listing(*fields: str, default: str = "") -> Callable[..., Listing]:
+def listing(*fields: str, default: str = "") -> Callable[..., Awaitable[Listing]]:
     """A dependency for a list that can be sorted by these fields; without a `default` by the first."""
     allowed = [mark + field for field in fields for mark in ("", "-")]
 
-    def read(
+    async def read(
         page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
         size: Annotated[int, Query(ge=1, le=500)] = 50,
         q: Annotated[str, Query(max_length=200)] = "",

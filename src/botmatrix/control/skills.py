@@ -6,6 +6,7 @@ A call is written to PostgreSQL before anybody is told, so it outlives every pro
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from botmatrix.store.tables import Role
 
 LOOK_SECONDS = 1.0
 """After which a waiting caller looks itself: the signal that tells of the end may get lost."""
+OFFERED_SECONDS = 0.25
+"""For how long what workers say of their skills is taken as it was."""
 
 
 class Caller(NamedTuple):
@@ -48,6 +51,8 @@ class SkillDesk:
         self._signals = Signals(url, name="botmatrix-skill-desk")
         self._waiting: dict[str, asyncio.Event] = {}
         self._listening = False
+        self._offered: dict[str, tuple[Capability, list[str]]] = {}
+        self._offered_until = 0.0
 
     async def skills(self) -> dict[str, tuple[Capability, list[str]]]:
         """Skill -> what it is, and the workers that have it now."""
@@ -55,8 +60,17 @@ class SkillDesk:
 
     async def require(self, skill: str, caller: Caller) -> Capability | None:
         """What workers say of a skill now, if any has it. Raises `NotPermitted` for who may not call it."""
-        found = (await self.skills()).get(skill)
-        caller.require(skill, found[0] if found else None)
+        known = await self._known(skill)
+        caller.require(skill, known)
+        return known
+
+    async def _known(self, skill: str) -> Capability | None:
+        """What workers say of a skill, or said a moment ago: many calls a second need not ask again each."""
+        now = time.monotonic()
+        if skill not in self._offered or now > self._offered_until:
+            self._offered = await self.skills()
+            self._offered_until = now + OFFERED_SECONDS
+        found = self._offered.get(skill)
         return found[0] if found else None
 
     async def call(self, skill: str, params: Mapping[str, Any], caller: Caller, *, limit: float, wait: float) -> Seen:
@@ -90,8 +104,7 @@ class SkillDesk:
                     await ended.wait()
             except TimeoutError:
                 pass
-            found, _ = await self._executions.find(Wanted(execution_id=made.execution_id, limit=1))
-            seen = found[0] if found else seen
+            seen = await self._executions.look(made.execution_id) or seen
         return seen
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Update, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from botmatrix.errors import BotMatrixError
 from botmatrix.store.engine import Database
@@ -20,6 +20,20 @@ MOST: Final = 50
 USED_EVERY: Final = timedelta(minutes=1)
 """`last_used_at` is no finer than this."""
 _SHOWN: Final = len(PREFIX) + 6
+_STALE: Final = or_(
+    ApiKey.last_used_at.is_(None),
+    ApiKey.last_used_at < func.now() - USED_EVERY,
+    ApiKey.last_address != bindparam("from_address"),
+)
+_HOLDER: Final = (  # asked with every request, so that it is put together once
+    select(ApiKey, User, _STALE)
+    .join(User, User.id == ApiKey.user_id)
+    .where(
+        ApiKey.token_hash == bindparam("hash"),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()),
+        User.disabled.is_(False),
+    )
+)
 
 
 class UnknownKey(BotMatrixError):
@@ -82,22 +96,17 @@ class ApiKeys:
         """The key with this token; None when it is unknown or expired, or its owner is disabled."""
         if not token.startswith(PREFIX):
             return None
-        query = (
-            select(ApiKey, User)
-            .join(User, User.id == ApiKey.user_id)
-            .where(
-                ApiKey.token_hash == digest(token),
-                or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()),
-                User.disabled.is_(False),
-            )
-        )
-        async with self._database.session() as session:
-            row = (await session.execute(query)).one_or_none()
+        address = line(address, 64)
+        asked = {"hash": digest(token), "from_address": address}
+        async with self._database.glance() as session:
+            row = (await session.execute(_HOLDER, asked)).one_or_none()
             if row is None:
                 return None
-            held = HeldKey(*row)
-            await session.execute(_used(held.key.id, line(address, 64)))
-            return held
+            key, user, stale = row
+            if stale:
+                seen = {"last_used_at": func.now(), "last_address": address}
+                await session.execute(update(ApiKey).where(ApiKey.id == key.id).values(seen))
+            return HeldKey(key, user)
 
     async def list(self, *, user_id: int | None = None) -> Sequence[HeldKey]:
         """The keys of one user, or of everybody, by name."""
@@ -120,12 +129,3 @@ class ApiKeys:
         """Void a key at once."""
         async with self._database.session() as session:
             await session.execute(delete(ApiKey).where(ApiKey.id == key_id))
-
-
-def _used(key_id: int, address: str) -> Update:
-    stale = or_(
-        ApiKey.last_used_at.is_(None),
-        ApiKey.last_used_at < func.now() - USED_EVERY,
-        ApiKey.last_address != address,
-    )
-    return update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=func.now(), last_address=address)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from botmatrix.errors import EngineUnavailable
 
-POOL_SIZE: Final = 5
-POOL_OVERFLOW: Final = 5
+POOL_SIZE: Final = 10
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds to wait for a free connection, and for a new one."""
 STATEMENT_TIMEOUT: Final = 5.0
 """Seconds a statement may take on the server."""
+TRUSTED: Final = 2.0
+"""Seconds for which a connection that served is taken again without being asked whether it lives."""
 
 _AWAY_STATES: Final = ("08", "53", "57P", "28", "3D")
 """SQLSTATE prefixes of: connection lost, out of resources, shutting down, refused, no such database."""
@@ -43,10 +46,11 @@ class Database:
             "postgresql+asyncpg://",
             async_creator=self._connect,
             pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
+            max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT,
-            pool_pre_ping=True,
         )
+        _replace_the_dead(self._engine.sync_engine)
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def __repr__(self) -> str:
         return f"<Database of {self._application}>"
@@ -79,8 +83,18 @@ class Database:
         A process that is paused in the middle holds no lock then: the server ends what it was given.
         """
         try:
-            async with self._engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+            async with self._single.connect() as connection:
+                yield connection
+        except Exception as error:
+            raise_if_away(error)
+            raise
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """A session on which each statement is a transaction of its own. Raises `EngineUnavailable`."""
+        try:
+            async with AsyncSession(self._single, expire_on_commit=False) as session:
+                yield session
         except Exception as error:
             raise_if_away(error)
             raise
@@ -107,6 +121,31 @@ class Database:
         )
 
 
+def _replace_the_dead(engine: Engine) -> None:
+    """Have a connection that is taken from the pool looked at first.
+
+    Asking the server is a journey of three messages, on each statement: it is asked only after a pause. A connection
+    that the server closed is known to be closed without asking.
+    """
+
+    def taken(dbapi: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        closed = entry.driver_connection is None or entry.driver_connection.is_closed()
+        if closed:
+            raise DisconnectionError
+        if time.monotonic() - entry.info.get(given_back, 0.0) > TRUSTED:
+            try:
+                engine.dialect.do_ping(dbapi)  # type: ignore[arg-type]  # the pool hands over what the dialect made
+            except Exception as error:
+                raise DisconnectionError from error
+
+    def returned(_dbapi: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[given_back] = time.monotonic()
+
+    given_back = "given_back"
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", returned)
+
+
 def raise_if_away(error: Exception) -> None:
     """Raise `EngineUnavailable` when `error` says that PostgreSQL can't serve now; else return."""
     reason = _reason(error)
@@ -117,7 +156,7 @@ def raise_if_away(error: Exception) -> None:
 def _reason(error: BaseException) -> str:
     """Why PostgreSQL can't serve, in words without addresses and secrets; empty for any other error."""
     if isinstance(error, PoolTimeout):
-        return f"all {POOL_SIZE + POOL_OVERFLOW} connections are busy"
+        return f"all {POOL_SIZE} connections are busy"
     if isinstance(error, DBAPIError):
         return _reason_of_driver(error)
     if isinstance(error, SQLAlchemyError):

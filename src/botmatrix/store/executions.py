@@ -7,15 +7,16 @@ A state only moves on while it is open: what has ended is never changed again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import String
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import Boolean, String
 
 from botmatrix.skills.model import SkillResult, State
 from botmatrix.store.engine import Database
@@ -34,11 +35,11 @@ COLUMNS: Final = (
     "trigger_time, actual_time, deadline, action_type, cause, retry_count, max_retries, next_retry_time"
 )
 _OPEN: Final = "status IN ('pending', 'dispatching', 'running')"
-FAILED: Final = (
-    "status = CASE WHEN retry_count >= max_retries AND max_retries > 0 THEN 'dead' ELSE 'failed' END,"
-    " next_retry_time = CASE WHEN retry_count < max_retries"
-    " THEN now() + make_interval(secs => retry_delay * (retry_count + 1) * (retry_count + 1)) END"
+_DEAD: Final = "retry_count >= max_retries AND max_retries > 0 THEN 'dead' ELSE 'failed' END"
+_AGAIN: Final = (
+    "retry_count < max_retries THEN now() + make_interval(secs => retry_delay * (retry_count + 1) * (retry_count + 1))"
 )
+FAILED: Final = f"status = CASE WHEN {_DEAD}, next_retry_time = CASE WHEN {_AGAIN} END"
 """What a failed try sets: the n-th retry comes n * n times the delay later; after the last one it is dead."""
 _MAKE: Final = text(
     "WITH task AS (INSERT INTO tasks (name, type, action_type, action_params, hidden, creator)"
@@ -53,33 +54,38 @@ _CLAIM: Final = text(
     " AND deadline > now() ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
     f" RETURNING {COLUMNS}"
 )
+# Rows are locked in one order everywhere: two nexuses that hold one each wait for each other forever.
+_LOCKED: Final = "locked AS (SELECT id FROM executions WHERE execution_id = ANY(:ids) ORDER BY id FOR UPDATE)"
 _RUNNING: Final = text(
-    "UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
-    " FROM unnest(:ids, :workers) AS sent (id, worker)"
-    " WHERE e.execution_id = sent.id AND e.status = 'dispatching'"
+    f"WITH {_LOCKED} UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
+    " FROM unnest(:ids, :workers) AS sent (id, worker), locked"
+    " WHERE e.id = locked.id AND e.execution_id = sent.id AND e.status = 'dispatching'"
 ).bindparams(bindparam("ids", type_=ARRAY(String)), bindparam("workers", type_=ARRAY(String)))
 _WAITING: Final = text(
-    "UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => :seconds)"
-    " WHERE execution_id = ANY(:ids) AND status = 'dispatching'"
+    f"WITH {_LOCKED} UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => :seconds)"
+    " WHERE id IN (SELECT id FROM locked) AND status = 'dispatching'"
 ).bindparams(bindparam("ids", type_=ARRAY(String)))
-_MEANT: Final = (
-    "execution_id = :id"
-    f" OR (:id = '' AND id = (SELECT id FROM executions WHERE task_id = :task AND {_OPEN} ORDER BY id DESC LIMIT 1))"
+_NEWEST: Final = text(f"SELECT execution_id FROM executions WHERE task_id = :task AND {_OPEN} ORDER BY id DESC LIMIT 1")
+_END: Final = text(
+    f"WITH {_LOCKED} UPDATE executions AS e"
+    f" SET status = CASE WHEN said.done THEN 'success' WHEN {_DEAD},"
+    f" next_retry_time = CASE WHEN NOT said.done AND {_AGAIN} END,"
+    " worker_id = said.worker, result = said.result, error = said.error, actual_time = now()"
+    " FROM unnest(:ids, :done, :workers, :results, :errors) AS said (id, done, worker, result, error), locked"
+    f" WHERE e.id = locked.id AND e.execution_id = said.id AND e.{_OPEN} RETURNING e.execution_id"
+).bindparams(
+    *(bindparam(name, type_=ARRAY(String)) for name in ("ids", "workers", "results", "errors")),
+    bindparam("done", type_=ARRAY(Boolean)),
 )
-_SAID: Final = (
-    f"worker_id = :worker, result = :result, error = :error, actual_time = now() WHERE ({_MEANT}) AND {_OPEN}"
-    " RETURNING execution_id"
-)
-_SUCCEED: Final = text(f"UPDATE executions SET status = 'success', next_retry_time = NULL, {_SAID}")
-_FAIL: Final = text(f"UPDATE executions SET {FAILED}, {_SAID}")
 _DECLINE: Final = text(
     # Who declines again reads the lane of somebody who died: it takes a moment until that one is back, or forgotten.
     "UPDATE executions SET status = 'pending', attempt = attempt + 1,"
     " due_at = CASE WHEN :worker = ANY(declined) THEN now() + make_interval(secs => :seconds) ELSE now() END,"
     " declined = CASE WHEN :worker = ANY(declined) THEN declined ELSE array_append(declined, :worker) END"
-    f" WHERE ({_MEANT}) AND {_OPEN}"
+    f" WHERE execution_id = :id AND {_OPEN}"
     " AND CASE WHEN :attempt < 0 THEN NOT :worker = ANY(declined) ELSE attempt = :attempt END RETURNING execution_id"
 )
+_LOOK: Final = text(f"SELECT {COLUMNS} FROM executions WHERE execution_id = :id")
 _EXPIRE: Final = text(
     f"UPDATE executions SET {FAILED}, actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
@@ -153,7 +159,7 @@ class Executions:
     async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
         """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""
         about = {"skill": skill, "params": {**params, "skill": skill}, "limit": limit, "creator": creator}
-        async with self._database.connection() as connection:
+        async with self._database.statements() as connection:
             found = await connection.execute(_MAKE, {**about, "execution_id": str(uuid4())})
             return Seen(*found.one())
 
@@ -176,20 +182,37 @@ class Executions:
 
     async def apply(self, results: Sequence[SkillResult]) -> list[str]:
         """Apply results in their order; for each the execution that it changed, or `""`: it was late or foreign."""
-        async with self._database.connection() as connection:
-            changed = []
-            for one in results:
-                statement, about = _step(one)
-                task = int(one.task) if one.task.isascii() and one.task.isdecimal() and len(one.task) < 19 else 0
-                said = {"id": clean(one.execution), "task": task, "worker": clean(one.worker_id[:200]), **about}
-                changed.append(str(await connection.scalar(statement, said) or ""))
-            return changed
+        changed = [""] * len(results)
+        ended: dict[str, int] = {}
+
+        async def end() -> None:
+            found = await _end(connection, {id: results[place] for id, place in ended.items()})
+            for id in found:
+                changed[ended[id]] = id
+            ended.clear()
+
+        async with self._database.statements() as connection:
+            for place, one in enumerate(results):
+                id = clean(one.execution)
+                if one.declined or not id or id in ended:
+                    await end()
+                id = id or await _newest(connection, one.task)
+                if one.declined:
+                    changed[place] = await _decline(connection, id, one)
+                else:
+                    ended[id] = place
+            await end()
+        return changed
 
     async def known(self, execution_id: str) -> bool:
         """Whether there ever was such an execution."""
-        async with self._database.connection() as connection:
-            statement = text("SELECT 1 FROM executions WHERE execution_id = :id")
-            return bool(await connection.scalar(statement, {"id": clean(execution_id)}))
+        return await self.look(execution_id) is not None
+
+    async def look(self, execution_id: str) -> Seen | None:
+        """One execution as it stands now."""
+        async with self._database.statements() as connection:
+            row = (await connection.execute(_LOOK, {"id": clean(execution_id)})).one_or_none()
+            return Seen(*row) if row else None
 
     async def expire(self) -> list[Seen]:
         """Fail those whose time limit has passed."""
@@ -222,11 +245,33 @@ class Executions:
             return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
 
 
-def _step(one: SkillResult) -> tuple[TextClause, dict[str, Any]]:
-    if one.declined:
-        return _DECLINE, {"seconds": WAIT_SECONDS, "attempt": one.attempt}
-    said = {"result": clean(one.text), "error": clean(one.error)}
-    return (_FAIL if one.state is State.FAILED else _SUCCEED), said
+async def _end(connection: AsyncConnection, results: Mapping[str, SkillResult]) -> list[str]:
+    """End executions by their results; says which were open."""
+    if not results:
+        return []
+    said = {
+        "ids": list(results),
+        "done": [one.state is not State.FAILED for one in results.values()],
+        "workers": [_worker(one) for one in results.values()],
+        "results": [clean(one.text) for one in results.values()],
+        "errors": [clean(one.error) for one in results.values()],
+    }
+    return list(await connection.scalars(_END, said))
+
+
+async def _decline(connection: AsyncConnection, id: str, one: SkillResult) -> str:
+    about = {"id": id, "worker": _worker(one), "seconds": WAIT_SECONDS, "attempt": one.attempt}
+    return await connection.scalar(_DECLINE, about) or ""
+
+
+async def _newest(connection: AsyncConnection, task: str) -> str:
+    """The newest open execution of a task, as old workers name them."""
+    number = int(task) if task.isascii() and task.isdecimal() and len(task) < 19 else 0
+    return await connection.scalar(_NEWEST, {"task": number}) or ""
+
+
+def _worker(one: SkillResult) -> str:
+    return clean(one.worker_id[:200])
 
 
 def clean(said: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Update, delete, func, select, update
+from sqlalchemy import Update, bindparam, delete, func, select, update
 
 from botmatrix.errors import BotMatrixError
 from botmatrix.store.engine import Database
@@ -22,6 +22,12 @@ _IS_OPEN: Final = (
     LoginSession.expires_at > func.now(),
     LoginSession.session_version == User.session_version,
     User.disabled.is_(False),
+)
+_STALE: Final = LoginSession.last_seen_at < func.now() - SEEN_EVERY
+_HOLDER: Final = (  # asked with every request, so that it is put together once
+    select(LoginSession, User, _STALE)
+    .join(User, User.id == LoginSession.user_id)
+    .where(LoginSession.token_hash == bindparam("hash"), *_IS_OPEN)
 )
 
 
@@ -68,18 +74,14 @@ class Logins:
         """Who holds the token; None when it is unknown, expired or void, or its user is disabled."""
         if not token.startswith(_PREFIX):
             return None
-        query = (
-            select(LoginSession, User)
-            .join(User, User.id == LoginSession.user_id)
-            .where(LoginSession.token_hash == digest(token), *_IS_OPEN)
-        )
-        async with self._database.session() as session:
-            row = (await session.execute(query)).one_or_none()
+        async with self._database.glance() as session:
+            row = (await session.execute(_HOLDER, {"hash": digest(token)})).one_or_none()
             if row is None:
                 return None
-            login = Login(*row)
-            await session.execute(_seen(login.session.id))
-            return login
+            login, user, stale = row
+            if stale:
+                await session.execute(_seen(login.id))
+            return Login(login, user)
 
     async def end(self, token: str) -> None:
         """End the login of this token, if there is one."""
@@ -117,5 +119,4 @@ class Logins:
 
 
 def _seen(session_id: int) -> Update:
-    stale = LoginSession.last_seen_at < func.now() - SEEN_EVERY
-    return update(LoginSession).where(LoginSession.id == session_id, stale).values(last_seen_at=func.now())
+    return update(LoginSession).where(LoginSession.id == session_id, _STALE).values(last_seen_at=func.now())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, delete, func, or_, select
+from sqlalchemy import ColumnElement, String, cast, delete, func, insert, or_, select
 
 from botmatrix.store.engine import Database
 from botmatrix.store.masking import storable
@@ -40,8 +40,8 @@ class Operations:
 
     async def write(self, change: Change) -> None:
         """Add one row. Whatever the change holds, it can be stored."""
-        async with self._database.session() as session:
-            session.add(row_of(change))
+        async with self._database.statements() as connection:
+            await connection.execute(insert(Operation), _fields(change))
 
     async def forget(self, before: datetime, *, most: int) -> int:
         """Drop the rows that were written before this moment, at most so many, the oldest first; says how many."""
@@ -66,15 +66,19 @@ class Operations:
 
 def row_of(change: Change) -> Operation:
     """The row of a change, for whoever writes it in the transaction of the change itself."""
-    return Operation(
-        who=line(change.who, 128),
-        via=line(change.via, 128),
-        what=line(change.what, 128),
-        object=line(change.object, 256),
-        before=storable(change.before),
-        after=storable(change.after),
-        address=line(change.address, 64),
-    )
+    return Operation(**_fields(change))
+
+
+def _fields(change: Change) -> dict[str, Any]:
+    return {
+        "who": line(change.who, 128),
+        "via": line(change.via, 128),
+        "what": line(change.what, 128),
+        "object": line(change.object, 256),
+        "before": storable(change.before),
+        "after": storable(change.after),
+        "address": line(change.address, 64),
+    }
 
 
 def _contains(query: str) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from tests.postgres import PostgresProcess
 
 from botmatrix.errors import EngineUnavailable
-from botmatrix.store.engine import POOL_OVERFLOW, POOL_SIZE, Database
+from botmatrix.store.engine import POOL_SIZE, Database
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_a_slow_statement_ends_in_words(database: Database) -> None:
 async def test_who_finds_every_connection_busy_waits_two_seconds(empty_database: str) -> None:
     database = Database(empty_database, part="tests")
     release = asyncio.Event()
-    count = POOL_SIZE + POOL_OVERFLOW
+    count = POOL_SIZE
     taken = asyncio.Barrier(count + 1)
 
     async def hold() -> None:

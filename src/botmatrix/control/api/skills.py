@@ -23,7 +23,7 @@ from botmatrix.store.executions import Seen
 router = APIRouter(prefix="/api", tags=["skills"])
 
 
-def _desk(parts: UsedParts) -> SkillDesk:
+async def _desk(parts: UsedParts) -> SkillDesk:
     if parts.skills is None:
         raise ApiError(409, "skill_disabled", "the skill system is off: set enable_skill and restart every part")
     parts.require_schema()

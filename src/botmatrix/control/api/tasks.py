@@ -28,7 +28,7 @@ TAGS_OF_OPERATORS = 1
 PREVIEWED = 5
 
 
-def task_desk(parts: UsedParts) -> TaskDesk:
+async def task_desk(parts: UsedParts) -> TaskDesk:
     """The desk, as a dependency; 409 while the skill system is off."""
     if parts.tasks is None:
         raise ApiError(409, "skill_disabled", "the skill system is off: set enable_skill and restart every part")
