@@ -19,10 +19,13 @@ from tests.integration.control.conftest import PASSWORD, ControlOptions, cheapen
 from tests.integration.control.test_resources import put_nexus
 from tests.postgres import PostgresProcess
 
+from botmatrix.bus.keys import Keys
 from botmatrix.control.app import prepare, run, serve
 from botmatrix.control.bootstrap import ensure_administrator
 from botmatrix.control.parts import Parts, build
 from botmatrix.errors import ConfigError
+from botmatrix.skills.model import Capability, SkillResult, encode
+from botmatrix.store.executions import Executions
 from botmatrix.store.migrate import SchemaTooNew, upgrade
 from botmatrix.store.tables import Role
 from botmatrix.tasks.definition import Definition
@@ -191,6 +194,15 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
 include-name = "PATCH /api/tasks/{task_id}"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 
+# Parameters are kept, and NUL can't be.
+[[operations]]
+include-name = "POST /api/skills/{name}/call"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
+
+[[operations]]
+include-name = "POST /api/skills/weather/call"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
+
 [[operations]]
 include-name = "POST /api/tags"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
@@ -228,7 +240,7 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
         await compare(client, token, tmp_path, *(word for path in left_out for word in ("--exclude-path", path)))
 
 
-async def test_tasks_keep_their_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:
+async def test_skills_and_tasks_keep_their_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:
     options.enable_skill = True
     await upgrade(database_url, part="tests")
     (tmp_path / "schemathesis.toml").write_text(JUDGED_BY_MORE_THAN_A_SCHEMA)
@@ -240,7 +252,23 @@ async def test_tasks_keep_their_description(options: ControlOptions, database_ur
         yearly = Definition("t", TaskType.CRON, {"cron": "0 0 1 1 *"}, ActionType.SEND_MESSAGE, say)
         for _ in range(40):  # the ids that are tried first are there
             await parts.tasks.create(yearly, "admin")
-        await compare(client, token, tmp_path, "--include-path-regex", "^/api/(tasks|tags)")
+        weather = Capability("weather", schema={"type": "object", "properties": {"city": {"type": "string"}}})
+        at_work = asyncio.create_task(give_back(parts, weather))
+        try:
+            await compare(client, token, tmp_path, "--include-path-regex", "^/api/(tasks|tags|skills)")
+        finally:
+            at_work.cancel()
+
+
+async def give_back(parts: Parts, skill: Capability) -> None:
+    """Offer a skill and end every execution, as a nexus and a worker would."""
+    executions = Executions(parts.database)
+    while True:
+        await parts.presence.announce("w1", {"capabilities": encode([skill]).decode()})
+        claimed = await executions.claim(100)
+        await executions.apply([SkillResult(execution_id=one.execution_id, result="done") for one in claimed])
+        await parts.redis.call("PUBLISH", Keys().skills_ended, ",".join(one.execution_id for one in claimed))
+        await asyncio.sleep(0.02)
 
 
 async def compare(client: httpx.AsyncClient, token: str, folder: Path, *which: str) -> None:

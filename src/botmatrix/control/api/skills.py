@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from botmatrix.control.audit import Noting
 from botmatrix.control.auth import OPERATOR, VIEWER, Asker
@@ -57,6 +57,8 @@ class Skills(Page):
 
 class Call(BaseModel):
     """What to call with. `timeout`: seconds to wait for the result; `limit`: seconds after which it has failed."""
+
+    model_config = ConfigDict(strict=True)
 
     params: dict[str, Any] = {}
     wait: bool = True
