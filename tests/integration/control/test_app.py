@@ -240,7 +240,9 @@ async def test_the_interface_keeps_its_description(options: ControlOptions, data
         await compare(client, token, tmp_path, *(word for path in left_out for word in ("--exclude-path", path)))
 
 
-async def test_skills_and_tasks_keep_their_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:
+async def test_skills_and_tasks_keep_their_description(
+    options: ControlOptions, database_url: str, tmp_path: Path
+) -> None:
     options.enable_skill = True
     await upgrade(database_url, part="tests")
     (tmp_path / "schemathesis.toml").write_text(JUDGED_BY_MORE_THAN_A_SCHEMA)
