@@ -97,8 +97,9 @@ KINDS: Final[Mapping[str, Callable[[AlertRule, Picture], Wrong]]] = {
 
 
 def wrong(rule: AlertRule, seen: Picture) -> Wrong | None:
-    """What is wrong by this rule; None while that can't be told."""
-    if seen.redis_away and rule.kind != "redis_away":
+    """What is wrong by this rule; None while that can't be told, and for a kind that only a newer version knows."""
+    look = KINDS.get(rule.kind)
+    if look is None or (seen.redis_away and rule.kind != "redis_away"):
         return None
-    found = KINDS[rule.kind](rule, seen)
+    found = look(rule, seen)
     return dict(list(found.items())[:MOST])

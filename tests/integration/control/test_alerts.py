@@ -249,6 +249,17 @@ async def test_redis_being_away_is_an_alert_and_nothing_else_is_then(
     await parts.close()
 
 
+async def test_a_rule_of_a_newer_version_is_listed_and_keeps_no_other_rule_from_acting(
+    owner: httpx.AsyncClient, parts: Parts
+) -> None:
+    await parts.alerts.create({"name": "later", "kind": "moon_is_full", "threshold": 1})
+    await create(owner, "too_few_workers", 1)
+    await parts.alert_keeper.look()
+    assert [one["kind"] for one in await alerts(owner)] == ["too_few_workers"]
+    rules = (await owner.get("/api/alerts")).json()["rules"]
+    assert [one["kind"] for one in rules] == ["moon_is_full", "too_few_workers"]
+
+
 async def test_a_rule_is_tested_changed_and_deleted(owner: httpx.AsyncClient, hook: Hook) -> None:
     rule = await create(owner, "queue_depth", 5)
     untold = await owner.post("/api/alerts", json={"action": "test", "id": rule["id"]})

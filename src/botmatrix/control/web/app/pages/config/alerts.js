@@ -32,7 +32,7 @@ const told = (rule) => [rule.webhook && html`<span class="mono">${rule.webhook}<
 const Rules = ({ rules, again }) => html`<${Rows} label=${t("alert_rules")} rows=${rules} columns=${[
   { label: t("name"), look: "strong", cell: (one) => one.name },
   { label: t("watches"), cell: (one) => html`${word("alert", one.kind)} ${one.subject && html`<span class="mono">${one.subject}</span>`}` },
-  { label: t("threshold"), number: true, cell: (one) => word("threshold", one.kind).replace("{n}", whole(one.threshold)) },
+  { label: t("threshold"), number: true, cell: (one) => word("threshold", one.kind, "{n}").replace("{n}", whole(one.threshold)) },
   { label: t("tells"), cell: (one) => { const all = told(one); return all.length ? all.map((who) => html`<div>${who}</div>`) : html`<${Quiet}>${t("console_only")}<//>`; } },
   { label: t("state"), cell: (one) => html`<${State} value=${one.enabled ? "acts" : "disabled"} look=${one.enabled ? "good" : "quiet"}/>` },
   { look: "end", cell: (one) => html`<${Acts} ...${{ rule: one, again }}/>` },
