@@ -19,7 +19,7 @@ from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
-from botmatrix.worker.plugins.settings import SettingsRefused, schema_of
+from botmatrix.worker.plugins.settings import SettingsRefused
 from botmatrix.worker.plugins.source import PACKAGED, Source
 from botmatrix.worker.plugins.version import Version
 
@@ -174,7 +174,7 @@ class Registry:
             if old.source.place != source.place:
                 self._note(old.source, old.id, PluginState.FAILED, f"{source} takes its place")
         told = info.loaded(plugin, source, version.info.since)  # what a process told of itself
-        version.info = told._replace(settings_schema=schema_of(plugin))
+        version.info = told._replace(settings_schema=version.schema)
         self._loaded[plugin.id] = version
         return version
 
