@@ -7,6 +7,7 @@ beside each of the hostile plugins of the tests, which get every message too. Wi
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shutil
 import sys
@@ -103,6 +104,7 @@ async def run(folder: Path) -> bool:
 
 def main() -> None:
     logging.disable()
+    gc.freeze()  # as a worker does
     folder = Path(tempfile.mkdtemp(prefix="bm-bench-rude-"))
     try:
         sys.exit(0 if uvloop.run(run(folder)) else 1)

@@ -38,6 +38,7 @@ class Home:
         self.plugins = self.root / "plugins"
         self.packages = self.root / "packages"
         self.plugin_envs = self.root / "plugin-envs"
+        self.plugin_loads = self.root / "plugin-loads"
         self.logs = self.root / "logs"
         self.run = self.root / "run"
         self.spool = self.root / "spool"

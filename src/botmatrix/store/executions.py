@@ -7,19 +7,21 @@ A state only moves on while it is open: what has ended is never changed again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Boolean, String
 
 from botmatrix.skills.model import SkillResult, State
 from botmatrix.store.engine import Database
+from botmatrix.store.together import Together
 
 CLAIM_SECONDS: Final = 15
 """How long a nexus has from claiming an execution to having it on a lane."""
@@ -42,12 +44,17 @@ _AGAIN: Final = (
 FAILED: Final = f"status = CASE WHEN {_DEAD}, next_retry_time = CASE WHEN {_AGAIN} END"
 """What a failed try sets: the n-th retry comes n * n times the delay later; after the last one it is dead."""
 _MAKE: Final = text(
-    "WITH task AS (INSERT INTO tasks (name, type, action_type, action_params, hidden, creator)"
-    " VALUES (:skill, 'once', 'skill_call', :params, true, :creator) RETURNING id)"
+    "WITH given AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('tasks', 'id')) AS task, g.*"
+    " FROM unnest(:ids, :skills, :params, :limits, :creators) AS g (id, skill, params, seconds, creator)),"
+    " tasks AS (INSERT INTO tasks (id, name, type, action_type, action_params, hidden, creator)"
+    " SELECT task, skill, 'once', 'skill_call', params::jsonb, true, creator FROM given)"
     " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, time_limit)"
-    " SELECT id, :execution_id, :skill, :params, 'pending', now() + make_interval(secs => :limit), :limit FROM task"
+    " SELECT task, id, skill, params::jsonb, 'pending', now() + make_interval(secs => seconds), seconds FROM given"
     f" RETURNING {COLUMNS}"
-).bindparams(bindparam("params", type_=JSONB))
+).bindparams(
+    *(bindparam(name, type_=ARRAY(String)) for name in ("ids", "skills", "params", "creators")),
+    bindparam("limits", type_=ARRAY(DOUBLE_PRECISION)),
+)
 _CLAIM: Final = text(
     "UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => :seconds)"
     " WHERE id IN (SELECT id FROM executions WHERE status IN ('pending', 'dispatching') AND due_at <= now()"
@@ -85,7 +92,9 @@ _DECLINE: Final = text(
     f" WHERE execution_id = :id AND {_OPEN}"
     " AND CASE WHEN :attempt < 0 THEN NOT :worker = ANY(declined) ELSE attempt = :attempt END RETURNING execution_id"
 )
-_LOOK: Final = text(f"SELECT {COLUMNS} FROM executions WHERE execution_id = :id")
+_LOOK: Final = text(f"SELECT {COLUMNS} FROM executions WHERE execution_id = ANY(:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(String))
+)
 _EXPIRE: Final = text(
     f"UPDATE executions SET {FAILED}, actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
@@ -145,11 +154,23 @@ class Wanted:
     offset: int = 0
 
 
+class Call(NamedTuple):
+    """A call to be made. `limit`: seconds."""
+
+    id: str
+    skill: str
+    params: dict[str, Any]
+    limit: float
+    creator: str
+
+
 class Executions:
     """Executions in PostgreSQL. Every method raises `EngineUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._making = Together(self._make_all)
+        self._looking = Together(self._look_all)
 
     async def ready(self) -> bool:
         """Whether the tables are there."""
@@ -158,10 +179,7 @@ class Executions:
 
     async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
         """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""
-        about = {"skill": skill, "params": {**params, "skill": skill}, "limit": limit, "creator": creator}
-        async with self._database.statements() as connection:
-            found = await connection.execute(_MAKE, {**about, "execution_id": str(uuid4())})
-            return Seen(*found.one())
+        return await self._making.ask(Call(str(uuid4()), skill, params, limit, creator))
 
     async def claim(self, count: int) -> list[Seen]:
         """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
@@ -210,9 +228,24 @@ class Executions:
 
     async def look(self, execution_id: str) -> Seen | None:
         """One execution as it stands now."""
+        return await self._looking.ask(clean(execution_id))
+
+    async def _make_all(self, calls: Sequence[Call]) -> list[Seen]:
+        given = {
+            "ids": [one.id for one in calls],
+            "skills": [one.skill for one in calls],
+            "params": [json.dumps({**one.params, "skill": one.skill}) for one in calls],
+            "limits": [one.limit for one in calls],
+            "creators": [one.creator for one in calls],
+        }
         async with self._database.statements() as connection:
-            row = (await connection.execute(_LOOK, {"id": clean(execution_id)})).one_or_none()
-            return Seen(*row) if row else None
+            found = {row.execution_id: Seen(*row) for row in await connection.execute(_MAKE, given)}
+        return [found[one.id] for one in calls]
+
+    async def _look_all(self, ids: Sequence[str]) -> list[Seen | None]:
+        async with self._database.statements() as connection:
+            found = {row.execution_id: Seen(*row) for row in await connection.execute(_LOOK, {"ids": list(ids)})}
+        return [found.get(id) for id in ids]
 
     async def expire(self) -> list[Seen]:
         """Fail those whose time limit has passed."""

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Update, bindparam, delete, func, select, update
+from sqlalchemy import LargeBinary, Update, any_, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from botmatrix.errors import BotMatrixError
 from botmatrix.store.engine import Database
 from botmatrix.store.tables import LoginSession, User
 from botmatrix.store.text import line
+from botmatrix.store.together import Together
 from botmatrix.store.tokens import digest, new_token
 
 LIFETIME: Final = timedelta(days=7)
@@ -24,10 +26,10 @@ _IS_OPEN: Final = (
     User.disabled.is_(False),
 )
 _STALE: Final = LoginSession.last_seen_at < func.now() - SEEN_EVERY
-_HOLDER: Final = (  # asked with every request, so that it is put together once
+_HOLDERS: Final = (  # asked with every request, so that it is put together once
     select(LoginSession, User, _STALE)
     .join(User, User.id == LoginSession.user_id)
-    .where(LoginSession.token_hash == bindparam("hash"), *_IS_OPEN)
+    .where(LoginSession.token_hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary))), *_IS_OPEN)
 )
 
 
@@ -50,6 +52,7 @@ class Logins:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._looking = Together(self._holders)
 
     async def start(self, user: User, *, address: str, user_agent: str) -> tuple[str, datetime]:
         """A new login: its token, which is nowhere else, and when it ends. Removes what has expired."""
@@ -74,14 +77,15 @@ class Logins:
         """Who holds the token; None when it is unknown, expired or void, or its user is disabled."""
         if not token.startswith(_PREFIX):
             return None
+        return await self._looking.ask(digest(token))
+
+    async def _holders(self, hashes: Sequence[bytes]) -> list[Login | None]:
         async with self._database.glance() as session:
-            row = (await session.execute(_HOLDER, {"hash": digest(token)})).one_or_none()
-            if row is None:
-                return None
-            login, user, stale = row
-            if stale:
-                await session.execute(_seen(login.id))
-            return Login(login, user)
+            rows = (await session.execute(_HOLDERS, {"hashes": list(set(hashes))})).all()
+            if stale := [login.id for login, _, is_stale in rows if is_stale]:
+                await session.execute(_seen(stale))
+        found = {login.token_hash: Login(login, user) for login, user, _ in rows}
+        return [found.get(one) for one in hashes]
 
     async def end(self, token: str) -> None:
         """End the login of this token, if there is one."""
@@ -118,5 +122,5 @@ class Logins:
             return len(ended.all())
 
 
-def _seen(session_id: int) -> Update:
-    return update(LoginSession).where(LoginSession.id == session_id, _STALE).values(last_seen_at=func.now())
+def _seen(ids: Sequence[int]) -> Update:
+    return update(LoginSession).where(LoginSession.id.in_(ids), _STALE).values(last_seen_at=func.now())

@@ -13,6 +13,7 @@ from botmatrix.store.engine import Database
 from botmatrix.store.masking import storable
 from botmatrix.store.tables import Operation
 from botmatrix.store.text import line
+from botmatrix.store.together import Together
 
 SORTS: Final = ("at", "who", "what", "object", "address")
 """Columns by which the log can be read."""
@@ -37,11 +38,16 @@ class Operations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing = Together(self._write_all)
 
     async def write(self, change: Change) -> None:
         """Add one row. Whatever the change holds, it can be stored."""
-        async with self._database.statements() as connection:
-            await connection.execute(insert(Operation), _fields(change))
+        await self._writing.ask(change)
+
+    async def _write_all(self, changes: Sequence[Change]) -> Sequence[None]:
+        async with self._database.connection() as connection:
+            await connection.execute(insert(Operation), [_fields(one) for one in changes])
+        return [None] * len(changes)
 
     async def forget(self, before: datetime, *, most: int) -> int:
         """Drop the rows that were written before this moment, at most so many, the oldest first; says how many."""

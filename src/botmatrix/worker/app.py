@@ -24,6 +24,7 @@ from botmatrix.worker.links import Links
 from botmatrix.worker.options import Options
 from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.configuring import Configuring
+from botmatrix.worker.plugins.fuse import Fuse
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
@@ -64,7 +65,8 @@ async def run(current: Current) -> bool:
     report = Report(inc, options, Tally(), Drain())
     services = WorkerServices(settings, clock, links, report.status)
     storage = Storage(settings.redis_url, keys, clock, name=f"botmatrix-plugins-{inc}")
-    host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs))
+    fuse = Fuse(settings.home.plugin_loads, clock)
+    host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs), fuse)
     report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     calls: Calls | None = None
@@ -98,6 +100,7 @@ async def run(current: Current) -> bool:
     try:
         await wishes.prepare()
         await configuring.prepare()
+        fuse.look_back()
         await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         keeping = [asyncio.create_task(work.run(), name=type(work).__name__.lower()) for work in plugin_work]

@@ -30,6 +30,25 @@ _numbers = itertools.count(1)
 
 
 @asynccontextmanager
+async def launched(
+    stage: Stage, home: Path, worker_id: str = "w1", environ: dict[str, str] | None = None
+) -> AsyncIterator[WorkerProcess]:
+    """Start one for the length of a block."""
+    log = home / f"worker-{next(_numbers)}.log"
+    own = {"REDIS_URL": stage.url, "WORKER_ID": worker_id, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, str(home)), env={**own, **(environ or {})}, stdout=output, stderr=output
+        )
+    try:
+        yield WorkerProcess(worker_id, process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
 async def composed(
     stage: Stage, home: Path, worker_id: str = "w1", environ: dict[str, str] | None = None, **plugins: str
 ) -> AsyncIterator[WorkerProcess]:
@@ -37,25 +56,14 @@ async def composed(
     (home / "plugins").mkdir(exist_ok=True)
     for name, code in plugins.items():
         (home / "plugins" / f"{name}.py").write_text(code)
-    log = home / f"worker-{next(_numbers)}.log"
-    own = {"REDIS_URL": stage.url, "WORKER_ID": worker_id, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", PROGRAM, str(home)), env={**own, **(environ or {})}, stdout=output, stderr=output
-        )
-    worker = WorkerProcess(worker_id, process, log)
+    async with launched(stage, home, worker_id, environ) as worker:
 
-    async def announced() -> bool:
-        assert process.returncode is None, worker.output()
-        return (await stage.presence(worker_id)).get("pid") == str(process.pid)
+        async def announced() -> bool:
+            assert worker.process.returncode is None, worker.output()
+            return (await stage.presence(worker_id)).get("pid") == str(worker.process.pid)
 
-    try:
         await until(announced, timeout=60)
         yield worker
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def message(text: str, *, user: int = 42) -> Envelope:

@@ -18,7 +18,9 @@ from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.table import Match
 
 PATIENCE = 0.1
-"""Seconds after which a plugin is slow: what the others say leaves without it."""
+"""Seconds after which a plugin in the worker is slow: from then on it runs beside the others."""
+APART = 0.02
+"""The same for one in a process of its own, which runs beside them anyway: what they say leaves without it."""
 
 Ran: TypeAlias = "tuple[Match, Ended, Step]"
 Ways: TypeAlias = "dict[Life, list[Match]]"
@@ -28,7 +30,7 @@ class Course:
     """Runs the handlers that take an event.
 
     A plugin's own handlers run one after another. Plugins in the worker do so too, by their rank, but for those that
-    are slow; these, and plugins in processes of their own, run beside the others. When they are not done `PATIENCE`
+    are slow; these, and plugins in processes of their own, run beside the others. When they are not done `APART`
     after the others, or are known to be slow, what the others said is written early: it has the ids that it would have
     had, so it is not said again when the event is.
     """
@@ -55,7 +57,7 @@ class Course:
             started, life = clock.monotonic(), match.bound.life
             ended = await self._executor.run(match, envelope, event)
             seconds = clock.monotonic() - started
-            if seconds > PATIENCE:
+            if seconds > (APART if life.apart else PATIENCE) or (life.apart and isinstance(ended, Failure)):
                 slow, life.slow = life, True
             elif life is not slow and not isinstance(ended, Failure):
                 life.slow = False
@@ -68,7 +70,7 @@ class Course:
         tasks = [asyncio.create_task(self._through(ways.pop(life), envelope, event), name="beside") for life in beside]
         try:
             ran = await self._through([match for way in ways.values() for match in way], envelope, event)
-            patience = 0.0 if any(life.slow for life in beside) else PATIENCE
+            patience = 0.0 if any(life.slow for life in beside) else APART
             _, late = await asyncio.wait(tasks, timeout=patience)
             for life, task in zip(beside, tasks, strict=True):
                 life.slow = life.slow or task in late

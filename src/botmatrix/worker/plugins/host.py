@@ -23,6 +23,7 @@ from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.course import Course
 from botmatrix.worker.plugins.exchange import Exchange
 from botmatrix.worker.plugins.execution import Executor
+from botmatrix.worker.plugins.fuse import Fuse
 from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.registry import Registry
@@ -42,7 +43,7 @@ THREADS = 16
 class Host:
     """Runs the plugins whose triggers match an event; what they do wrong stays with them."""
 
-    def __init__(self, services: Services, isolation: Isolation | None = None) -> None:
+    def __init__(self, services: Services, isolation: Isolation | None = None, fuse: Fuse | None = None) -> None:
         self._services = services
         self._isolation = isolation or Isolation(services)
         self._started = services.clock.monotonic()
@@ -53,7 +54,8 @@ class Host:
         self._memory = services.sessions.memory
         self.skills = SkillTable(self._runs, self._threads)
         self._exchange = Exchange(services, self._table, self.skills, self._threads, self._runs)
-        self._registry = Registry(services, self._isolation, self._exchange)
+        fuse = fuse or Fuse(None, services.clock)
+        self._registry = Registry(services, self._isolation, self._exchange, fuse)
         self._matrix = Matrix()
         self.packaged: dict[str, Source] = {}
         """The packages that are wanted and here, by the ids of their plugins."""
@@ -86,11 +88,14 @@ class Host:
         await self._registry.unload(plugin)
 
     async def reload(self, plugin: str) -> PluginInfo | None:
-        """Load the plugin with this id anew; None when there is none. When that fails the old version serves on."""
+        """Load the plugin with this id anew; None when there is none. When that fails the old version serves on.
+
+        Somebody wants it: it is tried even if it ended workers while it was loaded.
+        """
         source = self._registry.source(plugin)
         if source is None:
             return None
-        return await self._registry.load(self._newest(source))
+        return await self._registry.load(self._newest(source), by_hand=True)
 
     async def refresh(self, places: Collection[str]) -> None:
         """Files of plugins at these places came, changed or went: have what is there now."""

@@ -13,12 +13,13 @@ from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import info
 from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.exchange import Exchange
+from botmatrix.worker.plugins.fuse import Fuse
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
 from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
-from botmatrix.worker.plugins.settings import SettingsRefused, schema_of
+from botmatrix.worker.plugins.settings import SettingsRefused
 from botmatrix.worker.plugins.source import PACKAGED, Source
 from botmatrix.worker.plugins.version import Version
 
@@ -35,8 +36,8 @@ class Registry:
     `is_off` says which ids are not wanted, and is told which plugins are built in.
     """
 
-    def __init__(self, services: Services, isolation: Isolation, exchange: Exchange) -> None:
-        self._services, self._isolation, self._exchange = services, isolation, exchange
+    def __init__(self, services: Services, isolation: Isolation, exchange: Exchange, fuse: Fuse) -> None:
+        self._services, self._isolation, self._exchange, self._fuse = services, isolation, exchange, fuse
         self._loaded: dict[str, Version] = {}
         self._absent: dict[str, tuple[Source, PluginInfo]] = {}
         self._order = itertools.count()
@@ -67,13 +68,13 @@ class Registry:
             return self._loaded[plugin].source
         return min(self._others(plugin), key=lambda source: source.rank, default=None)
 
-    async def load(self, source: Source) -> PluginInfo:
+    async def load(self, source: Source, *, by_hand: bool = False) -> PluginInfo:
         """Load a plugin, in the place of the version from the same place, if one serves.
 
-        Never raises for what the plugin does: the result says how it went.
+        Never raises for what the plugin does: the result says how it went. `by_hand`: although it ended workers.
         """
         async with self._changing:
-            return await self._load(source)
+            return await self._load(source, by_hand=by_hand)
 
     async def unload(self, plugin: str) -> None:
         """Undo everything that a plugin registered. Raises `KeyError` for one that is not loaded."""
@@ -125,10 +126,15 @@ class Registry:
             version.life.give_up()
             await self._exchange.retire(version)
 
-    async def _load(self, source: Source) -> PluginInfo:
+    async def _load(self, source: Source, *, by_hand: bool = False) -> PluginInfo:
         code, old = Scope(source.name), self._from(source.place)
         try:
-            version = await self._bring(source, code, old)
+            self._refuse_disabled(source.name, source)
+            if _is_apart(source):
+                version = await self._bring(source, code, old)
+            else:
+                with self._fuse.loading(source, by_hand=by_hand):
+                    version = await self._bring(source, code, old)
         except Disabled as off:
             await code.close()
             if old is not None:
@@ -149,7 +155,6 @@ class Registry:
 
     async def _bring(self, source: Source, code: Scope, old: Version | None) -> Version:
         """The new version, serving in the place of the old one."""
-        self._refuse_disabled(source.name, source)
         plugin = await self._read(source, code)
         self._refuse_disabled(plugin.id, source)
         other = self._loaded.get(plugin.id)
@@ -169,12 +174,12 @@ class Registry:
             if old.source.place != source.place:
                 self._note(old.source, old.id, PluginState.FAILED, f"{source} takes its place")
         told = info.loaded(plugin, source, version.info.since)  # what a process told of itself
-        version.info = told._replace(settings_schema=schema_of(plugin))
+        version.info = told._replace(settings_schema=version.schema)
         self._loaded[plugin.id] = version
         return version
 
     async def _read(self, source: Source, code: Scope) -> Plugin:
-        if source.path is not None and runs_isolated(source.path):
+        if source.path is not None and _is_apart(source):
             return await self._isolation.load(source.path, packaged=source.kind == PACKAGED)
         return import_plugin(source, code)
 
@@ -231,3 +236,8 @@ class Registry:
             found = found._replace(settings_version=self._services.configured(id).version)
         self._absent[source.place] = source, found
         return found
+
+
+def _is_apart(source: Source) -> bool:
+    """Whether it has a process of its own. Raises `LoadError`."""
+    return source.path is not None and runs_isolated(source.path)

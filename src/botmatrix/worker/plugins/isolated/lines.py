@@ -75,7 +75,8 @@ class Command(msgspec.Struct):
 class Hello(msgspec.Struct):
     """What a Python plugin in a process of its own says of itself before anything else. `timeout`: seconds.
 
-    `history`: it reads histories.
+    `history`: it reads histories. `settings`: JSON Schema of its settings, if it has some; `unfit`: those that it was
+    given are the error.
     """
 
     id: str
@@ -88,6 +89,8 @@ class Hello(msgspec.Struct):
     error: str = ""
     history: bool = False
     skills: Annotated[list[ToldSkill], msgspec.Meta(max_length=200)] = []
+    settings: dict[str, Any] | None = None
+    unfit: bool = False
 
 
 def message(kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str = "") -> bytes:

@@ -107,6 +107,7 @@ class RemoteServices:
         self._ids: dict[str, str] = {}
         self._bots: dict[str, str] = {}
         self._values = RemoteValues(self.ask_worker)
+        self._configured, self._known = Configured(), asyncio.Event()
         self._closed = False
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
@@ -132,6 +133,7 @@ class RemoteServices:
     def closed(self) -> None:
         """The worker has closed the pipe: nothing more will be answered."""
         self._closed = True
+        self._known.set()
         for waiter in self._waiting.values():
             if not waiter.done():
                 waiter.set_exception(EngineUnavailable("the worker", _CLOSED))
@@ -206,9 +208,20 @@ class RemoteServices:
         """Nothing runs by the clock: Redis belongs to the worker."""
         return None
 
+    def configure(self, wanted: Mapping[str, Any]) -> Configured:
+        """The worker says its settings: once at the start, and whenever they change."""
+        self._configured = Configured.model_validate(wanted)
+        self._known.set()
+        return self._configured
+
+    async def know(self) -> bool:
+        """Until the worker has said what the plugin's settings are; False when it has closed the pipe instead."""
+        await self._known.wait()
+        return not self._closed
+
     def configured(self, plugin: str) -> Configured:
-        """Its defaults."""
-        return Configured()
+        """As the worker said last."""
+        return self._configured
 
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
