@@ -59,7 +59,8 @@ PLACES: Final = (
 )
 MARKUP: Final = """[...document.querySelectorAll('*')].filter(one => one.localName.includes('<')
     || ['iframe', 'object', 'embed', 'base', 'math', 'video'].includes(one.localName)
-    || one.matches('img[src=x], main :is(script, style, link, noscript, template), dialog :is(script, style, link, noscript, template), meta[http-equiv=refresh]')
+    || one.matches('img[src=x], meta[http-equiv=refresh]')
+    || one.matches(':is(main, dialog) :is(script, style, link, noscript, template)')
     || [...one.attributes].some(at => at.name.startsWith('on') || at.value.trim().startsWith('javascript:')
         && ['href', 'src', 'action', 'data', 'xlink:href', 'formaction'].includes(at.name)))
     .map(one => one.outerHTML.slice(0, 200))"""
