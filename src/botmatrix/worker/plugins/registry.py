@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import info
@@ -61,6 +62,11 @@ class Registry:
     def ids(self) -> list[str]:
         """Ids of the plugins that serve."""
         return list(self._loaded)
+
+    @property
+    def crons(self) -> list[Cron]:
+        """What the clock starts in those that serve."""
+        return [cron for version in self._loaded.values() for cron in version.plugin.crons]
 
     def source(self, plugin: str) -> Source | None:
         """Where a plugin comes from that serves, failed or is off."""
