@@ -94,14 +94,15 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def matrix(plugins: Mapping[str, str] | None = None) -> Iterator[Place]:
+def matrix(plugins: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Place]:
     """A matrix that runs, with users of three roles and these plugins: the name of each file, and what it holds."""
     if CHROMIUM is None:
         pytest.skip("the browser tests need chromium: apt-get install chromium")
     folder = Path(tempfile.mkdtemp(prefix="botmatrix-browser-"))
     home = folder / "home"
     home.mkdir(mode=0o700)
-    (home / "config.json").write_text(json.dumps({"default_admin_password": PASSWORD, "bot_token": TOKEN}))
+    given = {"default_admin_password": PASSWORD, "bot_token": TOKEN, **settings}
+    (home / "config.json").write_text(json.dumps(given))
     for name, text in (plugins or {}).items():
         (home / "plugins").mkdir(exist_ok=True)
         (home / "plugins" / name).write_text(text, "utf-8")

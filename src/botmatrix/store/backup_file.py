@@ -12,14 +12,15 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 
 from botmatrix.errors import BotMatrixError
 
 FORMAT: Final = "botmatrix-backup"
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 had neither tasks nor the tables of plugins."""
 _END_OF_ROWS: Final = b"\\.\n"
 _LONGEST: Final = 1 << 20
 """Bytes of a line that is no row."""
@@ -37,12 +38,17 @@ class BadBackup(BotMatrixError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a file holds. `tables`: name -> rows, in the order of the file. `made_at`: unix seconds."""
+    """What a file holds. `tables`: name -> rows, in the order of the file. `made_at`: unix seconds.
+
+    The tables of a plugin are called by their schema, a space, and their name. `skipped`: schemas that are not in the
+    file, and why.
+    """
 
     schema: str
     made_at: float
     made_by: str
     tables: dict[str, int]
+    skipped: dict[str, str] = field(default_factory=dict)
     format: str = FORMAT
     version: int = VERSION
 
@@ -139,11 +145,12 @@ class Reader:
         found = self._line()
         if found.get("format") != FORMAT:
             raise self.bad("it is no backup of BotMatrix")
-        if found.get("version") != VERSION:
-            raise self.bad(f"it has format {found.get('version')}, this version reads format {VERSION}")
+        if found.get("version") not in range(1, VERSION + 1):
+            raise self.bad(f"it has format {found.get('version')}, this version reads formats up to {VERSION}")
         try:
             tables = {str(name): int(rows) for name, rows in found["tables"].items()}
-            return Manifest(str(found["schema"]), float(found["made_at"]), str(found["made_by"]), tables)
+            skipped = {str(name): str(why) for name, why in found.get("skipped", {}).items()}
+            return Manifest(str(found["schema"]), float(found["made_at"]), str(found["made_by"]), tables, skipped)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self.bad("its manifest is damaged") from error
 

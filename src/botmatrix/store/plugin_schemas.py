@@ -24,12 +24,22 @@ class BadMigration(BotMatrixError):
     """A plugin's steps do not fit what was done to its schema before; says which and why."""
 
 
+MARKS: Final = "botmatrix_steps"
+"""The table of a schema that says which steps were done, and what they were."""
+PREFIX: Final = "plugin_"
+
+
 def schema_of(plugin: str) -> str:
     """The name of a plugin's schema: `plugin_` and its id, in quotes; of a long id, a part and a digest."""
-    name = f"plugin_{plugin}"
+    name = f"{PREFIX}{plugin}"
     if len(name) <= _LONGEST:
         return name
     return f"{name[:40]}_{hashlib.sha256(plugin.encode()).hexdigest()[:20]}"
+
+
+def lock_of(schema: str) -> str:
+    """The name of the lock that whoever brings the schema up to date holds."""
+    return f"plugin_schema|{schema.removeprefix(PREFIX)}"
 
 
 class PluginSchema:
@@ -86,7 +96,9 @@ class PluginSchema:
             async with database.connection() as connection:
                 await self._lock(connection)
                 await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"'))
-                await connection.execute(text(_MARKS.format(schema=self._schema)))
+                await connection.execute(text(CREATE_MARKS.format(schema=self._schema)))
+                if not await connection.scalar(text(_HAS_TEXTS), {"schema": self._schema}):
+                    await connection.execute(text(f'ALTER TABLE "{self._schema}".{MARKS} ADD COLUMN step text'))
             for number in range(1, len(self._steps) + 1):
                 async with database.connection() as connection:
                     await self._lock(connection)
@@ -97,15 +109,18 @@ class PluginSchema:
     async def _lock(self, connection: AsyncConnection) -> None:
         """One worker at a time."""
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-        await connection.execute(lock, {"name": f"plugin_schema|{self._plugin}"})
+        await connection.execute(lock, {"name": lock_of(PREFIX + self._plugin)})
 
     async def _step(self, connection: AsyncConnection, number: int) -> None:
         step = self._steps[number - 1]
         digest = hashlib.sha256(step.encode()).hexdigest()
-        marks = f'"{self._schema}".botmatrix_steps'
-        done = await connection.execute(text(f"SELECT digest FROM {marks} WHERE number = :n"), {"n": number})  # noqa: S608
-        before = done.scalar_one_or_none()
-        if before == digest:
+        marks = f'"{self._schema}".{MARKS}'
+        done = await connection.execute(text(f"SELECT digest, step FROM {marks} WHERE number = :n"), {"n": number})  # noqa: S608
+        before = done.one_or_none()
+        if before is not None and before.digest == digest:
+            if before.step is None:  # done by a version that did not keep it
+                keep = text(f"UPDATE {marks} SET step = :s WHERE number = :n")  # noqa: S608
+                await connection.execute(keep, {"n": number, "s": step})
             return
         if before is not None:
             raise BadMigration(f"step {number} was changed after it had been done: add a step instead")
@@ -115,9 +130,11 @@ class PluginSchema:
             await raw.driver_connection.execute(step)  # type: ignore[union-attr]  # several statements at once
         except Exception as error:
             raise BadMigration(f"step {number} failed: {error}") from error
-        mark = text(f"INSERT INTO {marks} (number, digest) VALUES (:n, :d)")  # noqa: S608
-        await connection.execute(mark, {"n": number, "d": digest})
+        mark = text(f"INSERT INTO {marks} (number, digest, step) VALUES (:n, :d, :s)")  # noqa: S608
+        await connection.execute(mark, {"n": number, "d": digest, "s": step})
 
 
-_MARKS: Final = """CREATE TABLE IF NOT EXISTS "{schema}".botmatrix_steps (
-    number integer PRIMARY KEY, digest text NOT NULL, done_at timestamptz NOT NULL DEFAULT now())"""
+CREATE_MARKS: Final = """CREATE TABLE IF NOT EXISTS "{schema}".botmatrix_steps (
+    number integer PRIMARY KEY, digest text NOT NULL, done_at timestamptz NOT NULL DEFAULT now(), step text)"""
+_HAS_TEXTS: Final = """SELECT EXISTS (SELECT FROM information_schema.columns
+    WHERE table_schema = :schema AND table_name = 'botmatrix_steps' AND column_name = 'step')"""

@@ -14,11 +14,12 @@ from botmatrix.control.retention import BATCH, Retention
 from botmatrix.core.config import changed
 from botmatrix.routing.rule import make_rule
 from botmatrix.store.backup import backup
+from botmatrix.store.backup_plan import choose
 from botmatrix.store.tables import Operation
 
 
 async def put_back(parts: Parts, path: Path, *only: str) -> None:
-    await restore(str(parts.settings.database_url), parts.settings.redis_url, path, only)
+    await restore(str(parts.settings.database_url), parts.settings.redis_url, path, choose(only))
 
 
 async def make(parts: Parts, path: Path) -> None:
@@ -47,6 +48,31 @@ async def test_the_restored_judge_is_the_newest_one(parts: Parts, tmp_path: Path
     await parts.core.reconcile()
     current = await parts.core.current()
     assert (current.config.system_control.open, current.published) == (False, True)
+
+
+async def test_what_was_as_it_came_is_so_again(parts: Parts, tmp_path: Path) -> None:
+    await make(parts, tmp_path / "b")
+    for _ in range(3):
+        await parts.core.change(lambda config: changed(config, {"system_control": {"open": False}}), "me")
+    await put_back(parts, tmp_path / "b", "core")
+    await parts.core.reconcile()
+    current = await parts.core.current()
+    assert (current.config.system_control.open, current.published) == (True, True)
+
+
+async def test_redis_holds_what_was_restored_before_control_looks(parts: Parts, tmp_path: Path) -> None:
+    await parts.settings_keeper.change({"log_level": "debug"}, "me")
+    await parts.access.generate("qq:1", "me")
+    await parts.core.change(lambda config: changed(config, {"system_control": {"open": False}}), "me")
+    held = "botmatrix:config:settings", "botmatrix:access", "botmatrix:core:config"
+    before = await parts.redis.call("MGET", *held)
+    await make(parts, tmp_path / "b")
+    await parts.settings_keeper.change({"log_level": "error"}, "me")
+    await parts.access.clear("qq:1", "me")
+    await parts.core.change(lambda config: changed(config, {"system_control": {"open": True}}), "me")
+    assert await parts.redis.call("MGET", *held) != before
+    await put_back(parts, tmp_path / "b")
+    assert await parts.redis.call("MGET", *held) == before
 
 
 async def test_a_restored_token_is_published(parts: Parts, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import info
@@ -19,7 +20,7 @@ from botmatrix.worker.plugins.isolated.manifest import runs_isolated
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.loader import LoadError, import_plugin
 from botmatrix.worker.plugins.scope import Scope
-from botmatrix.worker.plugins.settings import SettingsRefused, schema_of
+from botmatrix.worker.plugins.settings import SettingsRefused
 from botmatrix.worker.plugins.source import PACKAGED, Source
 from botmatrix.worker.plugins.version import Version
 
@@ -61,6 +62,11 @@ class Registry:
     def ids(self) -> list[str]:
         """Ids of the plugins that serve."""
         return list(self._loaded)
+
+    @property
+    def crons(self) -> list[Cron]:
+        """What the clock starts in those that serve."""
+        return [cron for version in self._loaded.values() for cron in version.plugin.crons]
 
     def source(self, plugin: str) -> Source | None:
         """Where a plugin comes from that serves, failed or is off."""
@@ -174,7 +180,7 @@ class Registry:
             if old.source.place != source.place:
                 self._note(old.source, old.id, PluginState.FAILED, f"{source} takes its place")
         told = info.loaded(plugin, source, version.info.since)  # what a process told of itself
-        version.info = told._replace(settings_schema=schema_of(plugin))
+        version.info = told._replace(settings_schema=version.schema)
         self._loaded[plugin.id] = version
         return version
 

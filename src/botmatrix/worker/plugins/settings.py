@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 LARGEST: Final = 64 * 1024
 """Bytes of a schema that is told; a plugin with more has no form in the console."""
 
+UNFIT: Final = "its settings do not fit: "
+
 
 class SettingsRefused(LoadError):
     """A plugin's model does not take the settings that are wanted; `schema` is its form, `plugin` its id."""
 
     def __init__(self, plugin: str, reason: str, schema: Mapping[str, Any] | None) -> None:
         self.plugin, self.schema = plugin, schema
-        super().__init__(f"its settings do not fit: {reason}")
+        super().__init__(f"{UNFIT}{reason}")
 
 
 def filled(plugin: Plugin, wanted: Configured) -> BaseModel | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
+from typing import Any
 
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.errors import EngineUnavailable
@@ -22,7 +23,7 @@ from botmatrix.worker.plugins.info import PluginInfo
 from botmatrix.worker.plugins.isolated.plugin import Apart
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.scope import Scope
-from botmatrix.worker.plugins.settings import SettingsRefused, filled
+from botmatrix.worker.plugins.settings import SettingsRefused, filled, schema_of
 from botmatrix.worker.plugins.skills import Offer, SkillTable
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound, Table
@@ -64,6 +65,17 @@ class Version:
         return dict(self._app.refused) if self._app is not None else {}
 
     @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The form of its settings; None without settings."""
+        return self.plugin.given.schema if isinstance(self.plugin, Apart) else schema_of(self.plugin)
+
+    @property
+    def _has_settings(self) -> bool:
+        if isinstance(self.plugin, Apart):
+            return self.plugin.given.schema is not None
+        return self.plugin.config is not None
+
+    @property
     def serves(self) -> bool:
         """Whether it hears events."""
         return self._listening
@@ -95,15 +107,19 @@ class Version:
 
     async def configure(self, wanted: Configured, threads: Threads) -> None:
         """Go by these settings, from the next event on; those that do not fit are refused, and the last ones stay."""
-        if self._app is None or self.plugin.config is None or wanted.version == self.settings.version:
+        if self._app is None or wanted.version == self.settings.version or not self._has_settings:
             return
+        trouble = ""
         try:
-            self._app.config = filled(self.plugin, wanted)
+            if isinstance(self.plugin, Apart):
+                trouble = await self.plugin.given.take(wanted)
+            else:
+                self._app.config = filled(self.plugin, wanted)
         except SettingsRefused as error:
             self.settings_error = str(error)
             log.warning("plugin %s goes on with the settings it has: %s", self.id, error)
             return
-        self.settings, self.settings_error = wanted, ""
+        self.settings, self.settings_error = wanted, trouble
         log.info("plugin %s has new settings, version %d", self.id, wanted.version)
         for function in self.plugin.configured:
             try:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from botmatrix.clock import SystemClock
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.worker.plugins.isolated import python
 from botmatrix.worker.plugins.isolated.broker import Broker, Here, Refused
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
 from botmatrix.worker.plugins.isolated.figures import Figures, State
+from botmatrix.worker.plugins.isolated.given import greet
 from botmatrix.worker.plugins.isolated.going import INTERNAL
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
 from botmatrix.worker.plugins.isolated.lines import Action
@@ -82,6 +85,8 @@ class Program:
         self.keeper = Keeper(
             launch, self.exchange, self.figures, SystemClock(), pace=Pace(most=1), says_hello=says_hello
         )
+        if says_hello:
+            self.keeper.on_start = partial(greet, self.exchange, Configured())
         self._broker = Broker(manifest.wanted)
         self.world = World()
 

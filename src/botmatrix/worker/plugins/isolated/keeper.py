@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from botmatrix.clock import Clock
@@ -15,6 +16,7 @@ from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.lines import Hello
 from botmatrix.worker.plugins.isolated.tap import Tap
 from botmatrix.worker.plugins.loader import LoadError
+from botmatrix.worker.plugins.settings import UNFIT, SettingsRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[Hello | None] | None = None
         exchange.on_hello = self._hello
+        self.on_start: Callable[[], None] = _nothing
+        """A process has just started and can be told something."""
+        self.on_hello: Callable[[Hello], None] = _nothing
+        """It said something of itself, even if that is why it can't run."""
 
     async def start(self) -> Hello | None:
         """Start it; what it says of itself. Raises `LoadError` when it does not stay."""
@@ -107,6 +113,7 @@ class Keeper:
         self.figures.pid = self._child.pid
         settle = asyncio.get_running_loop().call_later(self._pace.settle, self._settled)
         self._exchange.write = self._child.write
+        self.on_start()
         try:
             return await self._child.run()
         finally:
@@ -141,8 +148,12 @@ class Keeper:
     def _hello(self, hello: Hello) -> None:
         if not self._says_hello:
             self.figures.lines["no_answer"] += 1
+            return
+        self.on_hello(hello)
+        if hello.unfit:
+            self._fail(SettingsRefused(self._launch.plugin, hello.error.removeprefix(UNFIT), hello.settings))
         elif hello.error:
-            self._fail(hello.error)
+            self._fail(LoadError(hello.error))
         else:
             self._up(hello)
 
@@ -152,8 +163,12 @@ class Keeper:
         if self._started is not None and not self._started.done():
             self._started.set_result(hello)
 
-    def _fail(self, error: str) -> None:
+    def _fail(self, error: LoadError) -> None:
         if self._started is not None and not self._started.done():
-            self._started.set_exception(LoadError(error))
+            self._started.set_exception(error)
         if self._child is not None:
-            self._child.stop(error)
+            self._child.stop(str(error))
+
+
+def _nothing(*_told: object) -> None:
+    """Nobody needs to know."""

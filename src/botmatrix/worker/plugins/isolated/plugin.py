@@ -17,12 +17,13 @@ from botmatrix.sdk.context import Context
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import CommandInfo, Services
-from botmatrix.worker.plugins.isolated import python
+from botmatrix.worker.plugins.isolated import python, ticks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
 from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.gate import Gate
+from botmatrix.worker.plugins.isolated.given import Given
 from botmatrix.worker.plugins.isolated.going import Going
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
 from botmatrix.worker.plugins.isolated.keeping import Keeping
@@ -43,7 +44,9 @@ FOREVER = 3600.0
 
 
 class Apart(Plugin):
-    """A plugin with a process of its own, as the host sees it."""
+    """A plugin with a process of its own, as the host sees it. `given`: its settings."""
+
+    given: Given
 
 
 class Isolation:
@@ -86,7 +89,7 @@ class Isolation:
         plugin = Apart(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
-        plugin.is_isolated = True
+        plugin.is_isolated, plugin.given = True, isolated.given
         plugin.startup.append(partial(isolated.start, plugin))
         plugin.shutdown.append(isolated.stop)
         return plugin
@@ -119,6 +122,9 @@ class IsolatedPlugin:
             pace=isolation.pace,
             says_hello=python.is_python(manifest),
         )
+        self.given = Given(self.id, self.exchange)
+        if self.tries:
+            self.keeper.on_start, self.keeper.on_hello = self.given.greet, self.given.told
         self._gate = Gate(manifest.max_concurrency, self.exchange)
         self._keeping = Keeping(self.id, self.services, self.exchange)
         if self.tries:
@@ -128,6 +134,7 @@ class IsolatedPlugin:
 
     async def start(self, plugin: Plugin, app: App) -> None:
         """Start the process and say what makes it run. Raises `LoadError`."""
+        self.given.want(self.services.configured(self.id))
         hello = await self.keeper.start()
         if hello is not None:
             self._introduced(plugin, hello)
@@ -138,6 +145,10 @@ class IsolatedPlugin:
             plugin.skills[:] = [made(one, self.execute, app, self.services) for one in told]
         except ValueError as error:
             raise LoadError(f"a skill of {self.id}: {error}") from None
+        try:
+            plugin.crons[:] = [ticks.made(one, self) for one in (hello.crons if hello else ())]
+        except ValueError as error:
+            raise LoadError(f"what the clock starts in {self.id}: {error}") from None
         self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:

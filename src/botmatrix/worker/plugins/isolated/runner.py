@@ -21,12 +21,15 @@ import msgspec
 import uvloop
 
 from botmatrix.bus.envelope import Envelope
+from botmatrix.core.plugin_settings import Configured
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.worker.outcome import Dead, Outcome, Retry
 from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
+from botmatrix.worker.plugins.isolated.given import SETTINGS
 from botmatrix.worker.plugins.isolated.remote import RemoteServices
+from botmatrix.worker.plugins.isolated.ticks import CRON
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.watchdog import Watchdog
 
@@ -57,6 +60,12 @@ class Runner:
                 told = msgspec.json.decode(line, type=dict[str, Any])
                 if told["type"] == "response":
                     self._services.answered(told["correlation_id"], told["payload"])
+                elif told["name"] == SETTINGS:
+                    wanted = self._services.configure(told["payload"])
+                    if told["type"] == "event":
+                        group.create_task(self._settle(told["id"], wanted), name="settings")
+                elif told["name"].startswith(CRON):
+                    group.create_task(self._tick(told["id"], told["name"].removeprefix(CRON)), name="cron")
                 else:
                     group.create_task(self._handle(told["id"], told["payload"]), name="event")
         self._services.closed()
@@ -75,6 +84,23 @@ class Runner:
             self._say({"id": id, "ok": False, "error": f"{type(error).__name__}: {error}"})
         finally:
             self._services.end(envelope.id)
+
+    async def _tick(self, id: str, function: str) -> None:
+        """Run what the clock starts; what goes wrong in it is in the plugin's log."""
+        (found,) = self._host.plugins
+        told: dict[str, Any] = {"id": id, "ok": True}
+        with self._services.ticks.running(id):
+            try:
+                await self._host.tick(f"{found.id}.{function}")
+            except KeyError:
+                told |= {"ok": False, "error": f"there is no {function}"}
+        self._say(told)
+
+    async def _settle(self, id: str, wanted: Configured) -> None:
+        """Have the plugin go by new settings, and say how that went."""
+        await self._host.configure()
+        (found,) = self._host.plugins
+        self._say({"id": id, "ok": found.settings_version == wanted.version, "error": found.settings_error})
 
     async def watch(self) -> None:
         """Keep handlers to their time, and the loop alive, until cancelled."""
@@ -125,6 +151,12 @@ def hello(found: PluginInfo, host: Host, *, history: bool) -> dict[str, Any]:
             }
             for skill in host.skills.offered()
         ],
+        "crons": [
+            {"name": cron.name, "expression": cron.expression, "tz": cron.zone.key, "timeout": cron.timeout}
+            for cron in host.crons()
+        ],
+        "settings": found.settings_schema,
+        "unfit": found.state is PluginState.FAILED and found.settings_schema is not None,
         "error": "" if found.state is PluginState.LOADED else found.error or found.state,
     }
 
@@ -145,6 +177,8 @@ async def main(folder: Path) -> None:
     runner = Runner(host, services, say)
     listening = asyncio.create_task(runner.listen(lines), name="lines")  # already its startup may use the store
     try:
+        if not await services.know():
+            return
         found = await host.load(Source("file", folder.name, file))
         say(hello(found, host, history=services.sessions.memory.asked_for))
         if found.state is PluginState.LOADED:
