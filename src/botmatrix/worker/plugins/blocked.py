@@ -13,7 +13,7 @@ _plugins: dict[str, str] = {}
 class Interruptions(NamedTuple):
     """How often a plugin was interrupted since its process began; when last (unix s)."""
 
-    count: int = 0
+    times: int = 0
     last: float = 0.0
 
 
@@ -49,7 +49,7 @@ def blame(frame: FrameType | None) -> PluginBlocked | None:
     plugin = blocking_plugin(frame)
     if plugin is None:
         return None
-    _interruptions[plugin] = Interruptions(interruptions(plugin).count + 1, time.time())
+    _interruptions[plugin] = Interruptions(interruptions(plugin).times + 1, time.time())
     return PluginBlocked(plugin)
 
 

@@ -78,8 +78,8 @@ def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
 
 def with_interruptions(info: PluginInfo) -> PluginInfo:
     """With how often it was interrupted."""
-    count, last = interruptions(info.id)
-    return info._replace(interrupted=count, interrupted_at=last) if count else info
+    times, last = interruptions(info.id)
+    return info._replace(interrupted=times, interrupted_at=last) if times else info
 
 
 def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:
