@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from botmatrix.bus.client import Client, ReplyError
@@ -12,6 +12,7 @@ from botmatrix.bus.envelope import FIELD
 from botmatrix.bus.keys import Keys, plain_id
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.scripts import CALL, REPORT
+from botmatrix.routing.rule import POOL
 from botmatrix.skills.model import Capability, SkillCall, decode_capabilities, encode
 
 GROUP = "nexuses"
@@ -119,6 +120,16 @@ async def skilled(presence: Presence) -> dict[str, list[Capability]]:
 def skills_of(workers: Iterable[Mapping[str, str]]) -> dict[str, list[Capability]]:
     """The same, from what they say of themselves."""
     return {one["id"]: decode_capabilities(one["capabilities"]) for one in workers if one.get("capabilities")}
+
+
+def having(
+    skill: str, workers: Mapping[str, list[Capability]], pools: Mapping[str, str], targets: Container[str] | None
+) -> list[str]:
+    """The workers with a skill; of the targets of a rule only, when there is one. `pools`: worker -> its pool."""
+    found = [worker for worker, can in workers.items() if any(one.name == skill for one in can)]
+    if targets is None:
+        return found
+    return [one for one in found if one in targets or POOL + pools.get(one, "") in targets]
 
 
 def merged(workers: Mapping[str, list[Capability]]) -> dict[str, tuple[Capability, list[str]]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from botmatrix.bus.client import Client
     from botmatrix.control.explain import Explained
     from botmatrix.control.rules import RuleBook
+    from botmatrix.store.tasks import Tasks
 
 app = typer.Typer(help="Routing rules: who is served by which worker.", no_args_is_help=True)
 
@@ -93,18 +94,20 @@ def explain(
     user: Annotated[str, typer.Option(help="The user's id.")] = "",
     group: Annotated[str, typer.Option(help="The group's id.")] = "",
     bot: Annotated[str, typer.Option(help="platform:self_id, or the bot's own id.")] = "",
+    text: Annotated[str, typer.Option(help="What it says.")] = "",
     json: Json = False,
 ) -> None:
     """Where a message would go now, and why."""
     settings = connected_settings(context)
-    event = {name: value for name, value in (("user_id", user), ("group_id", group)) if value}
+    said = (("user_id", user), ("group_id", group), ("message", text), ("raw_message", text))
+    event = {name: value for name, value in said if value}
 
     async def ask() -> Explained:
         from botmatrix.bus.keys import Keys
         from botmatrix.control.explain import Explainer
 
-        async with redis_of(settings) as redis:
-            return await Explainer(redis, Keys()).explain(event, bot)
+        async with redis_of(settings) as redis, _tasks_of(settings) as tasks:
+            return await Explainer(redis, Keys(), lambda: settings, tasks).explain(event, bot)
 
     _tell(run_async(ask), as_json=json)
 
@@ -181,6 +184,22 @@ async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Note]]:
 
 
 @asynccontextmanager
+async def _tasks_of(settings: Settings) -> AsyncIterator[Tasks | None]:
+    """The table of tasks, where there is one to look into."""
+    from botmatrix.store.engine import Database
+    from botmatrix.store.tasks import Tasks
+
+    if not settings.database_url or not settings.enable_skill:
+        yield None
+        return
+    database = Database(str(settings.database_url), part="cli")
+    try:
+        yield Tasks(database)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
 async def redis_of(settings: Settings) -> AsyncIterator[Client]:
     """A connection to Redis."""
     from botmatrix.bus.client import Client
@@ -208,6 +227,8 @@ def _tell(explained: Explained, *, as_json: bool) -> None:
         return
     why = explained.why
     say(f"{explained.conversation}: {explained.verdict}. {why[:1].upper()}{why[1:]}.")
+    for note in explained.notes:
+        say(f"- {note.words}")
     lost = [[hit.rule.key, hit.rule.target, why] for hit, why in found.lost]
     candidates = [[way.target, one.lane, one.pool, f"{one.score:.4f}"] for way in found.ways for one in way.candidates]
     columns = ("target", "candidate", "pool", "score")

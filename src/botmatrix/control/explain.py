@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,10 @@ from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.roster import read_lanes, read_sockets
 from botmatrix.bus.rules import RulesMirror
+from botmatrix.config import Settings
+from botmatrix.control.explain_notes import Asked, Note
+from botmatrix.control.explain_skills import SKILL, Crowd, meant_skill
+from botmatrix.control.explain_surroundings import Surroundings
 from botmatrix.control.fields import number
 from botmatrix.core.config import BadCoreConfig, CoreConfig, parse
 from botmatrix.core.judge import Judge
@@ -22,15 +27,17 @@ from botmatrix.onebot.event import Event
 from botmatrix.onebot.session import Session
 from botmatrix.onebot.v11 import META_EVENT
 from botmatrix.routing.balance import Load
-from botmatrix.routing.explain import Explanation, Verdict, Way, Whose, explain
+from botmatrix.routing.explain import Explanation, Verdict, Way, Whose, by_skill, explain
 from botmatrix.routing.place import Pools
 from botmatrix.routing.rule import DEFAULT_POOL, POOL, BadRule
+from botmatrix.store.tasks import Tasks
 
 
 class Explained(NamedTuple):
     """An event's conversation, what becomes of it, and the lanes that its ways were last on (or empty).
 
-    `judged`: the reason for which the judge blocks it before any rule is asked, or empty.
+    `judged`: the reason for which the judge blocks it before anything else is asked, or empty. `notes`: what other
+    parts of the hub have to do with it, in the order in which they are asked; one of them may stop it.
     """
 
     bot: str
@@ -38,24 +45,38 @@ class Explained(NamedTuple):
     judged: str
     explanation: Explanation
     last_lanes: list[str]
+    notes: list[Note]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it ends before any rule is asked."""
+        return bool(self.judged) or any(note.stops for note in self.notes)
 
     @property
     def verdict(self) -> Verdict:
         """What becomes of it in the end."""
-        return "blocked" if self.judged else self.explanation.verdict
+        return "blocked" if self.is_stopped else self.explanation.verdict
 
     @property
     def why(self) -> str:
         """In words, why."""
-        return f"the judge blocks it: {self.judged}" if self.judged else self.explanation.why
+        if self.judged:
+            return f"the judge blocks it: {self.judged}"
+        return next((note.words for note in self.notes if note.stops), self.explanation.why)
 
 
 class Explainer:
-    """Explains events. The judge is compiled once for each version of its configuration."""
+    """Explains events. The judge is compiled once for each version of its configuration.
 
-    def __init__(self, redis: Client, keys: Keys) -> None:
+    `settings`: those in force; without them, skills and tasks are left out. `tasks`: where conditions are.
+    """
+
+    def __init__(
+        self, redis: Client, keys: Keys, settings: Callable[[], Settings] | None = None, tasks: Tasks | None = None
+    ) -> None:
         self._redis, self._keys, self._box = redis, keys, CoreBox(redis, keys)
         self._version, self._judge = 0, Judge(CoreConfig())
+        self._settings, self._tasks, self._surroundings = settings, tasks, Surroundings(redis, keys)
 
     async def explain(self, event: dict[str, Any], bot: str) -> Explained:
         """Explain an OneBot event. `bot`: `platform:self_id` or its self_id; else the event says whose it is.
@@ -64,32 +85,55 @@ class Explainer:
         """
         read = read_event(event)
         platform, _, self_id = bot.rpartition(":")
-        self_id = self_id or read.self_id
-        platform = platform.lower() or "qq"
+        asked = Asked(platform.lower() or "qq", self_id or read.self_id, read)
         lanes = [view for view in await read_lanes(self._redis, self._keys) if view.takes_events]
-        sockets = [one for one in await read_sockets(self._redis, self._keys) if one.takes(f"{platform}:{self_id}")]
+        sockets = [one for one in await read_sockets(self._redis, self._keys) if one.takes(asked.bot)]
         pools = Pools([*((view.lane, view.pool) for view in lanes), *((one.id, one.pool) for one in sockets)])
         loads = {view.lane: _load(view.presence, view.length) for view in lanes}
         loads |= {one.id: _load(one.presence, int(number(one.presence.get("in_flight", 0)))) for one in sockets}
         mirror = await RulesMirror(self._redis, self._keys).read()
-        judged = await self._judged(platform, self_id, read)
+        judged = await self._judged(asked)
         attached = [one for one in sockets if one.is_application]
         chosen = [one.id for one in attached if not one.copied or len(attached) == 1]
         copied = [one.id for one in attached if one.copied]
-        whose = Whose(self_id, read.group_id, read.user_id, chosen, copied)
+        whose = Whose(asked.self_id, read.group_id, read.user_id, chosen, copied)
         found = await asyncio.to_thread(explain, mirror.rules.values(), whose, pools, loads)
-        beside = set(copied) - set(chosen)
-        marks = [_mark(way) if found.winner or way.target in beside else "" for way in found.ways]
-        last = [await self._last_lane(f"{platform}:{self_id}", read.conv + mark) for mark in marks]
-        return Explained(self_id, read.conv, judged, found, last)
+        notes = [] if judged else await self._surroundings.before(asked)
+        if not judged and not any(note.stops for note in notes) and found.verdict != "blocked":
+            found, more = await self._goes_on(asked, whose, found, Crowd(lanes, pools, loads))
+            notes += more
+        marks = self._marks(found, set(copied) - set(chosen))
+        last = [await self._last_lane(asked.bot, read.conv + mark) for mark in marks]
+        return Explained(asked.self_id, read.conv, judged, found, last, notes)
 
-    async def _judged(self, platform: str, self_id: str, event: Event) -> str:
+    async def _goes_on(
+        self, asked: Asked, whose: Whose, found: Explanation, crowd: Crowd
+    ) -> tuple[Explanation, list[Note]]:
+        """What else an event sets going that nobody stops."""
+        notes: list[Note] = []
+        settings = self._settings() if self._settings else None
+        if settings is not None and settings.enable_skill:
+            notes, way = await asyncio.to_thread(meant_skill, asked, found, crowd, settings)
+            if way is not None:
+                found = by_skill(found, whose, way, notes[-1].words)
+            if self._tasks is not None:
+                notes += await self._surroundings.conditions(asked, self._tasks)
+        return found, notes + await self._surroundings.after(asked)
+
+    @staticmethod
+    def _marks(found: Explanation, beside: Set[str]) -> list[str]:
+        def has_own(way: Way) -> bool:
+            return bool(found.winner) or way.target in beside or way.target.startswith(SKILL)
+
+        return [_mark(way) if has_own(way) else "" for way in found.ways]
+
+    async def _judged(self, asked: Asked) -> str:
         if (version := await self._box.version()) != self._version:
             kept = await self._box.read()
             with contextlib.suppress(BadCoreConfig):  # no nexus takes it either
                 config = parse(kept.document) if kept is not None else CoreConfig()
                 self._version, self._judge = version, await asyncio.to_thread(Judge, config)
-        return await asyncio.to_thread(self._judge.reason, platform, self_id, event)
+        return await asyncio.to_thread(self._judge.reason, asked.platform, asked.self_id, asked.event)
 
     async def _last_lane(self, bot: str, conv: str) -> str:
         lane = await self._redis.call("HGET", self._keys.affinity(bot), conv)

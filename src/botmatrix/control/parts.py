@@ -72,6 +72,7 @@ from botmatrix.store.passwords import Passwords
 from botmatrix.store.rules import StoredRules
 from botmatrix.store.seen import Seen
 from botmatrix.store.settings import SettingsTable
+from botmatrix.store.tasks import Tasks
 from botmatrix.store.users import Users
 
 PART: Final = "control"
@@ -188,7 +189,7 @@ def build(current: Current) -> Parts:
         presence=presence,
         actions=actions,
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
-        explainer=Explainer(redis, keys),
+        explainer=Explainer(redis, keys, lambda: current.running, Tasks(database)),
         redis=redis,
         core=CoreKeeper(core_box, CoreDocuments(database)),
         core_box=core_box,

@@ -22,21 +22,15 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.bot import Bot, BotState
 from botmatrix.nexus.hub import Hub
 from botmatrix.onebot.event import Event
-from botmatrix.routing.groups import GroupPolicies, GroupPolicy, Policy, parse, responsible
+from botmatrix.routing.groups import BEHIND, GroupPolicies, GroupPolicy, Policy, called, is_shared, parse, responsible
 
 log = structlog.get_logger("groups")
 EVERY: Final = 0.5
 GRAIN: Final = 30
 """Seconds by which the moment a bot was heard must move before it is written again."""
-BEHIND: Final = 45
-"""A bot whose last message in a group is so many seconds older than another's does not hear what that one hears."""
 PATIENCE: Final = 60.0
 """Seconds for which it must be so before the bot counts as not in the group."""
 FORGOTTEN: Final = 7 * 86_400
-SHARED_NOTICES: Final = frozenset(
-    {"group_increase", "group_decrease", "group_recall", "group_upload", "group_ban", "group_admin", "essence"}
-)
-"""What every bot of a group hears alike, unless it is about the bot itself."""
 
 
 class Groups:
@@ -68,11 +62,11 @@ class Groups:
         if policy is None:
             return ""
         self._hear(group, bot.key, received_ms // 1000)
-        if not _is_shared(event, bot.self_id):
+        if not is_shared(event, bot.self_id):
             return ""
         chosen = self._responsible.get(group, "")
-        if policy.policy is Policy.MENTIONED and (called := self._called(group, bot, event)):
-            chosen = called
+        if policy.policy is Policy.MENTIONED and (mentioned := self._mentioned(group, bot, event)):
+            chosen = mentioned
         return "" if chosen == bot.key else chosen
 
     def bot_changed(self, bot: Bot) -> None:
@@ -156,15 +150,13 @@ class Groups:
         if old:
             await self._box.forget(old[:1000])
 
-    def _called(self, group: str, bot: Bot, event: Event) -> str:
+    def _mentioned(self, group: str, bot: Bot, event: Event) -> str:
         """The bot that the message mentions, this one first; "" when it mentions none that is there."""
         if event.post_type != "message" or (b'"at"' not in event.raw and b"CQ:at" not in event.raw):
             return ""
         mentioned = {f"{bot.platform}:{name}" for name in said(event.raw).mentions}
-        if bot.key in mentioned:
-            return bot.key
-        ours = mentioned & {*self._heard.get(group, ()), *self._policies[group].bots}
-        return next((one for one in sorted(ours) if self._is_online(one)), "")
+        known = (*self._heard.get(group, ()), *self._policies[group].bots)
+        return called(bot.key, mentioned, known, self._is_online)
 
     def _decide(self) -> None:
         self._responsible = {group: self._choose(group, policy) for group, policy in self._policies.items()}
@@ -204,10 +196,3 @@ class Groups:
             self._unwritten = writing | self._unwritten
             raise
         self._written |= writing
-
-
-def _is_shared(event: Event, self_id: str) -> bool:
-    """Whether every bot of the group hears this."""
-    if event.post_type == "notice":
-        return event.detail_type in SHARED_NOTICES and event.user_id != self_id
-    return event.post_type == "message"

@@ -89,6 +89,13 @@ def explain(rules: Iterable[Rule], whose: Whose, pools: Pools, loads: Mapping[st
     return Explanation(verdict, winner, lost, ways, _why(winner, ways, applications, beside))
 
 
+def by_skill(found: Explanation, whose: Whose, way: Way, why: str) -> Explanation:
+    """The same where the words of the message mean a skill: copies for applications stay beside it."""
+    named = route_of(found.winner.rule).targets if found.winner is not None else ()
+    copies = [one for one in found.ways if one.target in whose.copied and one.target not in named]
+    return found._replace(verdict="lane", ways=[way, *copies], why=why)
+
+
 def _ways(route: Route | None, pools: Pools, loads: Mapping[str, Load]) -> list[Way]:
     """As the router sends copies: with `balance` to those that are there, or to somebody else when none is."""
     if route is None or not route.copies:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from botmatrix.errors import BotMatrixError
+from botmatrix.onebot.event import Event
 
 MOST_GROUPS: Final = 10_000
 MOST_BOTS: Final = 50
+BEHIND: Final = 45
+"""A bot whose last message in a group is so many seconds older than another's does not hear what that one hears."""
+SHARED_NOTICES: Final = frozenset(
+    {"group_increase", "group_decrease", "group_recall", "group_upload", "group_ban", "group_admin", "essence"}
+)
+"""What every bot of a group hears alike, unless it is about the bot itself."""
 KEY_PATTERN: Final = r"^[!-9;-~]{1,32}:[!-~]{1,128}$"
 
 
@@ -72,6 +79,20 @@ def with_policy(policies: GroupPolicies, group: str, policy: GroupPolicy | None)
     if len(groups) > MOST_GROUPS:
         raise BadGroupPolicies(f"there may be at most {MOST_GROUPS} of them")
     return GroupPolicies(groups=groups)
+
+
+def is_shared(event: Event, self_id: str) -> bool:
+    """Whether every bot of the group hears this."""
+    if event.post_type == "notice":
+        return event.detail_type in SHARED_NOTICES and event.user_id != self_id
+    return event.post_type == "message"
+
+
+def called(bot: str, mentioned: Set[str], known: Iterable[str], is_online: Callable[[str], bool]) -> str:
+    """The bot that a message mentions, `bot` first; "" when it mentions none of those known that is there."""
+    if bot in mentioned:
+        return bot
+    return next((one for one in sorted(mentioned & set(known)) if is_online(one)), "")
 
 
 def responsible(policy: GroupPolicy, heard: Iterable[str], is_there: Callable[[str], bool]) -> str:

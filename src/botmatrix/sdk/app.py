@@ -141,6 +141,11 @@ class App:
         other._outbox = outbox
         return other
 
+    @property
+    def outbox(self) -> Outbox:
+        """Actions on their way out; for the host."""
+        return self._outbox
+
     async def close(self) -> None:
         """Undo everything; the host calls it. What raises is logged."""
         while self._timers:

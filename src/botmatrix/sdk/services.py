@@ -118,7 +118,7 @@ class Services(Protocol):
 
     @property
     def crons(self) -> CronBox | None:
-        """Who runs what the clock starts."""
+        """Who runs what the clock starts; None: it runs when the host is told to run it."""
         ...
 
     def configured(self, plugin: str) -> Configured:

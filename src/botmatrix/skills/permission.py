@@ -52,6 +52,15 @@ class SkillPermissions:
         return self._set.get(skill) or read_permission(declared)
 
 
+def strictest(told: SkillPermissions, declared: Iterable[tuple[str, str]]) -> dict[str, SkillPermission]:
+    """Skill -> who may use it, of what workers declare (name, permission); where they differ the strictest counts."""
+    found: dict[str, SkillPermission] = {}
+    for name, permission in declared:
+        one = told.of(name, permission)
+        found[name] = max(one, found.get(name, one), key=lambda permission: permission.rank)
+    return found
+
+
 def read_permission(text: str) -> SkillPermission:
     """What a worker says; what can't be read lets nobody through but administrators."""
     try:

@@ -50,8 +50,10 @@ def test_rules_are_set_listed_explained_and_unset(command: Command, capsys: pyte
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["rule"]["rule"]["key"]) == ("parked", "group_456")
     assert [way["target"] for way in found["ways"]] == ["w1", "pool:vip"]
-    assert command("explain", "--group", "456") == 0
-    assert "group:456: parked. The rule group_456 sends a copy to each of w1" in capsys.readouterr().out
+    assert command("explain", "--group", "456", "--text", "hello") == 0
+    said = capsys.readouterr().out
+    assert "group:456: parked. The rule group_456 sends a copy to each of w1" in said
+    assert "- if the platform sends it again within 120 s, that is taken for a duplicate and dropped\n" in said
     assert command("unset", "group_456") == 0
     assert command("unset", "group_456") == 1
     assert "there is no routing rule for 'group_456'" in capsys.readouterr().err

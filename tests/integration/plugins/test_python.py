@@ -297,13 +297,3 @@ async def test_two_plugins_with_conflicting_packages_run_side_by_side(
     locks = sorted(lock.read_text().strip() for lock in (tmp_path / "envs").glob("*/requirements.lock"))
     assert ["quarrel-1.0" in locks[0], "quarrel-2.0" in locks[1]] == [True, True]
     assert len(list((tmp_path / "envs").glob("*.log"))) == 2
-
-
-async def test_what_would_run_by_the_clock_is_refused(host: Host, tmp_path: Path) -> None:
-    code = """
-        @plugin.cron("0 8 * * *")
-        async def morning(app): pass
-    """
-    found = await load(host, tmp_path, code)
-    assert found.state is PluginState.FAILED
-    assert "take `isolation` out" in found.error

@@ -136,8 +136,22 @@ class Judged(BaseModel):
     reason: str
 
 
+class ShownNote(BaseModel):
+    """What another part of the hub has to do with the event. `code` and `facts`: for programs; `words`: in English.
+
+    `stops`: the event ends there.
+    """
+
+    code: str
+    facts: dict[str, str]
+    words: str
+    stops: bool
+
+
 class Answer(BaseModel):
     """What becomes of the event if it is the first of its conversation.
+
+    `notes`: limits, policies of groups, skills, tasks, duplicates and plugins that have to do with it, in their order.
 
     `chosen`: the worker that gets it, the first one if several get copies; `ways` says more. `trace`: what became of
     it then, when it was asked for by its id; all else is how it would be now.
@@ -153,6 +167,7 @@ class Answer(BaseModel):
     lost: list[Match]
     ways: list[ShownWay]
     chosen: str
+    notes: list[ShownNote]
     trace: Trace | None = None
 
 
@@ -252,7 +267,11 @@ def _way(way: Way, last_lane: str) -> ShownWay:
 def answer_of(explained: Explained) -> Answer:
     """The explanation as it is shown."""
     found, judged = explained.explanation, explained.judged
-    ways = [] if judged else [_way(way, lane) for way, lane in zip(found.ways, explained.last_lanes, strict=True)]
+    ways = (
+        []
+        if explained.is_stopped
+        else [_way(way, lane) for way, lane in zip(found.ways, explained.last_lanes, strict=True)]
+    )
     return Answer(
         verdict=explained.verdict,
         why=explained.why,
@@ -263,4 +282,5 @@ def answer_of(explained: Explained) -> Answer:
         lost=[_match(hit, why) for hit, why in found.lost],
         ways=ways,
         chosen=next((way.chosen for way in ways if way.chosen), ""),
+        notes=[ShownNote(code=one.code, facts=one.facts, words=one.words, stops=one.stops) for one in explained.notes],
     )

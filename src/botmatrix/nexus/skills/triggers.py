@@ -8,14 +8,15 @@ from collections import Counter
 
 import structlog
 
+from botmatrix.bus.skills import having
 from botmatrix.config import Settings
 from botmatrix.core.text import LONGEST, said
 from botmatrix.nexus.bot import Bot
 from botmatrix.nexus.skills.roster import Roster
 from botmatrix.onebot.event import Event
-from botmatrix.routing.rule import POOL, Fallback
+from botmatrix.routing.rule import Fallback
 from botmatrix.routing.table import Route
-from botmatrix.skills.permission import SkillPermission, SkillPermissions, Speaker, may_say
+from botmatrix.skills.permission import SkillPermission, SkillPermissions, Speaker, may_say, strictest
 from botmatrix.skills.words import Words
 
 log = structlog.get_logger("nexus.skills")
@@ -52,7 +53,8 @@ class Triggers:
             return route
         for skill in self._words.meant(said(event.raw).text[:LONGEST].strip()):
             if event.user_id != bot.self_id and may_say(self._permissions[skill], self._speaker(bot, event)):
-                if workers := self._workers(skill, route):
+                targets = route.targets if route is not None else None
+                if workers := having(skill, self._roster.workers, self._roster.pools, targets):
                     self._counters["skill_triggers"] += 1
                     return _to(random.choice(workers), skill, route)  # noqa: S311 - no secret
         return route
@@ -61,19 +63,9 @@ class Triggers:
         is_commander = f"{bot.platform}:{event.user_id}" in self._commanders
         return Speaker(event.detail_type, event.sub_type, is_commander)
 
-    def _workers(self, skill: str, route: Route | None) -> list[str]:
-        roster = self._roster
-        having = [worker for worker, can in roster.workers.items() if any(one.name == skill for one in can)]
-        if route is None:
-            return having
-        return [one for one in having if one in route.targets or POOL + roster.pools.get(one, "") in route.targets]
-
     def _compile(self) -> None:
         every = [one for can in self._roster.workers.values() for one in can if one.regex]
-        self._permissions = {}
-        for one in every:
-            found, known = self._set.of(one.name, one.permission), self._permissions.get(one.name)
-            self._permissions[one.name] = max(found, known or found, key=lambda permission: permission.rank)
+        self._permissions = strictest(self._set, ((one.name, one.permission) for one in every))
         expressions = {one.name: one.regex for one in every}
         if expressions != self._known:
             self._known, self._words = expressions, Words(expressions)

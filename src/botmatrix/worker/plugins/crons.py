@@ -43,7 +43,7 @@ class Ticking:
 
 
 class Crons:
-    """The time tables of one version."""
+    """The time tables of one version. Where nobody takes turns (`Services.crons`), somebody else says when to run."""
 
     def __init__(self, services: Services, runs: Runs, threads: Threads) -> None:
         self._services, self._runs, self._threads = services, runs, threads
@@ -56,13 +56,15 @@ class Crons:
         """From now on they run when they are due."""
         for cron in crons:
             ticking = self._known[cron.name] = Ticking(app, cron, life)
+            if self._services.crons is None:
+                continue
             self._waiting.append(asyncio.create_task(self._follow(ticking), name=f"cron {ticking.name}"))
 
     @property
     def _box(self) -> CronBox:
         box = self._services.crons
         if box is None:
-            raise RuntimeError("nothing runs by the clock here: such a plugin is refused when it is loaded")
+            raise RuntimeError("nobody takes turns here")
         return box
 
     async def now(self, function: str) -> None:
@@ -112,7 +114,7 @@ class Crons:
             try:
                 turn = await self._box.take(ticking.name, due, self._by)
                 if turn is Turn.OURS:
-                    await self._run(ticking, due)
+                    await self._run_ours(ticking, due)
                     await self._box.done(ticking.name, due, self._by)
                 if turn is not Turn.OTHERS:
                     return
@@ -120,19 +122,24 @@ class Crons:
                 log.warning("%s is due and can't be run now: %s", ticking.name, error)
             await asyncio.sleep(LEASE / 5)
 
+    async def _run_ours(self, ticking: Ticking, due: int) -> None:
+        renewing = asyncio.create_task(self._renew(ticking, due), name=f"cron lease {ticking.name}")
+        try:
+            await self._run(ticking, due)
+        finally:
+            renewing.cancel()
+
     async def _run(self, ticking: Ticking, due: int) -> None:
         cron, app = ticking.handler, ticking.app
         outbox = Outbox(f"cron|{due}", app.id, cron.name, self._services, of_event=False)
         acting = app.acting_for(outbox)
         ticking.life.enter()
-        renewing = asyncio.create_task(self._renew(ticking, due), name=f"cron lease {ticking.name}")
         try:
             work = cron.function(acting) if cron.is_async else self._threads.run(partial(cron.function, acting))
             await self._runs.watch(ticking, work)
         except (Exception, PluginBlocked) as error:
             app.log.error("%s, due at %d, failed", ticking.name, due, exc_info=error)
         finally:
-            renewing.cancel()
             ticking.life.leave()
 
     async def _renew(self, ticking: Ticking, due: int) -> None:

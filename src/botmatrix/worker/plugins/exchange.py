@@ -50,10 +50,7 @@ class Exchange:
         await version.configure(self._services.configured(version.id), self._threads)
 
     def refuse_unfit(self, version: Version) -> None:
-        """Raises `LoadError` when a skill of this version is offered by another plugin, or nothing here runs by the
-        clock and the version wants to."""
-        if version.plugin.crons and self._services.crons is None:
-            raise LoadError("@plugin.cron does not run in a process of its own: take `isolation` out of plugin.json")
+        """Raises `LoadError` when a skill of this version is offered by another plugin."""
         for skill in version.plugin.skills:
             if self._skills.owner(skill.name) not in ("", version.id):
                 raise LoadError(f"the skill {skill.name!r} is taken by plugin {self._skills.owner(skill.name)}")

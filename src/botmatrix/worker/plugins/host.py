@@ -12,6 +12,7 @@ import msgspec
 from botmatrix.bus.envelope import Envelope
 from botmatrix.bus.event_id import is_traced
 from botmatrix.core.plugins import Matrix, Wish
+from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.handler import Handler
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.said import Said, hear
@@ -184,6 +185,10 @@ class Host:
         """The commands of the plugins that are loaded, by name."""
         found = [info.command(bound) for bound in self._table.bound()] + self._isolation.commands()
         return sorted(command for command in found if command is not None)
+
+    def crons(self) -> list[Cron]:
+        """What the clock starts in the plugins that are loaded."""
+        return self._registry.crons
 
     def handlers(self) -> list[Handler]:
         """The handlers of the plugins that are loaded."""

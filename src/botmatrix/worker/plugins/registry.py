@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import info
@@ -55,12 +56,18 @@ class Registry:
                 others[absent.id] = []
             else:
                 others.setdefault(absent.id, []).append(str(source))
-        return [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
+        found = [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
+        return [info.with_interruptions(one) for one in found]
 
     @property
     def ids(self) -> list[str]:
         """Ids of the plugins that serve."""
         return list(self._loaded)
+
+    @property
+    def crons(self) -> list[Cron]:
+        """What the clock starts in those that serve."""
+        return [cron for version in self._loaded.values() for cron in version.plugin.crons]
 
     def source(self, plugin: str) -> Source | None:
         """Where a plugin comes from that serves, failed or is off."""

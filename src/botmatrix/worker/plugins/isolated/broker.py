@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from botmatrix.worker.plugins.isolated.lines import Action
 
-_ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
+ACTION = r"^[a-z][a-z0-9_]{0,63}$"
+_ACTION = re.compile(ACTION)
 _SENDS = frozenset({"send_message", "reply", "send_image", "send_msg", "send_group_msg", "send_private_msg"})
 _NAMES = {"delete_message": "delete_msg", "kick_user": "set_group_kick", "mute_user": "set_group_ban"}
 _IDS = ("user_id", "group_id", "message_id")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from botmatrix.bus.uses import Use
-from botmatrix.errors import ActionFailed, ActionUnknown, EngineUnavailable, SkillFailed
+from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.retry import Retry
 from botmatrix.sdk.voice import answer
 from botmatrix.worker.plugins.isolated import sessions
 from botmatrix.worker.plugins.isolated.broker import Here, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
+from botmatrix.worker.plugins.isolated.failures import FAILURES, failure
 from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Action, Answer
 from botmatrix.worker.plugins.isolated.payload import event_payload
 from botmatrix.worker.plugins.isolated.questions import Found, Questions
-from botmatrix.worker.plugins.isolated.storage import Full
 from botmatrix.worker.plugins.runs import HandlerTimeout
 
 if TYPE_CHECKING:
@@ -84,15 +84,10 @@ class Going:
     async def _do(self, action: Action, questions: Questions, last: bool) -> None:
         try:
             data = await self._done(action, questions, last)
-        except Refused as refusal:
-            self._plugin.refused(action, str(refusal))
-            self._tell(action, {"ok": False, "error": str(refusal), "retcode": 1403, "data": None})
-        except ActionFailed as error:
-            self._tell(action, {"ok": False, "error": error.message, "retcode": error.retcode, "data": None})
-        except ActionUnknown as error:
-            self._tell(action, {"ok": False, "error": str(error), "retcode": 1401, "data": None})
-        except (Full, PluginError, SkillFailed) as error:
-            self._tell(action, {"ok": False, "error": str(error), "retcode": 1400, "data": None, "value": None})
+        except FAILURES as error:
+            if isinstance(error, Refused):
+                self._plugin.refused(action, str(error))
+            self._tell(action, failure(error))
         else:
             if data is not None:
                 self._tell(action, {"ok": True, "error": "", **data})

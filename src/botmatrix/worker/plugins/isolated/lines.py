@@ -72,6 +72,15 @@ class Command(msgspec.Struct):
     permission: int
 
 
+class ToldCron(msgspec.Struct):
+    """One function of it that the clock starts. `timeout`: seconds."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^\w{1,64}$")]
+    expression: Annotated[str, msgspec.Meta(max_length=200)]
+    tz: Annotated[str, msgspec.Meta(max_length=64)]
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
 class Hello(msgspec.Struct):
     """What a Python plugin in a process of its own says of itself before anything else. `timeout`: seconds.
 
@@ -91,6 +100,7 @@ class Hello(msgspec.Struct):
     skills: Annotated[list[ToldSkill], msgspec.Meta(max_length=200)] = []
     settings: dict[str, Any] | None = None
     unfit: bool = False
+    crons: Annotated[list[ToldCron], msgspec.Meta(max_length=100)] = []
 
 
 def message(kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str = "") -> bytes:

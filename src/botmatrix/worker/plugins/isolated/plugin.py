@@ -17,7 +17,7 @@ from botmatrix.sdk.context import Context
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import CommandInfo, Services
-from botmatrix.worker.plugins.isolated import python
+from botmatrix.worker.plugins.isolated import python, ticks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
@@ -145,6 +145,10 @@ class IsolatedPlugin:
             plugin.skills[:] = [made(one, self.execute, app, self.services) for one in told]
         except ValueError as error:
             raise LoadError(f"a skill of {self.id}: {error}") from None
+        try:
+            plugin.crons[:] = [ticks.made(one, self) for one in (hello.crons if hello else ())]
+        except ValueError as error:
+            raise LoadError(f"what the clock starts in {self.id}: {error}") from None
         self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:

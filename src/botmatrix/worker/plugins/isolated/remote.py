@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -17,26 +17,15 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
-from botmatrix.errors import BotMatrixError, EngineUnavailable, SkillFailed
+from botmatrix.errors import EngineUnavailable, SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.skills.model import SkillAsk
+from botmatrix.worker.plugins.isolated.remote_results import NotHere, Result, result_of
 from botmatrix.worker.plugins.isolated.remote_sessions import RemoteSessions
+from botmatrix.worker.plugins.isolated.remote_ticks import RemoteTicks
 from botmatrix.worker.plugins.isolated.remote_values import RemoteValues
-
-
-class NotHere(BotMatrixError):
-    """Something that a plugin in a process of its own does not have."""
-
-
-class Result(NamedTuple):
-    """How an action ended (`sdk.services.ActionResult`)."""
-
-    state: str
-    retcode: int = 0
-    data: bytes = b"null"
-    message: str = ""
 
 
 class RemoteSettings:
@@ -106,7 +95,7 @@ class RemoteServices:
         self.uses = RemoteUses(self)
         self._ids: dict[str, str] = {}
         self._bots: dict[str, str] = {}
-        self._values = RemoteValues(self.ask_worker)
+        self._values, self.ticks = RemoteValues(self.ask_worker), RemoteTicks(self.ask)
         self._configured, self._known = Configured(), asyncio.Event()
         self._closed = False
         self._numbers = itertools.count(1)
@@ -190,8 +179,10 @@ class RemoteServices:
         return ("*",)
 
     async def speaker(self, there: Address, preferred: str) -> str:
-        """The event's own bot: a plugin in a process of its own commands no other."""
-        if not preferred or preferred.partition(":")[0] != there.platform:
+        """The event's own bot: a plugin in a process of its own commands no other; by the clock, any that fits."""
+        if not preferred:
+            return await self.ticks.speaker(there)
+        if preferred.partition(":")[0] != there.platform:
             raise NotHere("a plugin with its own process speaks only through the bot of the event")
         return preferred
 
@@ -205,7 +196,7 @@ class RemoteServices:
 
     @property
     def crons(self) -> CronBox | None:
-        """Nothing runs by the clock: Redis belongs to the worker."""
+        """The worker keeps the time, and says when something is to run."""
         return None
 
     def configure(self, wanted: Mapping[str, Any]) -> Configured:
@@ -225,7 +216,9 @@ class RemoteServices:
 
     async def call(self, entry: ActionEntry) -> Result:
         """Have the worker do it, and wait for what becomes of it."""
-        return _result(await self.ask(entry.eid, entry.action, entry.params))
+        if not entry.eid:
+            return await self.ticks.call(entry)
+        return result_of(await self.ask(entry.eid, entry.action, entry.params))
 
     async def call_skill(self, ask: SkillAsk, event_id: str) -> str:
         """Have the worker do it. Raises `SkillFailed`."""
@@ -236,6 +229,9 @@ class RemoteServices:
 
     async def post(self, entry: ActionEntry) -> None:
         """Have the worker do it."""
+        if not entry.eid:
+            await self.ticks.post(entry)
+            return
         self._send(entry.eid, entry.action, entry.params)
 
     def values(self) -> RemoteValues:
@@ -249,10 +245,3 @@ class RemoteServices:
     def _send(self, event_id: str, action: str, params: Any, **more: str) -> None:
         said = {"type": action, "payload": params, **more}
         self._say({"id": self._ids.get(event_id, event_id), "ok": True, "actions": [said], "more": True})
-
-
-def _result(payload: Mapping[str, Any]) -> Result:
-    if payload["ok"]:
-        return Result("DONE", 0, msgspec.json.encode(payload.get("data")))
-    state = "UNKNOWN" if payload.get("retcode") == 1401 else "FAILED"
-    return Result(state, payload.get("retcode") or 1400, b"null", payload.get("error") or "")

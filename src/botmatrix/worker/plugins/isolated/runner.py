@@ -29,6 +29,7 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
 from botmatrix.worker.plugins.isolated.given import SETTINGS
 from botmatrix.worker.plugins.isolated.remote import RemoteServices
+from botmatrix.worker.plugins.isolated.ticks import CRON
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.watchdog import Watchdog
 
@@ -63,6 +64,8 @@ class Runner:
                     wanted = self._services.configure(told["payload"])
                     if told["type"] == "event":
                         group.create_task(self._settle(told["id"], wanted), name="settings")
+                elif told["name"].startswith(CRON):
+                    group.create_task(self._tick(told["id"], told["name"].removeprefix(CRON)), name="cron")
                 else:
                     group.create_task(self._handle(told["id"], told["payload"]), name="event")
         self._services.closed()
@@ -81,6 +84,17 @@ class Runner:
             self._say({"id": id, "ok": False, "error": f"{type(error).__name__}: {error}"})
         finally:
             self._services.end(envelope.id)
+
+    async def _tick(self, id: str, function: str) -> None:
+        """Run what the clock starts; what goes wrong in it is in the plugin's log."""
+        (found,) = self._host.plugins
+        told: dict[str, Any] = {"id": id, "ok": True}
+        with self._services.ticks.running(id):
+            try:
+                await self._host.tick(f"{found.id}.{function}")
+            except KeyError:
+                told |= {"ok": False, "error": f"there is no {function}"}
+        self._say(told)
 
     async def _settle(self, id: str, wanted: Configured) -> None:
         """Have the plugin go by new settings, and say how that went."""
@@ -136,6 +150,10 @@ def hello(found: PluginInfo, host: Host, *, history: bool) -> dict[str, Any]:
                 **{"permission": skill.permission, "schema": skill.schema, "timeout": skill.timeout},
             }
             for skill in host.skills.offered()
+        ],
+        "crons": [
+            {"name": cron.name, "expression": cron.expression, "tz": cron.zone.key, "timeout": cron.timeout}
+            for cron in host.crons()
         ],
         "settings": found.settings_schema,
         "unfit": found.state is PluginState.FAILED and found.settings_schema is not None,

@@ -26,6 +26,7 @@ export const Explained = ({ answer }) => html`<div class="stack"><${Card} title=
     <${Facts} rows=${[[t("conversation"), html`<span class="mono">${answer.conversation}</span>`], [t("judge"), answer.judge.blocked ? word("reason", answer.judge.reason) : t("lets_pass")],
       [t("rule"), answer.rule ? html`<span class="mono">${answer.rule.rule.key} → ${answer.rule.rule.worker_id}</span>` : t("no_rule_fits")],
       [t("chosen_worker"), html`<span class="mono">${answer.chosen || "–"}</span>`]]}/><//>
+  ${answer.notes.length > 0 && html`<${Card} title=${t("what_else")}><ul class="mb-0">${answer.notes.map((one) => html`<li>${t(`explain.${one.code}`, one.facts)}</li>`)}</ul><//>`}
   ${answer.lost.length > 0 && html`<${Card} title=${t("rules_that_lost")} flush><${Rows} label=${t("rules_that_lost")} rows=${answer.lost} columns=${[
     { label: t("rule"), look: "mono", cell: (one) => `${one.rule.key} → ${one.rule.worker_id}` }, { label: t("why"), cell: (one) => translated(one.why) }]}/><//>`}
   ${answer.ways.map((way) => html`<${Card} title=${`${t("target")}: ${way.target || word("pool", "default")}`} flush>${way.candidates.length
