@@ -23,7 +23,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "worker_concurrency": "Events that a worker handles at once.",
     "plugin_dirs": "Folders with plugins; relative ones are in the data folder.",
     "disabled_plugins": "Ids of plugins that are not loaded.",
-    "plugin_grants": "PLUGIN:ACTION: what a plugin in a process of its own may do, if it is named here.",
+    "plugin_grants": "PLUGIN:ACTION: of what it asks for, a plugin that is named here may do only this.",
     "skill_permissions": "NAME:PERMISSION: who may use a skill: public, member, admin, owner, off.",
     "nexus_id": "The id of a nexus.",
     "command_prefixes": "What commands begin with.",

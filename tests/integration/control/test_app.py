@@ -21,7 +21,7 @@ from tests.integration.control.test_resources import put_nexus
 from tests.postgres import PostgresProcess
 
 from botmatrix.bus.keys import Keys
-from botmatrix.control.app import prepare, run, serve
+from botmatrix.control.app import listen, prepare, run, serve
 from botmatrix.control.bootstrap import ensure_administrator
 from botmatrix.control.parts import Parts, build
 from botmatrix.core.wording import PATTERNS
@@ -40,7 +40,7 @@ async def serving(options: ControlOptions) -> AsyncIterator[tuple[httpx.AsyncCli
     """A control process in this loop, on a port of its own."""
     parts = build(options.current())
     cheapen(parts)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     task = asyncio.create_task(serve(parts, listener))
     port = listener.getsockname()[1]
     try:

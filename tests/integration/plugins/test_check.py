@@ -88,3 +88,15 @@ async def test_what_is_said_besides_meets_a_world_that_works_and_one_that_does_n
 
 async def test_a_manifest_that_is_wrong_is_said(tmp_path: Path) -> None:
     assert "which is not there" in await problems(tmp_path, ECHO, entry="./nothing")
+
+
+async def test_python_that_runs_in_the_worker_can_be_checked_as_well(tmp_path: Path) -> None:
+    (tmp_path / "plugin.json").write_text('{"id": "mine"}')
+    (tmp_path / "plugin.py").write_text(
+        "from botmatrix import Plugin\n"
+        "plugin = Plugin(id='mine', permissions=['get_status'])\n"
+        "@plugin.on_message()\nasync def heard(ctx):\n    await ctx.call('get_status')\n    return 'heard'\n"
+    )
+    assert [finding.problem async for finding in check(tmp_path, None) if finding.problem] == []
+    (tmp_path / "plugin.py").write_text("import nothing_like_that")
+    assert "nothing_like_that" in "".join([finding.problem async for finding in check(tmp_path, None)])

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -16,7 +17,7 @@ from tests.unit.plugins.conftest import Open
 from tests.unit.plugins.fakes import Room, message, replies, write_plugin
 
 from botmatrix.worker.outcome import Dead, Done, Outcome
-from botmatrix.worker.plugins.blocked import PluginBlocked, blocking_plugin
+from botmatrix.worker.plugins.blocked import PluginBlocked, blame, blocking_plugin
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 
@@ -193,6 +194,18 @@ async def test_plugin_that_blocks_while_it_is_loaded_is_not_loaded(host: Host, t
     info = await host.load(write_plugin(tmp_path, code))
     assert info.state is PluginState.FAILED
     assert info.error == "Blamed: mine"
+
+
+async def test_how_often_it_was_interrupted_is_told_also_of_its_next_version(host: Host, tmp_path: Path) -> None:
+    code = 'plugin = Plugin(id="eager")\n@plugin.on_startup\nasync def up(app):\n    for _ in range(n): look()\n'
+    globals()["judge"] = lambda: blame(sys._getframe())
+    before = time.time()
+    for version, times in enumerate((1, 2)):
+        head = f"import tests.unit.plugins.test_deadlines as here\nlook, n = (lambda: here.judge()), {times}\n"
+        await host.load(write_plugin(tmp_path, head + code, "eager"))
+        (info,) = host.plugins
+        assert (info.state, info.interrupted) == (PluginState.LOADED, (1, 3)[version])
+        assert before <= info.interrupted_at <= time.time()
 
 
 async def test_nobody_is_blamed_when_no_plugin_is_on_the_stack(open_room: Open) -> None:

@@ -38,7 +38,8 @@ class OfWorker(BaseModel):
 
     `since` and `error_at`: unix seconds. `shadowed`: what else has this id there and does not serve. `draining`:
     older versions that still work on events. `process`: of one in a process of its own. `settings_error`: why it does
-    not go by the newest settings, but by `settings_version`.
+    not go by the newest settings, but by `settings_version`. `interrupted`: how often it blocked the worker
+    until it was interrupted, since the worker started; `interrupted_at`: when last (unix s).
     """
 
     worker: str
@@ -52,6 +53,8 @@ class OfWorker(BaseModel):
     draining: Count = 0
     process: dict[str, Any] | None = None
     refused: dict[str, int] | None = None
+    interrupted: Count = 0
+    interrupted_at: Number = 0.0
     settings_version: Count = 0
     settings_error: str = ""
 

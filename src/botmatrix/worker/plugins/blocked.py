@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NamedTuple
 
 _plugins: dict[str, str] = {}
+
+
+class Interruptions(NamedTuple):
+    """How often a plugin was interrupted since its process began; when last (unix s)."""
+
+    times: int = 0
+    last: float = 0.0
+
+
+_interruptions: dict[str, Interruptions] = {}
+_NEVER = Interruptions()
 
 
 class PluginBlocked(BaseException):
@@ -32,9 +45,17 @@ def blocking_plugin(frame: FrameType | None) -> str | None:
 
 
 def blame(frame: FrameType | None) -> PluginBlocked | None:
-    """What to raise in the plugin that blocks the loop; None when no plugin does."""
+    """What to raise in the plugin that blocks the loop, which is counted; None when no plugin does."""
     plugin = blocking_plugin(frame)
-    return None if plugin is None else PluginBlocked(plugin)
+    if plugin is None:
+        return None
+    _interruptions[plugin] = Interruptions(interruptions(plugin).times + 1, time.time())
+    return PluginBlocked(plugin)
+
+
+def interruptions(plugin: str) -> Interruptions:
+    """Those of one plugin, over all its versions."""
+    return _interruptions.get(plugin, _NEVER)
 
 
 def _owner(module: object) -> str | None:

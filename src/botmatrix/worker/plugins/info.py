@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from botmatrix.sdk.handler import Trigger
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import CommandInfo
+from botmatrix.worker.plugins.blocked import interruptions
 from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.plugins.table import Bound
@@ -48,6 +49,9 @@ class PluginInfo(NamedTuple):
     """JSON Schema of its settings, if it has some."""
     refused: Mapping[str, int] | None = None
     """Actions that it may not have bots do, and how often it tried."""
+    interrupted: int = 0
+    interrupted_at: float = 0.0
+    """How often it blocked the worker until it was interrupted, since the worker started, and when last."""
     settings_version: int = 0
     settings_error: str = ""
     """Why it goes by this version of its settings and not by a newer one."""
@@ -70,6 +74,12 @@ def loaded(plugin: Plugin, source: Source, since: float) -> PluginInfo:
         permissions=tuple(sorted(plugin.permissions)),
         since=since,
     )
+
+
+def with_interruptions(info: PluginInfo) -> PluginInfo:
+    """With how often it was interrupted."""
+    times, last = interruptions(info.id)
+    return info._replace(interrupted=times, interrupted_at=last) if times else info
 
 
 def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:

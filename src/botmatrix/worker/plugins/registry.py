@@ -56,7 +56,8 @@ class Registry:
                 others[absent.id] = []
             else:
                 others.setdefault(absent.id, []).append(str(source))
-        return [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
+        found = [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
+        return [info.with_interruptions(one) for one in found]
 
     @property
     def ids(self) -> list[str]:

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
 from botmatrix.worker.plugins.isolated import python
@@ -52,7 +54,7 @@ class Finding(NamedTuple):
 async def check(folder: Path, envs: Path | None, words: Sequence[str] = ()) -> AsyncIterator[Finding]:
     """Findings, as they come. Stops after one that makes the rest meaningless. `words` are said to it besides."""
     try:
-        manifest = read_manifest(folder)
+        manifest = _as_apart(read_manifest(folder), folder)
         argv, env = await python.program(manifest, folder, envs)
     except LoadError as error:
         yield Finding("plugin.json can be read and names a program", str(error))
@@ -62,6 +64,7 @@ async def check(folder: Path, envs: Path | None, words: Sequence[str] = ()) -> A
     try:
         await program.keeper.start()
     except LoadError as error:
+        await program.keeper.stop()
         yield Finding("it starts and stays", str(error))
         return
     yield Finding("it starts and stays")
@@ -73,6 +76,13 @@ async def check(folder: Path, envs: Path | None, words: Sequence[str] = ()) -> A
         await program.keeper.stop()
     taken = time.monotonic() - began
     yield Finding("it ends when it is told to", "" if taken < 1.9 else "it had to be killed: end when stdin is closed")
+
+
+def _as_apart(manifest: Manifest, folder: Path) -> Manifest:
+    """Python that runs in the worker names its permissions in its code; here it runs in a process of its own."""
+    if manifest.isolated or not any((folder / name).is_file() for name in ("plugin.py", "__init__.py")):
+        return manifest
+    return msgspec.structs.replace(manifest, isolation="process", permissions=["*"])
 
 
 class Program:

@@ -59,9 +59,11 @@ function Workers({ workers }) {
       { label: t("worker"), look: "mono strong", cell: (one) => one.worker }, { label: t("state"), cell: (one) => html`<${State} value=${one.state} look=${LOOKS[one.state] || "warn"}/>` },
       { label: t("version"), look: "mono", cell: (one) => one.version || "–" }, { label: t("since"), cell: (one) => moment(one.since) },
       { label: t("source"), look: "mono minor", cell: (one) => one.source },
-      { label: t("process"), cell: (one) => (one.process ? html`<${Process} process=${one.process}/>` : html`<${Quiet}>${t("in_worker")}<//>`) },
+      { label: t("process"), cell: (one) => (one.process ? html`<${Process} process=${one.process}/>` : html`<${InWorker} plugin=${one}/>`) },
     ]}/>${broken.map((one) => html`<div class="pad-x"><${Notice} look="bad" title=${`${one.worker}, ${moment(one.error_at)}:`}><span class="pre">${one.error}</span><//></div>`)}`;
 }
+
+const InWorker = ({ plugin }) => html`<${Quiet}>${t("in_worker")}${plugin.interrupted ? ` · ${t("interrupted_n", { n: whole(plugin.interrupted), when: moment(plugin.interrupted_at) })}` : ""}<//>`;
 
 const Process = ({ process }) => html`<span>${process.state || ""} ${process.pid ? `pid ${process.pid}` : ""}${process.memory ? ` · ${bytes(process.memory)}` : ""}
   ${process.restarts ? ` · ${t("restarts_n", { n: whole(process.restarts) })}` : ""}${process.timeouts ? ` · ${t("timeouts_n", { n: whole(process.timeouts) })}` : ""}
