@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import redis
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from tests.browser.conftest import TOKEN, Place, Watched, matrix
 from tests.browser.talking import Talker
+from tests.integration.test_up import COMMAND, environment
 
 from botmatrix.bus.keys import Keys
 from botmatrix.config import load
@@ -254,6 +256,48 @@ def test_a_task_is_said_in_words_and_run(watched: Watched, bot: Talker) -> None:
     page.get_by_role("link", name="Good night").click()
     page.get_by_role("cell", name="success").first.wait_for(timeout=PATIENCE)
     assert watched.wrong == []
+
+
+def test_a_worker_is_drained_and_goes_without_a_loss(watched: Watched, bot: Talker, place: Place) -> None:
+    leaving = subprocess.Popen(
+        [*COMMAND, "worker", "run", "--id", "leaving"],
+        env=environment(place.home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        page = watched.show("workers")
+        row = page.get_by_role("row", name="leaving")
+        row.get_by_text("alive").wait_for(timeout=PATIENCE)
+        _say_until_it_works(bot, page, "leaving")
+        for number in range(20):
+            bot.say(f"/echo drained {number}", 10_000 + number)
+        page.get_by_role("button", name="Drain: leaving").click()
+        row.get_by_text("draining").wait_for(timeout=PATIENCE)
+        for number in range(20, 40):
+            bot.say(f"/echo drained {number}", 10_000 + number)
+        leaving.terminate()
+        assert leaving.wait(60) == 0
+        row.wait_for(state="detached", timeout=PATIENCE)
+        answered = [bot.hears("drained ") for _ in range(40)]
+    finally:
+        leaving.kill()
+        leaving.wait()
+    assert len(set(answered)) == 40, "each once"
+    assert watched.wrong == []
+
+
+def _say_until_it_works(bot: Talker, page: Page, worker: str) -> None:
+    """Talk in ever new conversations until this worker has handled some of it."""
+    handled = f"""fetch('api/workers').then(one => one.json())
+        .then(all => all.workers.find(one => one.id === '{worker}')?.handled || 0)"""
+    deadline, group = time.monotonic() + PATIENCE / 1000, 10_000
+    while not page.evaluate(handled):
+        assert time.monotonic() < deadline
+        for _ in range(10):
+            bot.say("/echo hello", group := group + 1)
+        page.wait_for_timeout(500)
 
 
 def _bury(place: Place, event: dict[str, object]) -> None:
