@@ -53,9 +53,26 @@ LINES: Final = (
 )
 PLUGIN: Final = '''"""The weather, as everybody would like it."""
 
-from botmatrix import Context, Plugin
+from typing import Literal
 
-plugin = Plugin(id="weather", name="天气 Weather", version="1.2.0", description="How the weather is")
+from botmatrix import Context, Plugin
+from pydantic import BaseModel, Field
+
+
+class Config(BaseModel):
+    home: str = Field("Hamburg", title="Home · 所在地", description="Where it is meant when nobody says where.")
+    unit: Literal["°C", "°F"] = Field("°C", title="Unit · 单位")
+    forecast_days: int = Field(3, ge=1, le=14, title="Days ahead · 预报天数")
+
+
+plugin = Plugin(
+    id="weather",
+    name="天气 Weather",
+    version="1.2.0",
+    description="How the weather is",
+    config=Config,
+    permissions={"get_group_info", "get_group_member_list", "send_group_msg"},
+)
 
 
 @plugin.command("weather", aliases={"天气"}, description="How the weather is somewhere")
@@ -168,3 +185,29 @@ def arrange(admin: httpx.Client) -> None:
         admin.post("/api/admin/routing", json=rule).raise_for_status()
     core = {"sensitive_words": {"system": {"plain": ["casino"]}}}
     admin.post("/api/admin/core", json=core).raise_for_status()
+
+
+def schedule(admin: httpx.Client) -> None:
+    """Tasks of several kinds, some of which have run, by REST."""
+    said = {"bot_id": "qq:10001", "group_id": "456"}
+    for name, trigger, message in (
+        ("Good morning · 早安", {"cron": "0 7 * * 1-5"}, "Good morning, everybody!"),
+        ("周末徒步提醒", {"cron": "30 18 * * 5"}, "明天早上八点集合"),
+        ("Boat house report", {"cron": "*/30 8-20 * * *"}, "All boats are in"),
+    ):
+        action = {"action_type": "send_message", "action_params": {**said, "message": message}}
+        made = _made(
+            admin, {"name": name, "type": "cron", "trigger_config": trigger, "time_zone": "Asia/Shanghai", **action}
+        )
+        admin.post(f"/api/tasks/{made}/run").raise_for_status()
+    once = {"name": "Quiet hours · 全员禁言", "type": "once", "trigger_config": {"time": "2099-12-31T22:00:00"}}
+    made = _made(admin, {**once, "action_type": "mute_group", "action_params": {**said, "duration": 28800}})
+    admin.patch(f"/api/tasks/{made}", json={"status": "disabled"}).raise_for_status()
+    admin.post("/api/skills/forecast/call", json={"params": {"city": "Hamburg"}, "timeout": 20}).raise_for_status()
+
+
+def _made(admin: httpx.Client, task: dict[str, Any]) -> int:
+    answer = admin.post("/api/tasks", json=task)
+    answer.raise_for_status()
+    number: int = answer.json()["task"]["id"]
+    return number

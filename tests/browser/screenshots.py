@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 from tests.browser.conftest import CHROMIUM, PASSWORD, TOKEN, Visit
-from tests.browser.friendly import Town, arrange, furnish
+from tests.browser.friendly import Town, arrange, furnish, schedule
 from tests.integration.test_up import Up
 
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
@@ -26,7 +26,11 @@ PLACES = {
     "workers": "workers",
     "routing": "routing",
     "routing-try": "routing/try",
+    "plugins": "plugins",
+    "plugin": "plugins/weather",
     "skills": "skills",
+    "tasks": "tasks",
+    "executions": "tasks/executions",
     "messages": "messages",
     "messages-live": "messages/live",
     "trace": "messages/events?outcome=answered",
@@ -66,6 +70,9 @@ def console() -> Iterator[str]:
             arrange(admin)
             gateway = admin.get("/api/connect-info").json()["url"]
         town = Town(gateway, TOKEN)
+        with httpx.Client(base_url=found[1]) as admin:
+            admin.post("/api/login", json={"username": "admin", "password": PASSWORD}).raise_for_status()
+            schedule(admin)
         yield found[1]
         town.close()
     finally:

@@ -239,3 +239,15 @@ def test_what_is_chosen_in_the_topology_is_shown(visit: Visit) -> None:
     watched.show("topology/list").get_by_role("link", name=BOT).click()
     page.get_by_role("heading", level=1).get_by_text(PAYLOADS[0], exact=True).wait_for()
     assert watched.wrong == []
+
+
+def test_what_the_server_says_is_said_in_chinese(visit: Visit) -> None:
+    watched = visit("zh-CN").log_in()
+    page = watched.show("setup")
+    page.get_by_text("放入 NapCat 的 config 文件夹").wait_for()
+    watched.show("routing").get_by_role("button", name="添加规则").click()
+    page.fill("dialog [name=key]", "group_999")
+    page.fill("dialog [name=worker_id]", "default")
+    page.get_by_role("dialog").get_by_role("button", name="保存").click()
+    page.get_by_role("alert").get_by_text("没有名为 default 的工作节点；默认池请写作 pool:default").wait_for()
+    watched.show("bots/qq:4711").get_by_text("从未有过此编号的机器人").wait_for()

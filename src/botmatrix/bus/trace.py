@@ -40,6 +40,7 @@ class TraceLog:
         self._bytes = 0
         self._entries: deque[tuple[int, bytes]] = deque()
         self._wake = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self.counters: Counter[str] = Counter()
 
     def put(self, make: Callable[[], Part], size: int = 0) -> None:
@@ -63,6 +64,10 @@ class TraceLog:
 
     async def flush(self) -> bool:
         """Send what waits; False while Redis is away, when it is kept within bounds."""
+        async with self._flushing:
+            return await self._flush()
+
+    async def _flush(self) -> bool:
         await self._pack()
         entries = list(self._entries)
         if not entries:

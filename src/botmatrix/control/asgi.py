@@ -65,10 +65,11 @@ def make_app(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     errors.install(app)
     modules = (
+        *(skills, action),  # what programs ask most: the routes are looked through in this order
         *(health, metrics, description, login, sessions, keys, users, bindings, audit),
         *(bot_access, apps, groups, handshakes, stats, logs, alerts),
-        *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, action, connect, core, hot),
-        *(group_policies, assets, pages, messages, traces, live, config, restart, skills, executions, tasks, tags, sim),
+        *(bots, workers, plugins, plugin_packages, plugin_settings, queues, routing, connect, core, hot),
+        *(group_policies, assets, pages, messages, traces, live, config, restart, executions, tasks, tags, sim),
     )
     for module in modules:
         app.include_router(module.router)

@@ -23,6 +23,7 @@ from botmatrix.control.skill_access import NotPermitted
 from botmatrix.control.tasks import NeedsEvent, UnknownExecution
 from botmatrix.core.config import BadCoreConfig
 from botmatrix.core.plugins import BadPlugins, NothingBefore
+from botmatrix.core.wording import problem_of
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.packaging.package import BadPackage
 from botmatrix.routing.groups import BadGroupPolicies
@@ -156,7 +157,7 @@ def _methods(request: Request) -> str:
 async def _validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     # The input itself is not repeated: it may be a password.
-    problems = [f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in error.errors()[:5]]
+    problems = [f"{'.'.join(str(step) for step in one['loc'])}: {problem_of(one)}" for one in error.errors()[:5]]
     return error_response(422, "invalid", "; ".join(problems))
 
 

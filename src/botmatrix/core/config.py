@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from botmatrix.core import urls
 from botmatrix.core.normal import normal
 from botmatrix.core.patterns import BadPattern, check, compiled
+from botmatrix.core.wording import problem_of
 from botmatrix.errors import BotMatrixError
 
 MOST_IDS: Final = 20_000
@@ -189,6 +190,6 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any], place: tuple[str, ..
 
 
 def _bad(error: ValidationError) -> BadCoreConfig:
-    problems = [f"{'.'.join(map(str, one['loc'])) or 'document'}: {one['msg']}" for one in error.errors()]
+    problems = [f"{'.'.join(map(str, one['loc'])) or 'document'}: {problem_of(one)}" for one in error.errors()]
     left = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
     return BadCoreConfig("; ".join(problems[:20]) + left)

@@ -129,8 +129,9 @@ def _why(winner: Hit | None, ways: list[Way], attached: Sequence[str], beside: S
     for way in ways:
         away = f", which takes no events now; the fallback is {rule.fallback.value}" if way.fell_back else ""
         said.append(f"{way.target}{away}: {_ends(way, rule.fallback)}")
-    verb = "sends a copy to each of" if len(ways) > 1 else "sends it to"
-    return f"the rule {rule.key} {verb} {'; '.join(said)}"
+    if len(ways) > 1:
+        return f"the rule {rule.key} sends a copy to each of {'; '.join(said)}"
+    return f"the rule {rule.key} sends it to {'; '.join(said)}"
 
 
 def _ends(way: Way, fallback: Fallback) -> str:

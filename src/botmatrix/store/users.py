@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from botmatrix.errors import BotMatrixError
@@ -78,11 +78,8 @@ class Users:
         _require(by, role)
         name = check.username(username)
         hashed = await self._passwords.hash(check.new_password(password))
-        try:
-            async with self._database.session() as session:
-                return await _insert(session, name, hashed, role)
-        except IntegrityError as error:
-            raise UserExists(name) from error
+        async with self._database.session() as session:
+            return await _insert(session, name, hashed, role)
 
     async def create_first(self, username: str, password: str, keep: Callable[[], None]) -> User | None:
         """The first owner; None when an administrator exists already.
@@ -95,8 +92,6 @@ class Users:
             await session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             if await _administrator_exists(session):
                 return None
-            if await _find(session, username) is not None:
-                raise UserExists(username)
             user = await _insert(session, username, hashed, Role.OWNER)
             keep()
             return user
@@ -207,10 +202,12 @@ def _order(sort: str) -> list[ColumnElement[Any]]:
 
 
 async def _insert(session: AsyncSession, name: str, hashed: str, role: Role) -> User:
-    user = User(username=name, username_key=check.username_key(name), password_hash=hashed, role=role)
-    session.add(user)
-    await session.flush()
-    await session.refresh(user)
+    """Raises `UserExists`; not by an error of PostgreSQL, which would write it into its log."""
+    values = {"username": name, "username_key": check.username_key(name), "password_hash": hashed, "role": role}
+    added = insert(User).values(values).on_conflict_do_nothing(index_elements=["username_key"]).returning(User)
+    user = await session.scalar(added)
+    if user is None:
+        raise UserExists(name)
     return user
 
 

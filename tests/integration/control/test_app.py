@@ -8,9 +8,10 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -20,14 +21,16 @@ from tests.integration.control.test_resources import put_nexus
 from tests.postgres import PostgresProcess
 
 from botmatrix.bus.keys import Keys
-from botmatrix.control.app import prepare, run, serve
+from botmatrix.control.app import listen, prepare, run, serve
 from botmatrix.control.bootstrap import ensure_administrator
 from botmatrix.control.parts import Parts, build
+from botmatrix.core.wording import PATTERNS
 from botmatrix.errors import ConfigError
 from botmatrix.skills.model import Capability, SkillResult, encode
 from botmatrix.store.executions import Executions
 from botmatrix.store.migrate import SchemaTooNew, upgrade
 from botmatrix.store.tables import Role
+from botmatrix.store.users import UserExists
 from botmatrix.tasks.definition import Definition
 from botmatrix.tasks.model import ActionType, TaskType
 
@@ -37,7 +40,7 @@ async def serving(options: ControlOptions) -> AsyncIterator[tuple[httpx.AsyncCli
     """A control process in this loop, on a port of its own."""
     parts = build(options.current())
     cheapen(parts)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     task = asyncio.create_task(serve(parts, listener))
     port = listener.getsockname()[1]
     try:
@@ -141,6 +144,20 @@ async def test_many_first_starts_make_one_administrator(parts: Parts, options: C
     assert (await parts.users.list())[1] == 1
 
 
+async def test_names_that_are_taken_leave_no_errors_in_the_log_of_postgresql(
+    parts: Parts, options: ControlOptions, postgres_server: PostgresProcess
+) -> None:
+    log = postgres_server.folder / "postgres.log"
+    before = log.stat().st_size
+    first = (ensure_administrator(parts.users, options.home, "a default password") for _ in range(4))
+    named = (parts.users.create("Anna", PASSWORD, Role.VIEWER) for _ in range(4))
+    ended = await asyncio.gather(*first, *named, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in ended[4:]) == ["User", *["UserExists"] * 3]
+    with pytest.raises(UserExists):
+        await parts.users.create("ANNA", PASSWORD, Role.VIEWER)
+    assert b"duplicate key" not in log.read_bytes()[before:]
+
+
 async def test_a_name_that_is_taken_by_somebody_else_is_not_touched(parts: Parts, options: ControlOptions) -> None:
     await parts.users.create("Admin", PASSWORD, Role.VIEWER)
     await ensure_administrator(parts.users, options.home, "")
@@ -222,6 +239,28 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
 include-name = "GET /api/tasks/preview"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
 """
+
+
+async def test_a_refusal_never_shows_a_regular_expression(owner: httpx.AsyncClient) -> None:
+    described = (await owner.get("/openapi.json")).json()
+    assert set(patterns(described)) <= PATTERNS.keys(), "core/wording.py: say in words what it allows"
+    refused = await owner.post("/api/admin/users", json={"action": "create", "username": "a b", "password": PASSWORD})
+    assert refused.json()["message"] == "body.create.username: must be letters, digits and _ . @ + -, without spaces"
+    refused = await owner.post("/api/admin/core", json={"permissions": {"blacklist": {"system": ["a b"]}}})
+    assert "must be an id, as in qq:123" in refused.json()["message"]
+    assert "^" not in refused.json()["message"]
+
+
+def patterns(part: Any) -> Iterator[str]:
+    """Every expression of a description."""
+    if isinstance(part, dict):
+        yield from (value for key, value in part.items() if key == "pattern" and isinstance(value, str))
+        yield from part.get("patternProperties", {})
+        for value in part.values():
+            yield from patterns(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from patterns(value)
 
 
 async def test_the_interface_keeps_its_description(options: ControlOptions, database_url: str, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // What goes away and comes back while the console is open, and the alerts that last: at the bell, and said once.
 import { ask, may, me } from "./lib/api.js";
 import { html, signal, useEffect, useState } from "./lib/html.js";
-import { exact, moment, t, whole, word } from "./lib/i18n.js";
+import { exact, moment, t, translated, whole, word } from "./lib/i18n.js";
 import { live, simulated } from "./lib/live.js";
 import { link } from "./lib/route.js";
 import { Icon, Quiet, State } from "./ui/basics.js";
@@ -91,7 +91,7 @@ export function Bell() {
 }
 
 const Lasting = () => lasting.value.length > 0 && html`<h2 class="h4">${t("alerts")}</h2><ul>${lasting.value.map((one) => html`<li key=${one.id}><${State} value="lasts" look="bad"/>
-  <span>${one.message}</span><${Quiet}>${moment(one.started_at)}<//></li>`)}</ul>`;
+  <span>${translated(one.message)}</span><${Quiet}>${moment(one.started_at)}<//></li>`)}</ul>`;
 
 const News = () => (news.value.length ? html`<h2 class="h4">${t("notices")}</h2><ul>${news.value.map((one) => html`<li><span class=${`state ${one.look}`}><i aria-hidden="true"></i></span>
   <a href=${one.href}>${one.text}</a><${Quiet}><span title=${exact(one.at)}>${moment(one.at)}</span><//></li>`)}</ul>`

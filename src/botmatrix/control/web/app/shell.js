@@ -1,7 +1,7 @@
 // What surrounds every page: where one can go, who one is, whether all is well.
 import { ask, leave, me, reachable } from "./lib/api.js";
 import { html, signal, useEffect, useState } from "./lib/html.js";
-import { t, word } from "./lib/i18n.js";
+import { t, translated, word } from "./lib/i18n.js";
 import { live, watch } from "./lib/live.js";
 import { useReadiness } from "./lib/ready.js";
 import { go, link, route } from "./lib/route.js";
@@ -66,9 +66,11 @@ function Live() {
 function Health() {
   const state = useReadiness(10);
   if (!reachable.value) return html`<${Notice} look="bad">${t("unreachable")}<//>`;
-  if (state && !state.ready) return html`<${Notice} look="bad" title=${t("not_ready")}>${state.message}<//>`;
-  return state?.warnings.map((one) => html`<${Notice} look="warn">${one}<//>`);
+  if (state && !state.ready) return html`<${Notice} look="bad" title=${t("not_ready")}>${unready(state)}<//>`;
+  return state?.warnings.map((one) => html`<${Notice} look="warn">${translated(one)}<//>`);
 }
+
+const unready = ({ checks = {} }) => Object.entries(checks).filter(([, one]) => !one.ok).map(([name, one]) => `${word("engine", name)}: ${translated(one.reason)}`).join("; ");
 
 const Urge = () => me.value.generated_password && html`<${Notice} look="warn">${t("urge")} <a href=${link("account")}>${t("change_password")}</a><//>`;
 

@@ -1,6 +1,6 @@
 // Asking the REST interface. A login that ended is noticed here, once for all pages.
 import { signal } from "@preact/signals";
-import { t } from "./i18n.js";
+import { t, translated } from "./i18n.js";
 
 export const me = signal(null);
 export const expired = signal(false);
@@ -11,10 +11,17 @@ export const may = (role) => ROLES.indexOf(me.value?.may) >= ROLES.indexOf(role)
 
 export class Refused extends Error {
   constructor(status, answer) {
-    super(answer.message || t("failed"));
+    super(inWords(answer.message));
     this.status = status;
     this.code = answer.error || "";
   }
+}
+
+// Where nobody knows the sentence, at least that it was a refusal.
+function inWords(message) {
+  if (!message) return t("failed");
+  const known = translated(message);
+  return known === message ? t("server_said", { message }) : known;
 }
 
 export function query(values) {

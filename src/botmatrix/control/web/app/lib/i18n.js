@@ -1,17 +1,24 @@
 // The reader's language: words, numbers, moments.
 import { signal } from "@preact/signals";
 import { keep, kept } from "./keep.js";
+import { forget, learn, translated } from "./sentences.js";
+
+export { translated };
 
 export const LANGUAGES = { en: "English", zh: "简体中文" };
 const TAGS = { en: "en", zh: "zh-CN" };
+const SERVERS = "en";
 const words = signal({});
 export const language = signal("en");
 
 export async function speak(wanted) {
   const chosen = wanted in LANGUAGES ? wanted : "en";
   const { assets } = document.documentElement.dataset;
-  const answer = await fetch(`${assets}/lang/${chosen}.json`);
-  words.value = await answer.json();
+  const read = async (name) => (await fetch(`${assets}/lang/${name}.json`)).json();
+  const [own, ofServer] = await Promise.all([read(chosen), chosen === SERVERS ? null : read(`server.${chosen}`)]);
+  words.value = own;
+  if (ofServer) learn(ofServer);
+  else forget();
   language.value = chosen;
   document.documentElement.lang = TAGS[chosen];
 }
@@ -28,8 +35,13 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// A word of the interface, as online or blocked_rule: ours if we have one, else what is given, or it as it is.
-export const word = (kind, value, otherwise) => words.value[`${kind}.${value}`] ?? otherwise ?? String(value).replaceAll("_", " ");
+// A word of the interface, as online or blocked_rule: ours if we have one, else what is given, or what the server means by it.
+export const word = (kind, value, otherwise) => words.value[`${kind}.${value}`] ?? otherwise ?? unknown(String(value));
+
+function unknown(value) {
+  const known = translated(value);
+  return known === value ? value.replaceAll("_", " ") : known;
+}
 
 const number = (value, options) => new Intl.NumberFormat(TAGS[language.value], options).format(value);
 export const whole = (value) => number(value || 0, { maximumFractionDigits: 0 });

@@ -1,7 +1,7 @@
 // One bot: how it stands, its token, its client's configuration, and having it do something.
 import { ask, may, query } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
-import { exact, t, whole } from "../lib/i18n.js";
+import { exact, t, translated, whole } from "../lib/i18n.js";
 import { link } from "../lib/route.js";
 import { Button, Card, Copy, Facts, Head, Notice, State } from "../ui/basics.js";
 import { dialog } from "../ui/dialog.js";
@@ -84,7 +84,7 @@ export function Client({ id, title = t("client_config"), choices = CLIENTS }) {
     ${error && html`<${Notice} look="bad">${error.message}<//>`}${answer && html`<${Config} config=${answer}/>`}<//>`;
 }
 
-const Config = ({ config }) => html`<p class="text-secondary">${config.note}</p>${!config.complete && html`<${Notice} look="warn">${t("token_missing")}<//>`}
+const Config = ({ config }) => html`<p class="text-secondary">${translated(config.note)}</p>${!config.complete && html`<${Notice} look="warn">${t("token_missing")}<//>`}
   <div class="file"><span class="mono">${config.file}</span><${Copy} text=${config.text} label=${config.file}/></div><pre class="payload">${config.text}</pre>
   ${config.onebot_app && html`<p class="hint-end">${t("or_dial_it")} ${may("owner") && html`<a href=${link("config", "connections")}>${t("connections")}</a>`}</p>
     <pre class="payload">${JSON.stringify(config.onebot_app, null, 2)}</pre>`}`;

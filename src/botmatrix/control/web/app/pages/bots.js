@@ -1,6 +1,6 @@
 // The bots: a list, and one of them with everything that can be done to it.
 import { html } from "../lib/html.js";
-import { exact, moment, t, whole, word } from "../lib/i18n.js";
+import { exact, moment, t, translated, whole, word } from "../lib/i18n.js";
 import { may } from "../lib/api.js";
 import { link } from "../lib/route.js";
 import { Card, Head, Quiet, State } from "../ui/basics.js";
@@ -34,5 +34,5 @@ function Refused() {
   return html`<${Card} title=${t("refused_links", { n: whole(answer.total) })} flush><${Rows} label=${t("refused")} rows=${answer.handshakes} columns=${[
     { label: t("time"), cell: (one) => moment(one.at) }, { label: t("address"), cell: (one) => one.remote, look: "mono" },
     { label: t("bot"), cell: (one) => one.self_id || "–", look: "mono" }, { label: t("reason"), cell: (one) => `${one.status} ${word("reason", one.reason)}` },
-    { label: t("cure"), cell: (one) => one.cure }]}/><//>`;
+    { label: t("cure"), cell: (one) => translated(one.cure) }]}/><//>`;
 }

@@ -1,7 +1,7 @@
 // What would become of an event, and why; nothing is sent.
 import { ask } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
-import { rate, t, word } from "../lib/i18n.js";
+import { rate, t, translated, word } from "../lib/i18n.js";
 import { Card, Empty, Facts, State } from "../ui/basics.js";
 import { Form } from "../ui/form.js";
 import { Rows } from "../ui/table.js";
@@ -22,13 +22,13 @@ export function Try() {
     ${answer ? html`<${Explained} answer=${answer}/>` : html`<${Card}><${Empty} icon="route" title=${t("nothing_sent")}>${t("nothing_sent_what")}<//><//>`}</div>`;
 }
 
-export const Explained = ({ answer }) => html`<div class="stack"><${Card} title=${html`<${State} value=${answer.verdict}/>`}><p>${answer.why}</p>
+export const Explained = ({ answer }) => html`<div class="stack"><${Card} title=${html`<${State} value=${answer.verdict}/>`}><p>${translated(answer.why)}</p>
     <${Facts} rows=${[[t("conversation"), html`<span class="mono">${answer.conversation}</span>`], [t("judge"), answer.judge.blocked ? word("reason", answer.judge.reason) : t("lets_pass")],
       [t("rule"), answer.rule ? html`<span class="mono">${answer.rule.rule.key} → ${answer.rule.rule.worker_id}</span>` : t("no_rule_fits")],
       [t("chosen_worker"), html`<span class="mono">${answer.chosen || "–"}</span>`]]}/><//>
   ${answer.notes.length > 0 && html`<${Card} title=${t("what_else")}><ul class="mb-0">${answer.notes.map((one) => html`<li>${t(`explain.${one.code}`, one.facts)}</li>`)}</ul><//>`}
   ${answer.lost.length > 0 && html`<${Card} title=${t("rules_that_lost")} flush><${Rows} label=${t("rules_that_lost")} rows=${answer.lost} columns=${[
-    { label: t("rule"), look: "mono", cell: (one) => `${one.rule.key} → ${one.rule.worker_id}` }, { label: t("why"), cell: (one) => one.why }]}/><//>`}
+    { label: t("rule"), look: "mono", cell: (one) => `${one.rule.key} → ${one.rule.worker_id}` }, { label: t("why"), cell: (one) => translated(one.why) }]}/><//>`}
   ${answer.ways.map((way) => html`<${Card} title=${`${t("target")}: ${way.target || word("pool", "default")}`} flush>${way.candidates.length
     ? html`<${Rows} label=${t("candidates")} rows=${way.candidates} columns=${[{ label: t("worker"), look: "mono", cell: (one) => one.worker_id },
         { label: t("pool"), cell: (one) => one.pool }, { label: t("score"), number: true, cell: (one) => rate(one.score) }]}/>`

@@ -1,5 +1,5 @@
 // The road of one event in the reader's words, from the reports of which it is made (docs/trace.md).
-import { t, word } from "../lib/i18n.js";
+import { t, translated, word } from "../lib/i18n.js";
 
 const PARKING = "default";
 const parked = (lane) => lane === PARKING || lane.includes(":");
@@ -24,7 +24,7 @@ const repeated = (one) => [{ t: one.at, where: "", what: t("road_repeated"), too
 
 function ran(one) {
   const steps = (one.steps || []).map(([handler, took, ended]) => ({ t: one.started, where: one.worker, what: t("road_step", { handler, ended: word("state", ended) }), took }));
-  const end = one.reason ? `${word("state", one.outcome)}: ${one.reason}` : word("state", one.outcome);
+  const end = one.reason ? `${word("state", one.outcome)}: ${translated(one.reason)}` : word("state", one.outcome);
   return [{ t: one.started, where: one.worker, what: t("road_taken"), took: one.started - one.t }, ...steps,
     { t: one.ended, where: one.worker, what: t("road_handled", { end }), took: one.ended - one.started, look: one.outcome === "done" ? "" : "bad" }];
 }
@@ -57,8 +57,8 @@ function undelivered(all) {
 }
 
 function unanswered(one) {
-  if (one.outcome === "dead") return t("why_dead", one);
-  if (one.outcome === "retry") return t("why_retry", one);
+  if (one.outcome === "dead") return t("why_dead", { reason: translated(one.reason) });
+  if (one.outcome === "retry") return t("why_retry", { reason: translated(one.reason) });
   if (one.actions) return "";
   if (one.steps?.length) return t("why_silent", { handlers: one.steps.map(([handler]) => handler).join(", ") });
   return one.quiet && one.quiet !== "no_match" ? t("why_quiet", { why: word("quiet", one.quiet) }) : t("why_nobody", one);

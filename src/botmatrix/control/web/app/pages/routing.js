@@ -1,7 +1,7 @@
 // Who is served by which worker: the rules, and trying them.
 import { ask, may, query } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
-import { moment, t, whole, word } from "../lib/i18n.js";
+import { moment, t, translated, whole, word } from "../lib/i18n.js";
 import { Button, Head, State } from "../ui/basics.js";
 import { confirm, dialog } from "../ui/dialog.js";
 import { failed, toast } from "../ui/toast.js";
@@ -82,7 +82,7 @@ function edit(rule, again) {
       const answer = await ask(PATH, { body: { ...values, priority: values.priority || 0 } });
       close();
       again();
-      toast(answer.warnings.length ? answer.warnings.join(" ") : t("rule_saved", { key: answer.rule.key }));
+      toast(answer.warnings.length ? answer.warnings.map((one) => translated(one)).join(" ") : t("rule_saved", { key: answer.rule.key }));
     };
     return html`<${Form} schema=${schema(rule)} value=${rule ? said(rule) : {}} submit=${t("save")} onCancel=${close} onSubmit=${save}/>`;
   });

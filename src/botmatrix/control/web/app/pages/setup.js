@@ -1,7 +1,7 @@
 // The first start, step by step: the password, a client, its handshake as it arrives, the first message.
 import { ask, me } from "../lib/api.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
-import { clock, t, whole, word } from "../lib/i18n.js";
+import { clock, t, translated, whole, word } from "../lib/i18n.js";
 import { live, simulated, watch } from "../lib/live.js";
 import { adjust, link, route } from "../lib/route.js";
 import { Button, Copy, Head, Icon, Notice, State } from "../ui/basics.js";
@@ -66,7 +66,7 @@ function Watch({ bots }) {
   const refused = (answer?.handshakes || []).filter((one) => one.at >= since);
   return html`<div role="status">${bots.length ? html`<ul class="arrived">${bots.slice(0, 10).map((one) => html`<li key=${one.bot}><${State} value=${one.state}/><a class="mono strong" href=${link("bots", one.bot)}>${one.bot}</a><span>${one.nickname}</span></li>`)}
       ${bots.length > 10 && html`<li>… ${whole(bots.length)}</li>`}</ul>` : html`<p class="waiting"><span class="beat" aria-hidden="true"></span>${t("setup_waiting")}</p>`}</div>
-    ${refused.map((one) => html`<${Notice} look="bad" title=${`${clock(one.at)} ${one.self_id || one.remote}: ${one.status} ${word("reason", one.reason)}.`}>${one.cure}<//>`)}`;
+    ${refused.map((one) => html`<${Notice} look="bad" title=${`${clock(one.at)} ${one.self_id || one.remote}: ${one.status} ${word("reason", one.reason)}.`}>${translated(one.cure)}<//>`)}`;
 }
 
 function Talk({ bot, bots, onTalk }) {

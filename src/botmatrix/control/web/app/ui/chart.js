@@ -2,6 +2,8 @@
 import { html, useEffect, useRef } from "../lib/html.js";
 import { clock, language, moment, t } from "../lib/i18n.js";
 
+const MINUTE = 60;
+const HALF_A_LABEL = 30;
 let loading = null;
 
 function load() {
@@ -52,9 +54,9 @@ function options(place, lines, height) {
   const colors = lines.map((one) => style.getPropertyValue(`--chart-${one.color}`).trim());
   return {
     width: place.clientWidth, height, cursor: { points: { size: 6 }, drag: { x: false, y: false } }, legend: { live: true },
-    padding: [8, 12, 0, 0],
+    padding: [8, HALF_A_LABEL, 0, 0],
     axes: [
-      { ...axis, values: (_, at) => at.map((one) => moment(one)), space: 80 },
+      { ...axis, values: (_, at, __, ___, step) => at.map((one) => (step < MINUTE ? clock(one) : moment(one))), space: 90 },
       { ...axis, size: 62, space: 32, values: (_, found) => found.map((one) => (one ? lines[0].text(one) : "0")) },
     ],
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },

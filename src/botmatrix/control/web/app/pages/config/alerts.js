@@ -1,7 +1,7 @@
 // Alert rules: what is watched, who is told and how; and what they raised.
 import { ask } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
-import { exact, moment, t, whole, word } from "../../lib/i18n.js";
+import { exact, moment, t, translated, whole, word } from "../../lib/i18n.js";
 import { Button, Card, Empty, Quiet, State } from "../../ui/basics.js";
 import { confirm, dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
@@ -22,8 +22,8 @@ export function AlertRules() {
     <${Card} title=${t("alerts")} flush><${List} label=${t("alerts")} path=${PATH} plural="alerts" every=${10} version=${version} search=${false} onAnswer=${(answer) => setRules(answer.rules)} columns=${[
       { label: t("state"), cell: (one) => html`<${State} value=${one.ended_at ? "over" : "lasts"} look=${one.ended_at ? "quiet" : "bad"}/>` },
       { label: t("since"), cell: (one) => html`<span title=${exact(one.started_at)}>${moment(one.started_at)}</span>` },
-      { label: t("until"), cell: (one) => moment(one.ended_at) }, { label: t("rule"), cell: (one) => one.rule }, { label: t("what"), cell: (one) => one.message },
-      { label: t("told"), cell: (one) => (one.problem ? html`<span class="text-secondary">${one.problem}</span>` : one.told ? t("yes") : t("not_yet")) },
+      { label: t("until"), cell: (one) => moment(one.ended_at) }, { label: t("rule"), cell: (one) => one.rule }, { label: t("what"), cell: (one) => translated(one.message) },
+      { label: t("told"), cell: (one) => (one.problem ? html`<span class="text-secondary">${translated(one.problem)}</span>` : one.told ? t("yes") : t("not_yet")) },
     ]} empty=${{ icon: "check", title: t("no_alerts"), what: t("no_alerts_what") }}/><//>`;
 }
 

@@ -1,7 +1,7 @@
 // Settings as a list to change, and the bar that saves what was changed on any tab.
 import { ask, me } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
-import { t, word } from "../../lib/i18n.js";
+import { t, translated, word } from "../../lib/i18n.js";
 import { Button, Card, Copy, Icon, Notice, Quiet } from "../../ui/basics.js";
 import { toast } from "../../ui/toast.js";
 import { offerRestart } from "./restart.js";
@@ -51,7 +51,7 @@ function Value({ id, name, one, value, put, drop, locked }) {
   if (Array.isArray(one.value)) return html`<${Lines} ...${{ common, value, put }}/>`;
   const number = typeof one.value === "number";
   const read = (event) => put(number && event.target.value !== "" ? Number(event.target.value) : event.target.value);
-  return html`<input class="form-control" ...${common} type=${number ? "number" : "text"} value=${value} placeholder=${one.expected} autocapitalize="none" spellcheck=${false}
+  return html`<input class="form-control" ...${common} type=${number ? "number" : "text"} value=${value} placeholder=${translated(one.expected)} autocapitalize="none" spellcheck=${false}
     autocomplete="off" onInput=${read}/>`;
 }
 

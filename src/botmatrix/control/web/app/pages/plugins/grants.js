@@ -8,7 +8,7 @@ import { failed, toast } from "../../ui/toast.js";
 export function Grants({ id, plugin, again }) {
   const [chosen, setChosen] = useState(null);
   const { wanted = [], granted = [] } = plugin.permissions || {};
-  if (!wanted.length) return html`<${Card} title=${t("permissions")}><p class="text-secondary hint-end">${t("no_permissions")}</p><//>`;
+  if (!wanted.length) return html`<${Card} title=${t("permissions")} flush><p class="pad text-secondary">${t("no_permissions")}</p><//>`;
   const now = chosen ?? granted;
   const mark = (name) => (event) => setChosen(event.target.checked ? [...now, name] : now.filter((one) => one !== name));
   const save = async () => {
