@@ -55,7 +55,7 @@ async def tells(stage: Stage, version: int, *, error: bool = False) -> None:
 async def test_settings_come_while_it_runs_and_are_known_after_a_start_without_them(
     stage: Stage, home: Path, apart: bool
 ) -> None:
-    plugins = {} if apart else {"greeter": CODE}
+    plugins: Any = {} if apart else {"greeter": CODE}
     if apart:
         put_apart(home, "greeter", CODE)
     async with composed(stage, home, **plugins):
