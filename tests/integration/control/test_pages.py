@@ -49,8 +49,8 @@ def test_every_text_that_a_script_names_exists_and_is_used() -> None:
     named |= {key for key in words("en") if re.search(rf'\? t\("{key}"\)|: t\("{key}"\)', scripts)}
     known = words("en").keys()
     assert named <= known
-    kinds = set(re.findall(r'\bword\("(\w+)"', scripts)) | {"state"}
-    assert {key for key in known - named if key.partition(".")[0] not in kinds} == set()
+    kinds = set(re.findall(r'\bword\("(\w+)"|\bt\(`(\w+)\.\$\{', scripts)) | {("state", "")}
+    assert {key for key in known - named if key.partition(".")[0] not in set().union(*kinds)} == set()
 
 
 def test_every_setting_has_a_name_and_a_meaning_in_the_config_center() -> None:
