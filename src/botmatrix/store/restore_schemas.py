@@ -84,7 +84,10 @@ class SchemasBack:
                 "they are not here yet, and the backup does not say how they are made (it was made before a worker of "
                 "this version had the plugin): have a worker load the plugin first"
             )
-        await self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+        try:
+            await self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+        except REFUSALS as error:
+            raise self._bad(f"their schema can't be made ({error})") from error
         await self._connection.execute(CREATE_MARKS.format(schema=self._schema.replace('"', '""')))
         await self._connection.execute(f"SET LOCAL search_path TO {quoted(self._schema)}")
         mark = f"INSERT INTO {marks} (number, digest, step) VALUES ($1, $2, $3)"  # noqa: S608 - names are quoted
@@ -93,6 +96,8 @@ class SchemasBack:
                 raise self._bad(f"step {row['number']} is damaged")
             try:
                 await self._connection.execute(row["step"])
+            except asyncpg.PostgresConnectionError:
+                raise  # PostgreSQL went away
             except asyncpg.PostgresError as error:
                 raise self._bad(f"step {row['number']} fails here: {error}") from error
             await self._connection.execute(mark, *row)

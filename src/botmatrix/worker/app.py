@@ -43,6 +43,10 @@ from botmatrix.worker.worker import Worker
 
 log = structlog.get_logger("worker")
 
+PULSE = 0.25
+LOADING = 60.0
+"""Seconds that a plugin may block the worker while it is loaded at the start; after twice as many the worker ends."""
+
 
 async def run(current: Current) -> bool:
     """Run one worker until SIGTERM or SIGINT (False), or until it is asked to start again (True). On the main thread.
@@ -101,7 +105,8 @@ async def run(current: Current) -> bool:
         await wishes.prepare()
         await configuring.prepare()
         fuse.look_back()
-        await host.load_all()
+        async with _watched():
+            await host.load_all()
         log.info("the worker starts", worker=options.worker_id, plugins=len(report.plugins()))
         keeping = [asyncio.create_task(work.run(), name=type(work).__name__.lower()) for work in plugin_work]
         for task in keeping:
@@ -124,6 +129,25 @@ async def run(current: Current) -> bool:
         await services.close()
     log.info("the worker has ended", worker=options.worker_id)
     return follower.restarting
+
+
+@asynccontextmanager
+async def _watched() -> AsyncIterator[None]:
+    """Before the worker has its own watchdog: a plugin that never lets go of the loop does not hold it up for ever."""
+    watchdog = Watchdog(blame, interrupt_after=LOADING, exit_after=2 * LOADING)
+    watchdog.start()
+    beating = asyncio.create_task(_beat(watchdog), name="beats while plugins are loaded")
+    try:
+        yield
+    finally:
+        beating.cancel()
+        watchdog.stop()
+
+
+async def _beat(watchdog: Watchdog) -> None:
+    while True:
+        watchdog.beat()
+        await asyncio.sleep(PULSE)
 
 
 @asynccontextmanager

@@ -215,8 +215,9 @@ async def test_an_older_schema_is_taken(full: str, tmp_path: Path) -> None:
     await backup(full, path)
 
     def older(lines: list[bytes]) -> list[bytes]:
-        manifest = json.loads(lines[0])
-        return [json.dumps({**manifest, "schema": known_schemas()[-1]}).encode() + b"\n", *lines[1:]]
+        manifest = {**json.loads(lines[0]), "schema": known_schemas()[-1], "version": 1}
+        del manifest["skipped"]
+        return [json.dumps(manifest).encode() + b"\n", *lines[1:]]
 
     _edited(path, older)
     assert (await restore(full, path))["users"] == 2

@@ -244,3 +244,21 @@ async def test_a_plugin_without_tables_and_one_that_has_only_started_are_fine(
     assert made.tables["plugin_empty botmatrix_steps"] == 0
     await restore(other_url, tmp_path / "b")
     await restore(other_url, tmp_path / "b")
+
+
+async def test_who_may_not_make_a_schema_is_told_and_nothing_changes(full: str, other_url: str, tmp_path: Path) -> None:
+    await backup(full, tmp_path / "b")
+    database = other_url.rpartition("/")[2]
+    role = f"modest_{database}"
+    connection = await asyncpg.connect(other_url)
+    await connection.execute(
+        f'CREATE ROLE "{role}" LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO "{role}";'
+        f'GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO "{role}"'
+    )
+    try:
+        with pytest.raises(BadBackup, match=r"their schema can't be made .permission denied for database"):
+            await restore(other_url.replace("postgres@", f"{role}@"), tmp_path / "b", choose(["tables"]))
+        assert not await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'plugin%'")
+    finally:
+        await connection.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
+        await connection.close()

@@ -31,14 +31,19 @@ _numbers = itertools.count(1)
 
 @asynccontextmanager
 async def launched(
-    stage: Stage, home: Path, worker_id: str = "w1", environ: dict[str, str] | None = None
+    stage: Stage,
+    home: Path,
+    worker_id: str = "w1",
+    environ: dict[str, str] | None = None,
+    *,
+    program: str = PROGRAM,
 ) -> AsyncIterator[WorkerProcess]:
     """Start one for the length of a block."""
     log = home / f"worker-{next(_numbers)}.log"
     own = {"REDIS_URL": stage.url, "WORKER_ID": worker_id, "PYTHONPATH": os.pathsep.join(sys.path)}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", PROGRAM, str(home)), env={**own, **(environ or {})}, stdout=output, stderr=output
+            *(sys.executable, "-c", program, str(home)), env={**own, **(environ or {})}, stdout=output, stderr=output
         )
     try:
         yield WorkerProcess(worker_id, process, log)
@@ -64,6 +69,14 @@ async def composed(
 
         await until(announced, timeout=60)
         yield worker
+
+
+def put_apart(home: Path, name: str, code: str, **manifest: object) -> None:
+    """Put a plugin there that has a process of its own."""
+    folder = home / "plugins" / name
+    folder.mkdir(parents=True)
+    (folder / "plugin.json").write_text(json.dumps({"id": name, "isolation": "process", **manifest}))
+    (folder / "plugin.py").write_text(code)
 
 
 def message(text: str, *, user: int = 42) -> Envelope:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.worker.composed import composed, launched, message, said
+from tests.integration.worker.composed import PROGRAM, composed, launched, message, said
 from tests.integration.worker.support import KEYS, Stage, until
 
 from botmatrix.bus.plugins import PluginsBox
 from botmatrix.core.plugins import reloaded
+from botmatrix.worker.watchdog import EXIT_BLOCKED
 
 WELL = """
 from botmatrix import Plugin
@@ -64,6 +66,30 @@ async def test_it_is_not_loaded_a_third_time_and_the_others_are(stage: Stage, ho
             return (await told(stage, "bad")).get("state") == "loaded"
 
         await until(is_loaded, timeout=30)
+
+
+async def test_one_that_never_lets_go_of_the_loop_at_the_start_is_failed(stage: Stage, home: Path) -> None:
+    (home / "plugins").mkdir()
+    (home / "plugins" / "bad.py").write_text(HEAD + "while True: pass\n")
+    (home / "plugins" / "well.py").write_text(WELL)
+    program = PROGRAM.replace("uvloop.run(", "app.LOADING = 2\nuvloop.run(")
+    async with launched(stage, home, program=program):
+        await until(lambda: told(stage, "bad"), timeout=60)
+        found = await told(stage, "bad")
+        assert (found["state"], found["error"], found["interrupted"]) == ("failed", "PluginBlocked: bad", 1)
+        assert (await told(stage, "well"))["state"] == "loaded"
+
+
+async def test_one_that_can_not_be_interrupted_ends_the_worker_twice(stage: Stage, home: Path) -> None:
+    (home / "plugins").mkdir()
+    (home / "plugins" / "bad.py").write_text(HEAD + "sum(iter(int, 1))  # C code\n")
+    program = PROGRAM.replace("uvloop.run(", "app.LOADING = 1\nuvloop.run(")
+    for _ in range(2):
+        async with launched(stage, home, program=program) as worker:
+            assert await worker.end(timeout=60) in (EXIT_BLOCKED, -signal.SIGVTALRM)
+    async with composed(stage, home):
+        await until(lambda: told(stage, "bad"))
+        assert (await told(stage, "bad"))["state"] == "failed"
 
 
 async def test_by_hand_it_is_tried_again(stage: Stage, home: Path) -> None:

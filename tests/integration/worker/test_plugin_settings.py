@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.integration.worker.composed import composed, message, said
+import pytest
+from tests.integration.worker.composed import composed, message, put_apart, said
 from tests.integration.worker.support import KEYS, Stage, until
 
 from botmatrix.bus.plugins import PluginSettingsBox
@@ -50,8 +51,14 @@ async def tells(stage: Stage, version: int, *, error: bool = False) -> None:
     await until(is_so, timeout=30)
 
 
-async def test_settings_come_while_it_runs_and_are_known_after_a_start_without_them(stage: Stage, home: Path) -> None:
-    async with composed(stage, home, greeter=CODE):
+@pytest.mark.parametrize("apart", [False, True], ids=["in the worker", "in a process of its own"])
+async def test_settings_come_while_it_runs_and_are_known_after_a_start_without_them(
+    stage: Stage, home: Path, apart: bool
+) -> None:
+    plugins: Any = {} if apart else {"greeter": CODE}
+    if apart:
+        put_apart(home, "greeter", CODE)
+    async with composed(stage, home, **plugins):
         await want(stage, 1, "moin")
         await tells(stage, 1)
         await stage.put("w1", message("/greet"))
@@ -66,7 +73,7 @@ async def test_settings_come_while_it_runs_and_are_known_after_a_start_without_t
         await want(stage, 4, "tschüs")
         await tells(stage, 4)
     await stage.redis.call("DEL", KEYS.plugin_settings, KEYS.plugin_settings_version)
-    async with composed(stage, home, greeter=CODE):
+    async with composed(stage, home, **plugins):
         await stage.put("w1", message("/greet"))
         await stage.until_sent(3)
         assert (await said(stage))[-1] == "tschüs"
