@@ -47,7 +47,7 @@ LINES: Final = (
     "Can somebody look at ticket 4711?",
     "/weather 杭州",
     "Free casino coins for all",
-    "/weather Atlantis",
+    "/tide Atlantis",
     "New 3D printer is here",
     "太好了",
 )
@@ -78,14 +78,25 @@ plugin = Plugin(
 @plugin.command("weather", aliases={"天气"}, description="How the weather is somewhere")
 async def weather(ctx: Context, place: str) -> str:
     """Sunny in most places."""
-    if place == "Atlantis":
-        raise LookupError("no station answers under water")
+    ctx.log.info("somebody asked for %s", place)
     return f"{place}: 21 °C, sunny, light wind from the west"
 
 
 @plugin.skill("forecast", description="The weather of the next days", timeout=20)
 async def forecast(city: str, days: int = 3) -> str:
     return f"{city}: sunny for {days} days"
+'''
+TIDES: Final = '''"""The tides, where there is a station."""
+
+from botmatrix import Context, Plugin
+
+plugin = Plugin(id="tides", version="0.3.0", description="High and low water")
+
+
+@plugin.command("tide", description="When the water is high")
+async def tide(ctx: Context, place: str) -> str:
+    """Nowhere, by now."""
+    raise LookupError(f"no station answers in {place}")
 '''
 
 
@@ -169,10 +180,11 @@ class Town:
 
 
 def furnish(home: Path) -> None:
-    """The plugin of the town, before anything starts."""
-    folder = home / "plugins" / "weather"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text(PLUGIN, "utf-8")
+    """The plugins of the town, before anything starts."""
+    for name, text in (("weather", PLUGIN), ("tides", TIDES)):
+        folder = home / "plugins" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(text, "utf-8")
 
 
 def arrange(admin: httpx.Client) -> None:
