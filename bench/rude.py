@@ -1,7 +1,8 @@
 """`python -m bench.rude`: what a plugin that does its worst costs another one that takes the same messages.
 
-An echo plugin in the worker, 500 events a second from an event at the host until its answer leaves, alone and then
-beside each of the hostile plugins of the tests, which get every message too. Without Redis: only the host is measured.
+An echo plugin in the worker, 500 events a second from an event at the host until its answer leaves: alone, beside a
+well-behaved plugin with a process of its own, and beside each of the hostile plugins of the tests, which get every
+message too. Medians of three turns. Without Redis: only the host is measured.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ SECONDS, BEGINNING = 2.5, 0.5
 """Of a measurement, and of its part that does not count: until the plugin is known to be slow."""
 MOST = 1.2
 """Times the p99 without it, in the median of all hostile plugins."""
-BASELINES = 3
+TURNS = 3
+POLITE = "for m in messages(): reply(m, 'so it is')"
 
 
 class Left:
@@ -84,21 +86,32 @@ async def measure(echo: Source, hostile: Source | None) -> tuple[float, int]:
     return left.p99(), len(tasks) - len(left.took)
 
 
+async def turns(echo: Source, other: Source | None) -> tuple[float, int]:
+    """The median p99, and how many events had no answer in all."""
+    measured = [await measure(echo, other) for _ in range(TURNS)]
+    return sorted(p99 for p99, _ in measured)[TURNS // 2], sum(without for _, without in measured)
+
+
 async def run(folder: Path) -> bool:
     (folder / "echo.py").write_text(IN_PROCESS.replace('command("echo")', 'command("echo", block=False)'))
     echo = Source("file", "echo", folder / "echo.py")
-    alone = sorted([(await measure(echo, None))[0] for _ in range(BASELINES)])[BASELINES // 2]
+    alone, _ = await turns(echo, None)
     print(f"{'alone':24} p99 {alone:6.2f} ms")
+    polite, _ = await turns(echo, write_isolated(folder, POLITE, "polite"))
+    print(f"{'a polite one':24} p99 {polite:6.2f} ms  x {polite / alone:4.2f}")
     found: list[float] = []
     unanswered = 0
     for kind, (code, manifest, _) in WORST.items():
         told: dict[str, Any] = {**manifest, "timeout_ms": min(manifest.get("timeout_ms", 1000), 1000)}
-        p99, without = await measure(echo, write_isolated(folder, code, "hostile", **told))
+        p99, without = await turns(echo, write_isolated(folder, code, "hostile", **told))
         found.append(p99)
         unanswered += without
         print(f"{kind:24} p99 {p99:6.2f} ms  x {p99 / alone:4.2f}  {without} without an answer", flush=True)
     median = sorted(found)[len(found) // 2]
-    print(f"median {median:.2f} ms: x {median / alone:.2f} of {MOST}; {unanswered} events without an answer")
+    print(
+        f"median {median:.2f} ms: x {median / alone:.2f} of {MOST}, x {median / polite:.2f} of a polite one; "
+        f"{unanswered} events without an answer"
+    )
     return median <= MOST * alone and not unanswered
 
 
