@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from botmatrix.bus.presence import Presence
 from botmatrix.core.plugins import PluginWishes, Wish
 
+LONGEST_NAME: Final = 100
+LONGEST_DESCRIPTION: Final = 1000
+"""Characters; a plugin may say more, and nobody would read it."""
+
 
 async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[str, Any]]:
-    """Each plugin that a worker told of or something is wanted of: `id`, `enabled`, `package`, `previous`, `workers`.
+    """Each plugin that a worker told of or something is wanted of.
 
-    Of each worker: `worker`, and what it told of the plugin. Raises `EngineUnavailable`.
+    `id`, `name` and `description` as its newest version says, `enabled`, `package`, `previous`, `workers`: of each
+    `worker`, and what it told of the plugin. Raises `EngineUnavailable`.
     """
     ids = [worker["id"] for worker in await presence.workers()]
     told = await asyncio.gather(*(presence.plugins(id) for id in ids))
@@ -23,6 +28,7 @@ async def plugins_of_all(presence: Presence, wishes: PluginWishes) -> list[dict[
     return [
         {
             "id": plugin,
+            **_called(rows[plugin]),
             **_wanted(wishes.wish(plugin)),
             "has_settings": any(isinstance(one.get("settings_schema"), dict) for one in rows[plugin]),
             "workers": rows[plugin],
@@ -56,6 +62,14 @@ async def form_of(presence: Presence, plugin: str) -> Form | None:
         for one in having
     ]
     return Form(plugin, newest["settings_schema"], workers)
+
+
+def _called(told: list[dict[str, Any]]) -> dict[str, str]:
+    newest = max(told, key=lambda one: _number(one.get("since")), default={})
+    return {
+        "name": str(newest.get("name", ""))[:LONGEST_NAME],
+        "description": str(newest.get("description", ""))[:LONGEST_DESCRIPTION],
+    }
 
 
 def _number(value: Any) -> float:

@@ -39,6 +39,16 @@ async def test_what_is_wanted_is_kept_published_and_shown(owner: httpx.AsyncClie
     assert [one["what"] for one in written] == ["plugin.enable", "plugin.reload", "plugin.disable"]
 
 
+async def test_a_plugin_is_described_as_its_newest_version_says(owner: httpx.AsyncClient, parts: Parts) -> None:
+    (row,) = (await owner.get(PATH)).json()["plugins"]
+    assert (row["name"], row["description"]) == ("", "")
+    newer = TOLD | {"since": 8.0, "name": "Dice · 骰子", "description": "Throws dice. " * 1000}
+    await parts.presence.announce("w2", {"pool": "default"})
+    await parts.presence.list_plugins("w2", json.dumps([newer]).encode())
+    (row,) = (await owner.get(PATH, params={"q": "骰子"})).json()["plugins"]
+    assert (row["name"], row["description"][:12], len(row["description"])) == ("Dice · 骰子", "Throws dice.", 1000)
+
+
 async def test_a_plugin_that_nobody_has_is_unknown(owner: httpx.AsyncClient) -> None:
     for what in ("reload", "enable", "disable"):
         answer = await owner.post(f"{PATH}/cards/{what}")

@@ -62,10 +62,12 @@ class OfWorker(BaseModel):
 class Plugin(BaseModel):
     """One plugin. `enabled`: whether it is wanted. `package`, `previous`: what every worker runs, and ran before.
 
-    `has_settings`: there is a form at `/api/plugins/{id}/settings`.
+    `name`, `description`: as its newest version says. `has_settings`: there is a form at `/api/plugins/{id}/settings`.
     """
 
     id: str
+    name: str = ""
+    description: str = ""
     enabled: bool
     package: Chosen | None = None
     previous: Chosen | None = None

@@ -42,7 +42,7 @@ const LOOKS = { loaded: "good", disabled: "quiet", nowhere: "quiet", changing: "
 export const Standing = ({ one }) => html`<${State} value=${standing(one)} look=${LOOKS[standing(one)] || "warn"}/>`;
 
 const columns = () => [
-  { key: "id", label: t("plugin"), cell: (one) => html`<a class="mono strong" href=${link("plugins", one.id)}>${one.id}</a>` },
+  { key: "id", label: t("plugin"), cell: (one) => html`<a class="mono strong" href=${link("plugins", one.id)}>${one.id}</a>${one.description && html`<small class="under text-secondary" title=${one.description}>${one.description}</small>`}` },
   { label: t("state"), cell: (one) => html`<${Standing} one=${one}/>` },
   { label: t("version"), look: "mono", cell: (one) => versions(one).join(", ") || "–" },
   { label: t("workers"), number: true, cell: (one) => whole(one.workers.filter((worker) => worker.state === "loaded").length) },

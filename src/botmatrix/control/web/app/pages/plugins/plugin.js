@@ -24,6 +24,7 @@ export function OnePlugin({ id }) {
   return html`<nav class="back" aria-label=${t("back")}><a href=${link("plugins")}>${t("plugins")}</a> / <span>${id}</span></nav>
     <${Head} title=${id}>${answer && may("admin") && html`<${Acts} ...${parts}/>`}<//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
+    ${answer?.description && html`<p class="text-secondary">${answer.name !== id && html`<strong>${answer.name}</strong> · `}${answer.description}</p>`}
     ${answer && html`<${Card} title=${html`<${Standing} one=${answer}/>`} flush><${Workers} workers=${answer.workers}/><//>
       <div class="columns"><div class="stack">${may("admin") && answer.has_settings && html`<${PluginSettings} id=${id}/>`}<${Versions} ...${parts}/></div>
         <div class="stack"><${Grants} ...${parts}/><${Where} id=${id}/></div></div>
