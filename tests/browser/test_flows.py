@@ -274,9 +274,9 @@ def test_a_worker_is_drained_and_goes_without_a_loss(watched: Watched, bot: Talk
         for number in range(20):
             bot.say(f"/echo drained {number}", 10_000 + number)
         page.get_by_role("button", name="Drain: leaving").click()
-        row.get_by_text("draining").wait_for(timeout=PATIENCE)
         for number in range(20, 40):
             bot.say(f"/echo drained {number}", 10_000 + number)
+        row.get_by_text("drained: it may be stopped").wait_for(timeout=PATIENCE)
         leaving.terminate()
         assert leaving.wait(60) == 0
         row.wait_for(state="detached", timeout=PATIENCE)

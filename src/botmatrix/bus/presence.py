@@ -200,6 +200,15 @@ class Presence:
         """Whether a worker was asked to take nothing new."""
         return bool(await self._client.call("EXISTS", self._keys.drain(worker_id)))
 
+    async def drains(self, worker_ids: Sequence[str]) -> list[tuple[bool, int]]:
+        """Of each worker: whether it was asked to take nothing new, and what its lane still holds."""
+        if not worker_ids:
+            return []
+        k = self._keys
+        asked = await self._client.pipeline(*(("EXISTS", k.drain(one)) for one in worker_ids))
+        left = await self._client.pipeline(*(("XLEN", k.lane(one)) for one in worker_ids))
+        return [(bool(on), int(count)) for on, count in zip(asked, left, strict=True)]
+
     async def ping(self) -> None:
         """Raise `EngineUnavailable` when Redis is away."""
         await self._client.call("PING")

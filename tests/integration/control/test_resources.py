@@ -93,7 +93,12 @@ async def test_a_worker_is_asked_to_drain_and_to_come_back(owner: httpx.AsyncCli
     await parts.presence.announce("w1", {"pool": "default"})
     assert (await owner.post("/api/workers/w1/drain")).json() == {"success": True, "id": "w1", "draining": True}
     assert await parts.presence.draining("w1")
-    assert (await owner.get("/api/workers")).json()["workers"][0]["draining"] is True
+    await parts.redis.call("XADD", Keys().lane("w1"), "*", "e", "x")
+    (row,) = (await owner.get("/api/workers")).json()["workers"]
+    assert (row["draining"], row["queued"], row["drained"]) == (True, 1, False)
+    await parts.redis.call("DEL", Keys().lane("w1"))
+    (row,) = (await owner.get("/api/workers")).json()["workers"]
+    assert (row["draining"], row["queued"], row["drained"]) == (True, 0, True)
     await owner.post("/api/workers/w1/drain?on=false")
     assert not await parts.presence.draining("w1")
 

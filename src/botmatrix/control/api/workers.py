@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -24,7 +23,8 @@ class Worker(BaseModel):
 
     Times are means in ms over the last one or two minutes of work. `response_ms`: from the receipt of an event until
     it was settled (`response_p95_ms`: 95 of 100 took no longer); `waiting_ms`: of it, before the handler started;
-    `handling_ms`: in the handler.
+    `handling_ms`: in the handler. `queued`: events on its lane that are not settled. `drained`: it takes nothing new
+    and has nothing left, so that it may be stopped.
     """
 
     id: str
@@ -32,6 +32,8 @@ class Worker(BaseModel):
     transport: str = "stream"
     alive: bool = True
     draining: bool = False
+    drained: bool = False
+    queued: Count = 0
     version: str = ""
     incarnation: str = ""
     started: Number = 0.0
@@ -73,8 +75,8 @@ _listing = listing(
 async def list_workers(parts: UsedParts, wanted: Annotated[Listing, Depends(_listing)]) -> Workers:
     """Every worker whose presence is fresh (30 s)."""
     found = await parts.presence.workers()
-    draining = await asyncio.gather(*(parts.presence.draining(one["id"]) for one in found))
-    views = [_view(one, asked) for one, asked in zip(found, draining, strict=True)]
+    drains = await parts.presence.drains([one["id"] for one in found])
+    views = [_view(one, asked, left) for one, (asked, left) in zip(found, drains, strict=True)]
     return Workers(**wanted.cut(views, "workers"))
 
 
@@ -95,6 +97,9 @@ async def _is_known(presence: Presence, worker: str) -> bool:
     return any(one["id"] == worker for one in await presence.workers())
 
 
-def _view(fields: dict[str, str], draining: bool) -> Worker:
-    known: dict[str, Any] = {**fields, "alive": True, "draining": draining or flag(fields.get("draining"))}
-    return Worker.model_validate(known)
+def _view(fields: dict[str, str], asked: bool, queued: int) -> Worker:
+    draining = asked or flag(fields.get("draining"))
+    known: dict[str, Any] = {**fields, "alive": True, "draining": draining, "queued": queued}
+    found = Worker.model_validate(known)
+    found.drained = draining and not queued and not found.in_flight
+    return found

@@ -25,7 +25,7 @@ export default function Workers() {
   };
   const columns = [
     { key: "id", label: t("worker"), cell: (one) => html`<span class="mono">${one.id}</span><${Quiet}>${one.version && ` ${one.version}`}<//>` },
-    { label: t("state"), cell: (one) => html`<${State} value=${one.draining ? "draining" : "alive"}/>` },
+    { label: t("state"), cell: (one) => html`<${State} value=${one.drained ? "drained" : one.draining ? "draining" : "alive"}/>` },
     { key: "pool", label: t("pool"), cell: (one) => one.pool },
     { key: "transport", look: "minor", label: t("transport"), cell: (one) => one.transport },
     { key: "in_flight", label: t("in_flight"), number: true, cell: (one) => `${whole(one.in_flight)}${one.concurrency ? ` / ${whole(one.concurrency)}` : ""}` },

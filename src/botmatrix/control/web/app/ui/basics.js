@@ -12,7 +12,7 @@ export function Icon({ name, label }) {
 
 const LOOKS = {
   online: "good", alive: "good", fine: "good", done: "good", answered: "good", passed: "good", lane: "good",
-  degraded: "warn", connecting: "warn", draining: "warn", waiting: "warn", parked: "warn", under_way: "warn", expired: "warn",
+  degraded: "warn", connecting: "warn", draining: "warn", drained: "quiet", waiting: "warn", parked: "warn", under_way: "warn", expired: "warn",
   warning: "warn", offline: "quiet", silent: "quiet", duplicate: "quiet", info: "quiet", debug: "quiet", disabled: "quiet",
 };
 
