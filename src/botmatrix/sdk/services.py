@@ -13,6 +13,7 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import Clock
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.core.plugins import Wish
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.perm import Permission
 from botmatrix.sdk.store import Values
@@ -96,8 +97,8 @@ class Services(Protocol):
     @property
     def uses(self) -> UseBox: ...
 
-    def grants(self, plugin: Plugin) -> Collection[str]:
-        """Names of the actions that a plugin may have bots do; `*`: all."""
+    def grants(self, plugin: Plugin, wish: Wish, *, packaged: bool) -> Collection[str]:
+        """Names of the actions that a plugin may have bots do; `*`: all. `wish`: what an administrator wants of it."""
         ...
 
     def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:

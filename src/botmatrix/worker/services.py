@@ -12,6 +12,7 @@ from botmatrix.bus.envelope import ActionEntry
 from botmatrix.clock import Clock
 from botmatrix.config import Settings
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.core.plugins import Wish
 from botmatrix.errors import SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
@@ -85,9 +86,9 @@ class WorkerServices:
             self._values = PluginValues(str(self.settings.database_url), part="worker")
         return self._values
 
-    def grants(self, plugin: Plugin) -> Collection[str]:
+    def grants(self, plugin: Plugin, wish: Wish, *, packaged: bool) -> Collection[str]:
         """Names of the actions that a plugin may have bots do."""
-        return grants(plugin, self.settings)
+        return grants(plugin, wish, self.settings.plugin_grants, packaged=packaged)
 
     def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
         """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""

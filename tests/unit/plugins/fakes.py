@@ -21,6 +21,7 @@ from botmatrix.bus.sessions import SessionBox
 from botmatrix.bus.uses import UseBox
 from botmatrix.clock import ManualClock
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.core.plugins import Wish
 from botmatrix.errors import ActionFailed, ActionUnknown, SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.plugin import Plugin
@@ -91,8 +92,8 @@ class Platform:
     async def database_url(self) -> str:
         return self.url
 
-    def grants(self, plugin: Plugin) -> Collection[str]:
-        return grants(plugin, self.settings)
+    def grants(self, plugin: Plugin, wish: Wish, *, packaged: bool) -> Collection[str]:
+        return grants(plugin, wish, self.settings.plugin_grants, packaged=packaged)
 
     async def speaker(self, there: Address, preferred: str) -> str:
         if there.platform != "qq":

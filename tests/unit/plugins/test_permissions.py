@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from tests.unit.plugins.fakes import Platform, Room, write_plugin
 
+from botmatrix.core.plugins import Wish
 from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.source import PACKAGED, Source
 
 CODE = """
     plugin = Plugin(id="mine", permissions={permissions!r})
@@ -49,6 +51,31 @@ async def test_only_what_was_asked_for_and_granted_is_done(
     assert await Room(platform, host).say(f"/try {action}") == [answer]
     refused = host.plugins[0].refused
     assert refused == ({action: 1} if answer == "1403" else None)
+
+
+async def test_what_an_administrator_grants_counts_at_once(platform: Platform, host: Host, tmp_path: Path) -> None:
+    platform.settings.plugin_grants, platform.answers["get_status"] = ["mine:get_status"], {}
+    await host.load(write_plugin(tmp_path, CODE.format(permissions=["get_status"])))
+    room = Room(platform, host)
+    host.grant(lambda _plugin: Wish(grants=()))
+    assert await room.say("/try get_status") == ["1403"]
+    await host.reload("mine")
+    assert await room.say("/try get_status") == ["1403"]
+    host.grant(lambda _plugin: Wish(grants=("get_status",)))
+    assert await room.say("/try get_status") == ["done"]
+
+
+async def test_a_package_may_do_nothing_but_answer_until_it_is_granted(
+    platform: Platform, host: Host, tmp_path: Path
+) -> None:
+    platform.answers["get_status"] = {}
+    path = write_plugin(tmp_path, CODE.format(permissions=["get_status"])).path
+    await host.load(Source(PACKAGED, "mine", path, version="1.0.0"))
+    room = Room(platform, host)
+    assert await room.say("/tell qq:group:456") == ["hi"]
+    assert await room.say("/try get_status") == ["1403"]
+    host.grant(lambda _plugin: Wish(grants=("*",)))
+    assert await room.say("/try get_status") == ["done"]
 
 
 async def test_answering_here_needs_no_permission_speaking_elsewhere_does(

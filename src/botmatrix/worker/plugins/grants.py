@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from botmatrix.core.grants import allowed, grants_of
+from botmatrix.core.plugins import Wish
 from botmatrix.sdk.plugin import Plugin
-from botmatrix.sdk.services import PluginSettings
 
 
-def grants(plugin: Plugin, settings: PluginSettings) -> Collection[str]:
-    """What it asks for; of that, where the setting `plugin_grants` names the plugin, what it says.
+def grants(plugin: Plugin, wish: Wish, setting: Iterable[str], *, packaged: bool) -> Collection[str]:
+    """Of what it asks for, what an administrator or the setting `plugin_grants` says.
 
     A plugin in a process of its own is judged by its broker, which knows the other names of actions too.
     """
     if plugin.is_isolated:
         return ("*",)
-    named = [
-        action for name, _, action in (grant.partition(":") for grant in settings.plugin_grants) if name == plugin.id
-    ]
-    if not named or "*" in named:
-        return plugin.permissions
-    return named if "*" in plugin.permissions else plugin.permissions.intersection(named)
+    return allowed(plugin.permissions, grants_of(plugin.id, wish, setting, packaged=packaged))

@@ -120,8 +120,9 @@ class Host:
         await self._isolation.make_ready(folder)
 
     def grant(self, wish: Callable[[str], Wish]) -> None:
-        """From now on, plugins in processes of their own may do what this grants them."""
+        """From now on plugins may do what this grants them."""
         self._isolation.grant(wish)
+        self._registry.grant(wish)
 
     def want(self, is_off: Callable[[str, bool], bool]) -> None:
         """From now on, plugins whose id (or the name of whose source) is off are not loaded.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from botmatrix.core.plugins import Wish
 from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.sdk.services import Services
@@ -44,6 +45,7 @@ class Registry:
         self._order = itertools.count()
         self._changing = asyncio.Lock()
         self.is_off: Callable[[str, bool], bool] = lambda _plugin, _built_in: False
+        self._wish: Callable[[str], Wish] = lambda _plugin: Wish()
 
     @property
     def infos(self) -> list[PluginInfo]:
@@ -160,6 +162,16 @@ class Registry:
         log.info("plugin %s %s loaded from %s", version.id, version.plugin.version, source)
         return self._now(version)
 
+    def grant(self, wish: Callable[[str], Wish]) -> None:
+        """From now on plugins may do what is granted to them there."""
+        self._wish = wish
+        for version in self._loaded.values():
+            version.grant(self._grants(version))
+
+    def _grants(self, version: Version) -> Collection[str]:
+        packaged = version.source.kind == PACKAGED
+        return self._services.grants(version.plugin, self._wish(version.id), packaged=packaged)
+
     async def _bring(self, source: Source, code: Scope, old: Version | None) -> Version:
         """The new version, serving in the place of the old one."""
         plugin = await self._read(source, code)
@@ -171,6 +183,7 @@ class Registry:
             old = other
         order = old.order if old else next(self._order)
         version = Version(source, plugin, code, info.loaded(plugin, source, self._services.clock.now()), order)
+        version.grant(self._grants(version))
         self._exchange.refuse_unfit(version)
         if old is None:
             await self._exchange.begin(version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -53,6 +53,7 @@ class Version:
         self._crons: Crons | None = None
         self.settings = Configured()
         self.settings_error = ""
+        self._grants: Collection[str] = ()
 
     @property
     def id(self) -> str:
@@ -80,11 +81,17 @@ class Version:
         """Whether it hears events."""
         return self._listening
 
+    def grant(self, actions: Collection[str]) -> None:
+        """From now on it may have bots do this."""
+        self._grants = actions
+        if self._app is not None:
+            self._app.grants = actions
+
     async def start(self, services: Services, threads: Threads) -> None:
         """Run its startup hooks; it hears nothing yet. Raises whatever they raise, after everything was undone."""
         plugin, self.settings = self.plugin, services.configured(self.plugin.id)
         outbox = Outbox(f"app|{token_hex(8)}", plugin.id, "", services, of_event=False)
-        app = App(plugin.id, services, outbox, services.grants(plugin), filled(plugin, self.settings))
+        app = App(plugin.id, services, outbox, self._grants, filled(plugin, self.settings))
         self._app, app.migrations = app, plugin.migrations
         self._running = scope = Scope(plugin.id)
         scope.on_close_async(app.close)

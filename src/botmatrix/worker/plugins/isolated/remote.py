@@ -17,6 +17,7 @@ from botmatrix.bus.envelope import ActionEntry, Envelope
 from botmatrix.bus.uses import Refusal, Use, UseBox
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.core.plugins import Wish
 from botmatrix.errors import EngineUnavailable, SkillFailed
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
@@ -174,7 +175,7 @@ class RemoteServices:
         """A database belongs to the worker."""
         raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
 
-    def grants(self, plugin: Plugin) -> Collection[str]:
+    def grants(self, plugin: Plugin, wish: Wish, *, packaged: bool) -> Collection[str]:
         """The worker's broker decides, by `plugin.json`."""
         return ("*",)
 
