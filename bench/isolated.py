@@ -158,7 +158,7 @@ def bare_services() -> Services:
         **{"worker_id": "w1", "clock": SystemClock(), "settings": settings, "values": None},
         **{"sessions": SimpleNamespace(memory=memory), "uses": None, "status": lambda: status},
         configured=lambda _plugin: Configured(),
-        grants=lambda plugin: plugin.permissions,
+        grants=lambda plugin, _wish, packaged: plugin.permissions,
         offload=lambda _segments: [],
     )
     return cast("Services", services)

@@ -48,6 +48,9 @@ async def test_what_is_set_in_redis_acts_at_once(stage: Stage, home: Path) -> No
             return 0 < int(await stage.redis.call("TTL", KEYS.session("qq:42"))) <= 77
 
         await until(taken)
+        for _ in range(3):
+            await stage.put("w1", message("/count"))
+        await stage.until_settled("w1")
         context = json.loads(await stage.redis.call("GET", KEYS.session("qq:42")))
         assert len(context["history"]) == 2
         assert context["last_msg"] == "/count"
