@@ -203,6 +203,7 @@ WRONG: list[tuple[str, object]] = [
     ("bots", [{"http": "http://h", "self_id": "1", "quick": 60}]),
     ("bots", [{"http": "http://h", "self_id": "1", "url": "ws://h"}]),
     ("bots", [{"http": "http://h", "self_id": "1"}, {"http": "http://i", "self_id": "1"}]),
+    ("bots", [{"url": "ws://h:1/a"}, {"url": "ws://h:1/a/", "token": "t"}]),
     ("onebot_apps", [{"url": "ws://h"}]),
     ("onebot_apps", {"name": "a"}),
 ]

@@ -15,7 +15,7 @@ from botmatrix.config.home import Home
 from botmatrix.config.options import BY_KEY, COMPUTED, OPTIONS, Option, nearest
 from botmatrix.config.parts import compose_urls
 from botmatrix.config.secret import MASK, Secret
-from botmatrix.config.settings import HttpBot, Inputs, Settings, Source
+from botmatrix.config.settings import BotServer, HttpBot, Inputs, Settings, Source
 from botmatrix.config.stored import Stored
 from botmatrix.errors import ConfigError
 
@@ -88,6 +88,9 @@ def check_together(settings: Settings) -> None:
     posting = [bot.key for bot in settings.bots if isinstance(bot, HttpBot)]
     if len(set(posting)) != len(posting):
         raise ConfigError("bots", posting, "one entry for each bot that speaks HTTP")
+    dialled = [bot.url.rstrip("/") for bot in settings.bots if isinstance(bot, BotServer)]
+    if len(set(dialled)) != len(dialled):
+        raise ConfigError("bots", MASK, "one entry for each server that is dialled")
 
 
 def unknown(key: str, raw: Any) -> ConfigError:

@@ -25,6 +25,8 @@ from botmatrix.routing.table import Route, copy_route
 
 MARKS = 65_536
 """In each generation of remembered duplicate marks."""
+_SAID = frozenset({"message", "message_sent"})
+"""What has a message_id of its own; that of a notice is of the message that it is about, and many may be about one."""
 
 
 class Dispatcher:
@@ -184,7 +186,7 @@ def duplicate_mark(bot: str, event: Event) -> str:
     A message is known by its conversation, message_id and second (ids are 32 bits wide and come again); anything else
     by its whole body, whatever the order of its keys.
     """
-    if event.message_id and event.time:
+    if event.message_id and event.time and event.post_type in _SAID:
         where = event.group_id or event.user_id
         text = f"{bot}|{event.post_type}|{event.detail_type}|{where}|{event.message_id}|{event.time}"
         return blake2b(text.encode(), digest_size=8).hexdigest()

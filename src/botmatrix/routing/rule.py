@@ -12,6 +12,8 @@ from botmatrix.errors import BotMatrixError
 
 KEY_LENGTH: Final = 160
 PRIORITIES: Final = (-1_000_000, 1_000_000)
+LATEST: Final = 32_503_680_000.0
+"""The year 3000, in unix seconds: what is later was meant as milliseconds."""
 PREFIXES: Final = ("user_", "group_", "bot_")
 BLOCK: Final = "block"
 POOL: Final = "pool:"
@@ -135,6 +137,10 @@ def rule_of(key: str, value: bytes, created: float = 0.0) -> Rule:
         found = _lenient.decode(value)
     except msgspec.DecodeError as error:
         raise BadRule("rule", f"is no JSON of a rule ({error})") from None
+    except RecursionError:
+        raise BadRule("rule", "is no JSON of a rule (it is nested too deep)") from None
+    if not 0 <= found.created <= LATEST:
+        raise BadRule("created", "must be unix seconds, or left out")
     return make_rule(
         key,
         found.target or found.worker_id,

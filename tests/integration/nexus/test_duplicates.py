@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from tests.integration.nexus.scene import KEYS, Scene, message
 from tests.integration.nexus.test_core import until
@@ -40,3 +41,18 @@ async def test_the_time_for_which_an_event_is_a_duplicate_is_hot(scene: Scene) -
     await until(lambda: nexus.counters()["accepted"] == 3)
     counted = nexus.counters()
     assert counted["received"] == counted["accepted"] + counted["duplicate"] == 4
+
+
+def notice(kind: str, **fields: object) -> Event:
+    about = {"post_type": "notice", "notice_type": kind, "self_id": 10001, "time": 1_700_000_000, "group_id": 456}
+    event = Session("10001", "x").receive(json.dumps({**about, "message_id": 5, **fields}).encode())
+    assert isinstance(event, Event)
+    return event
+
+
+def test_notices_about_one_message_in_one_second_are_not_the_same_event() -> None:
+    """Two members of a group who react to a message, or one who does twice."""
+    reactions = [(7, "76"), (8, "76"), (8, "77")]
+    events = [notice("group_msg_emoji_like", user_id=user, likes=[{"emoji_id": emoji}]) for user, emoji in reactions]
+    marks = {duplicate_mark("qq:10001", event) for event in (*events, events[0])}
+    assert len(marks) == len(reactions)

@@ -237,6 +237,14 @@ async def test_a_field_that_is_no_rule_is_counted_and_spoils_nothing(matrix: Mat
     assert nexus.counters()["rules_unreadable"] == 2
 
 
+async def test_a_field_that_is_nested_too_deep_ends_no_nexus(matrix: Matrix) -> None:
+    nexus = await matrix.nexus()
+    deep = b'{"target": "w2", "note": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    await matrix.client.call("HSET", KEYS.rules, "user_7", "w1", "user_8", deep)
+    await nexus.rules.look()
+    assert set(nexus.rules.table.rules) == {"user_7"}
+
+
 @pytest.fixture
 def book(matrix: Matrix, database: Database) -> RuleBook:
     return RuleBook(StoredRules(database), RulesMirror(matrix.client, KEYS), Operations(database))
@@ -265,6 +273,13 @@ async def test_what_is_written_by_hand_is_imported_and_what_is_missing_comes_bac
     assert {key: rule.says for key, rule in mirror.rules.items()} == {key: rule.says for key, rule in rules.items()}
     await book.sync()
     assert (await RulesMirror(matrix.client, KEYS).state()) == mirror.state
+
+
+async def test_what_no_table_can_hold_is_not_imported_and_everything_else_is(book: RuleBook, matrix: Matrix) -> None:
+    in_ms = '{"target": "w2", "created": 1766500000000}'
+    await matrix.client.call("HSET", KEYS.rules, "user_1", "w1", "user_2", in_ms)
+    await book.sync()
+    assert list(await book.all()) == ["user_1"]
 
 
 async def test_a_redis_that_went_back_in_time_revives_no_deleted_rule(book: RuleBook, matrix: Matrix) -> None:

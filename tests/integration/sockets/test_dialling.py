@@ -16,7 +16,7 @@ from botmatrix.config.settings import BotServer, OneBotApp
 from botmatrix.nexus.http.bots import HttpBots
 from botmatrix.nexus.sockets import dial
 from botmatrix.nexus.sockets.dial import Dialer
-from botmatrix.nexus.sockets.servers import DialledApplications, DialledBots
+from botmatrix.nexus.sockets.servers import DialledApplications, DialledBots, bot_line
 from botmatrix.nexus.timing import Timing
 from botmatrix.onebot.action import ActionResponse
 
@@ -131,6 +131,51 @@ async def test_a_bots_own_server_is_dialled_and_the_bot_is_named_by_what_it_says
     await hub.seen.until(lambda: bool(answers))
     await dialer.close()
     await hub.seen.until(lambda: ("offline", "qq:10001") in hub.seen.happenings)
+
+
+def implementation_at(other: Meeting, bot: str) -> BotServer:
+    return BotServer(f"ws://127.0.0.1:{other.gateway.port}/onebot/v11/app/{bot}", Secret(WORKER_TOKEN), "qq")
+
+
+async def test_servers_of_several_bots_may_be_at_one_address(open_meeting: OpenMeeting) -> None:
+    """Behind a reverse proxy they differ in their paths only."""
+    hub, implementation = await open_meeting(), await open_meeting()
+    dialer = new_dialer()
+    dialled = DialledBots(hub.hub, dialer, HttpBots(hub.hub, dialer.lines, 1 << 20, SystemClock()))
+    servers = [implementation_at(implementation, bot) for bot in ("10001", "20002")]
+    for server, bot in zip(servers, ("10001", "20002"), strict=True):
+        await implementation.bot(bot)
+        dialled.keep(server)
+    await hub.seen.until(lambda: {key for key, bot in hub.hub.bots.items() if bot.links} == {"qq:10001", "qq:20002"})
+    assert len(dialer.lines) == 2
+    dialled.drop(servers[0])
+    await hub.seen.until(lambda: ("offline", "qq:10001") in hub.seen.happenings)
+    assert hub.hub.bots["qq:20002"].links
+    await dialer.close()
+
+
+def test_the_name_of_a_line_tells_servers_apart_and_holds_no_secret() -> None:
+    urls = ["ws://h:1", "ws://h:1/a", "ws://h:1/b", "ws://h:1/b?access_token=one", "ws://h:1/b?access_token=other"]
+    names = [bot_line(BotServer(url)) for url in urls]
+    assert len(set(names)) == len(urls)
+    assert bot_line(BotServer("ws://user:pass@h:1/a/")) == "bot at h:1/a"
+    assert not any("one" in name or "other" in name for name in names)
+
+
+async def test_a_dialled_bot_that_was_sent_away_is_not_let_in_until_it_may_come(open_meeting: OpenMeeting) -> None:
+    hub, implementation = await open_meeting(), await open_meeting()
+    await implementation.bot("10001")
+    dialer = new_dialer()
+    http = HttpBots(hub.hub, dialer.lines, 1 << 20, SystemClock())
+    away = {"qq:10001": 60.0}
+    http.banned = lambda key: away.get(key, 0.0)
+    server = implementation_at(implementation, "10001")
+    DialledBots(hub.hub, dialer, http).keep(server)
+    await hub.seen.until(lambda: hub.hub.counters.get("link_forbidden", 0) > 1)
+    assert ("online", "qq:10001") not in hub.seen.happenings
+    away.clear()
+    await hub.seen.until(lambda: ("online", "qq:10001") in hub.seen.happenings)
+    await dialer.close()
 
 
 async def test_dialling_ends_in_order_while_nothing_answers() -> None:

@@ -65,3 +65,14 @@ def test_a_value_written_by_hand_is_understood(value: bytes) -> None:
 def test_a_value_that_is_no_rule_is_refused(value: bytes) -> None:
     with pytest.raises(BadRule):
         rule_of("group_1", value)
+
+
+def test_a_value_that_is_nested_too_deep_is_refused_like_any_other() -> None:
+    with pytest.raises(BadRule, match="nested too deep"):
+        rule_of("group_1", b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+
+
+@pytest.mark.parametrize("created", [-1, 1_766_500_000_000, 1e300])
+def test_an_age_that_is_no_moment_in_seconds_is_refused(created: float) -> None:
+    with pytest.raises(BadRule, match="created: must be unix seconds"):
+        rule_of("group_1", f'{{"target": "w1", "created": {created}}}'.encode())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from hashlib import blake2b
 from typing import Final
+from urllib.parse import urlsplit
 
 from botmatrix.config.settings import BotServer, HttpBot, OneBotApp
 from botmatrix.nexus.handshake import Accept, Role
@@ -82,7 +84,7 @@ class DialledBots:
         headers += [("Authorization", f"Bearer {server.token}")] if server.token else []
         accept = Accept(Role.UNIVERSAL, server.platform, "", AGENT, True, "")
         place = place_of(server.url)
-        owner = partial(Link, self._hub, accept, place, lambda _key: True)
+        owner = partial(Link, self._hub, accept, place, lambda key: not self._http.banned(key))
         self.dialer.keep(Line(bot_line(server), server.url, owner, headers))
 
     def drop(self, server: AnyBot) -> None:
@@ -94,8 +96,12 @@ class DialledBots:
 
 
 def bot_line(server: AnyBot) -> str:
-    """The name of the line to a bot's server."""
-    return f"bot {server.key}" if isinstance(server, HttpBot) else f"bot at {place_of(server.url)}"
+    """The name of the line to a bot's server, without what may be secret in its URL; no other server has the same."""
+    if isinstance(server, HttpBot):
+        return f"bot {server.key}"
+    url = urlsplit(server.url)
+    query = f"?{blake2b(url.query.encode(), digest_size=4).hexdigest()}" if url.query else ""
+    return f"bot at {place_of(server.url)}{url.path.rstrip('/')}{query}"
 
 
 def _name(app: str, bot: str) -> str:
