@@ -1,4 +1,4 @@
-"""What a Python plugin keeps, as its process asks for it, also outside of any event: values for good, media for an hour."""
+"""What a Python plugin keeps: values for good, media for an hour; asked for by its process, also outside of events."""
 
 from __future__ import annotations
 

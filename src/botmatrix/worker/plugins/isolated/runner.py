@@ -28,8 +28,8 @@ from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
 from botmatrix.worker.plugins.isolated.given import SETTINGS
-from botmatrix.worker.plugins.isolated.remote import RemoteServices
 from botmatrix.worker.plugins.isolated.lines import LONGEST as LONGEST_LINE
+from botmatrix.worker.plugins.isolated.remote import RemoteServices
 from botmatrix.worker.plugins.isolated.ticks import CRON
 from botmatrix.worker.plugins.source import Source
 from botmatrix.worker.watchdog import Watchdog
