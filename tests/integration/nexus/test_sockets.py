@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.nexus.scene import Scene
+from tests.integration.nexus.test_access import until
 from tests.integration.nexus.test_trace import TraceScene
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
@@ -353,13 +354,9 @@ async def test_an_application_of_another_nexus_that_drains_takes_nothing_new(sta
     lane = await stage.worker()
     bot = await stage.bot(here)
     await worker_link(stage, there, "/onebot/v11/app/10001")
-    async with asyncio.timeout(20):
-        while here.sockets.far.is_empty:
-            await asyncio.sleep(0.02)
+    await until(lambda: not here.sockets.far.is_empty, 20)
     await drained(stage, there, "app-10001")
-    async with asyncio.timeout(20):
-        while not here.sockets.far.is_empty:
-            await asyncio.sleep(0.02)
+    await until(lambda: here.sockets.far.is_empty, 20)
     await told(stage, "app-10001", draining="1")
     await bot.send(event("not there", 1))
     (delivery,) = await stage.read(lane, 1)
