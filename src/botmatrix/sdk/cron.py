@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -34,13 +33,16 @@ class Cron:
 
     def after(self, now: float) -> int:
         """When it is next due after `now` (unix s); 0: never again."""
-        return _unix(next(CronSim(self.expression, datetime.fromtimestamp(now, self.zone)), None))
+        moment = datetime.fromtimestamp(now, UTC)
+        for found in CronSim(self.expression, moment.astimezone(self.zone)):
+            # In the second pass of an hour that comes twice the first one is found again.
+            if found.astimezone(UTC) > moment:
+                return int(found.timestamp())
+        return 0
 
-    def before(self, now: float) -> int:
-        """When it was due last, at `now` or before."""
-        found: Any = CronSim(self.expression, datetime.fromtimestamp(now + 1, self.zone), reverse=True)
-        return _unix(next(found, None))
-
-
-def _unix(moment: datetime | None) -> int:
-    return int(moment.timestamp()) if moment is not None else 0
+    def last(self, now: float, within: float) -> int:
+        """When it was due last, at `now` or before; 0: not within so many seconds."""
+        due, following = 0, self.after(now - within)
+        while 0 < following <= now:
+            due, following = following, self.after(following)
+        return due

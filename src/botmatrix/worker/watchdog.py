@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -19,7 +20,7 @@ INTERRUPT_AFTER, EXIT_AFTER, CHECK_EVERY = 5.0, 10.0, 0.25
 EXIT_BLOCKED = 70
 INTERRUPTIONS = 2
 """In a row without a beat: a handler is tried twice. A plugin that swallows them ends the worker."""
-SIGNAL, CPU_SIGNAL = signal.SIGUSR2, signal.SIGVTALRM
+SIGNAL, STARVED_SIGNAL, CPU_SIGNAL = signal.SIGUSR2, signal.SIGPROF, signal.SIGVTALRM
 STDERR = 2
 
 Blame = Callable[[FrameType | None], BaseException | None]
@@ -34,8 +35,10 @@ class Watchdog:
     beat or a (heeded) interruption the stack goes to the log and the process ends with 70; its lanes are read on by
     the next start or by other workers.
 
-    C code that keeps the interpreter's lock stops this thread too. Then the kernel ends the process (SIGVTALRM, after
-    the stack went to standard error) when it has used twice `exit_after` s of CPU time without a check.
+    C code that keeps the interpreter's lock stops this thread too. Then the kernel sends a signal (SIGPROF) after
+    `interrupt_after` s of CPU time; where the code looks for signals, as that of regular expressions does, this thread
+    gets its turn. And the kernel ends the process (SIGVTALRM, after the stack went to standard error) when it has used
+    twice `exit_after` s of CPU time without a check.
 
     Time is counted in checks and in CPU time, not by the clock: a process that was stopped does not count as blocked.
     """
@@ -50,7 +53,8 @@ class Watchdog:
     ) -> None:
         self._blame, self._every = blame, every
         self._interrupt_at, self._exit_at = round(interrupt_after / every), round(exit_after / every)
-        self._cpu_limit = 2 * exit_after
+        self._patience, self._cpu_limit = interrupt_after, 2 * exit_after
+        self._checked = self._computed = 0.0
         self._missed = 0
         self._interrupted = 0
         self._stop = threading.Event()
@@ -59,8 +63,9 @@ class Watchdog:
     def start(self) -> None:
         """Begin to watch; called on the main thread, by the loop that will beat."""
         signal.signal(SIGNAL, self._interrupt)
+        signal.signal(STARVED_SIGNAL, _make_way)
         faulthandler.register(CPU_SIGNAL, file=STDERR, all_threads=True, chain=True)
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
+        self._passed()
         self._thread.start()
 
     def beat(self) -> None:
@@ -72,17 +77,27 @@ class Watchdog:
         self._stop.set()
         self._thread.join()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.unregister(CPU_SIGNAL)
         signal.signal(SIGNAL, signal.SIG_DFL)
+        signal.signal(STARVED_SIGNAL, signal.SIG_IGN)  # one may be on its way
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
-            signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
-            self._missed += 1
+            self._missed += self._passed()
             if self._missed >= self._exit_at:
                 self._exit()
             if self._missed >= self._interrupt_at and self._interrupted < INTERRUPTIONS:
                 signal.pthread_kill(_main_thread(), SIGNAL)
+
+    def _passed(self) -> int:
+        """How many checks were due since the last one: several when this thread could not run."""
+        now, computed = time.monotonic(), time.process_time()
+        seconds = min(now - self._checked, computed - self._computed)
+        self._checked, self._computed = now, computed
+        signal.setitimer(signal.ITIMER_PROF, self._patience)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
+        return min(max(1, round(seconds / self._every)), self._interrupt_at)
 
     def _interrupt(self, _signal: int, frame: FrameType | None) -> None:
         if self._missed >= self._interrupt_at and (error := self._blame(frame)) is not None:
@@ -106,6 +121,11 @@ class Watchdog:
         )
         sys.stderr.flush()
         os._exit(EXIT_BLOCKED)
+
+
+def _make_way(_signal: int, _frame: FrameType | None) -> None:
+    """On the main thread, which waits for the other one to have had its turn."""
+    time.sleep(0.001)
 
 
 def _main_thread() -> int:

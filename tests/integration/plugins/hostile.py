@@ -29,6 +29,23 @@ WORST: dict[str, tuple[str, dict[str, Any], str]] = {
     "wrong types": ("for m in messages(): say(id=m['id'], ok='yes', actions='all')", QUICK, "handler_timeout"),
     "deep JSON": ("for m in messages(): print('{\"a\":' * 100000); sys.stdout.flush()", QUICK, "handler_timeout"),
     "forged ids": ("for m in messages(): say(id='a' * 24, ok=True, actions=[text('x')])", QUICK, "handler_timeout"),
+    "a flood of bad JSON": (
+        "for m in messages():\n    while True: sys.stdout.write('{\\n' * 10000)",
+        PATIENT,
+        "floods",
+    ),
+    "a flood of forged ids": (
+        "for m in messages():\n    line = json.dumps({'id': 'x', 'ok': True}) + chr(10)\n"
+        "    while True: sys.stdout.write(line * 1000)",
+        PATIENT,
+        "floods its output",
+    ),
+    "a flood of answers": (
+        "for m in messages():\n    line = json.dumps({'id': m['id'], 'ok': True, 'more': True}) + chr(10)\n"
+        "    while True: sys.stdout.write(line * 1000)",
+        PATIENT,
+        "floods its output",
+    ),
     "memory leak": (
         "kept = []\nfor m in messages():\n    while True: kept.append(b'x' * 1_000_000); time.sleep(0.01)",
         {"limits": {"memory_mb": 64}, **PATIENT},

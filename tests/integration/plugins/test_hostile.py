@@ -112,6 +112,20 @@ async def test_more_actions_than_a_hundred_are_refused(open_room: Open, host: Ho
     assert process(host)["refused"] == {"more than 100": 1}
 
 
+async def test_who_waits_for_one_action_too_many_is_told(open_room: Open, host: Host) -> None:
+    code = """
+    events = messages()
+    for m in events:
+        for n in range(101):
+            get = {"type": "storage.get", "key": "x", "correlation_id": str(n)}
+            say(id=m["id"], ok=True, actions=[get], more=True)
+            last = next(events)["payload"]
+        say(id=m["id"], ok=False, error=last["error"])
+    """
+    room = await open_room(code)
+    assert "more than 100 actions" in reason(await room.handle(message("x")))
+
+
 async def test_what_it_asks_for_without_a_grant_is_never_done(open_room: Open, host: Host) -> None:
     everything = ["set_group_kick", "set_restart", ".handle_quick_operation", "call_skill", "storage.drop", "a b"]
     room = await open_room(

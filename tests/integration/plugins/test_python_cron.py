@@ -168,3 +168,25 @@ async def test_nobody_acts_before_there_is_an_event_or_a_time(platform: Platform
     info = await load(host, tmp_path, code)
     assert info.state is PluginState.FAILED
     assert "while it handles an event, or what the clock started" in info.error
+
+
+async def test_the_clock_speaks_to_hundreds_of_groups_and_who_wants_more_is_told(
+    host: Host, platform: Platform, tmp_path: Path
+) -> None:
+    code = """
+        from botmatrix import ActionFailed, Plugin
+
+        plugin = Plugin(id="mine")
+
+        @plugin.cron("* * * * *", timeout=60)
+        async def tick(app):
+            try:
+                for group in range(1, 5000):
+                    await app.send(f"qq:group:{group}", "tick")
+            except ActionFailed as failed:
+                app.log.info("told: %s", failed.message)
+    """
+    await load(host, tmp_path, code)
+    await host.tick("mine.tick")
+    assert len(said(platform)) == 1000
+    assert sum(process(host)["refused"].values()) == 1

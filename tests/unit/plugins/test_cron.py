@@ -36,14 +36,37 @@ async def tick(_app: object) -> None: ...
 def test_times_are_those_of_the_zone() -> None:
     cron = Cron(tick, "0 8 * * *", "Asia/Shanghai", 60)
     assert cron.after(at("2026-01-01T00:30")) == at("2026-01-02T00:00")
-    assert cron.before(at("2026-01-01T00:30")) == at("2026-01-01T00:00")
-    assert cron.before(at("2026-01-01T00:00")) == at("2026-01-01T00:00")
+    assert cron.last(at("2026-01-01T00:01"), 120) == at("2026-01-01T00:00")
+    assert cron.last(at("2026-01-01T00:00"), 120) == at("2026-01-01T00:00")
+    assert cron.last(at("2026-01-01T00:03"), 120) == 0
 
 
 def test_an_hour_that_is_there_twice_is_run_once() -> None:
     cron = Cron(tick, "30 2 * * *", "Europe/Berlin", 60)
     first = cron.after(at("2026-10-24T12:00"))
     assert datetime.fromtimestamp(cron.after(first), UTC).date() == datetime(2026, 10, 26, tzinfo=UTC).date()
+
+
+@pytest.mark.parametrize("expression", ["30 2 * * *", "15,45 1-3 * * *", "*/20 * * * *", "0 */2 * * *"])
+@pytest.mark.parametrize(
+    ("tz", "night"),
+    [
+        ("Europe/Berlin", "2026-10-24T23:00"),
+        ("America/New_York", "2026-11-01T04:00"),
+        ("Australia/Lord_Howe", "2026-04-04T13:00"),
+        ("Europe/Berlin", "2026-03-28T23:00"),
+    ],
+)
+def test_whenever_a_worker_begins_in_the_night_of_the_clocks_the_next_time_is_to_come(
+    expression: str, tz: str, night: str
+) -> None:
+    cron, began = Cron(tick, expression, tz, 60), at(night)
+    due = [cron.after(began - 3600)]
+    while due[-1] < began + 2 * 86_400:
+        due.append(cron.after(due[-1]))
+    for now in (began + 60 * minute for minute in range(1, 6 * 60)):
+        assert cron.after(now) == min(one for one in due if one > now)
+        assert cron.last(now, 600) == max((one for one in due if now - 600 < one <= now), default=0)
 
 
 @pytest.mark.parametrize(("expression", "tz"), [("every day", "UTC"), ("61 * * * *", "UTC"), ("* * * * *", "Mars/X")])

@@ -239,3 +239,25 @@ async def test_plugin_that_blocks_while_it_is_unloaded_is_unloaded_all_the_same(
     await host.unload("mine")
     assert await room.say("/go") == []
     assert not [name for name in sys.modules if name.startswith("botmatrix_plugin_")]
+
+
+async def test_an_expression_that_blocks_fails_its_plugin_and_after_three_times_is_left_alone(open_room: Open) -> None:
+    room = await open_room(
+        """
+        from botmatrix.worker.plugins.blocked import PluginBlocked
+
+        class Slow:
+            def search(self, text):
+                raise PluginBlocked("mine")
+
+        @plugin.on_message(Slow())
+        async def slow(ctx): ...
+        """,
+        other=AFTER,
+    )
+    for _ in range(3):
+        outcome = await room.handle(message("x"))
+        assert isinstance(outcome, Dead)
+        assert outcome.reason == "handler_blocked: mine.slow"
+        assert replies(outcome) == ["after"]
+    assert await room.say("x") == ["after"]

@@ -69,6 +69,23 @@ async def test_example_answers_as_the_page_says(
     await platform.close()
 
 
+async def test_the_example_with_a_request_and_a_notice_does_what_it_shows(tmp_path: Path, redis_url: str) -> None:
+    platform = Platform(redis_url)
+    host = Host(platform)
+    (code,) = [code for code, _ in examples() if code.startswith("# dice.py")]
+    (tmp_path / "dice.py").write_text(code)
+    await host.load(Source("file", "dice", tmp_path / "dice.py"))
+    talk = Talk(platform, host)
+    whose = {"self_id": 10001, "user_id": 7, "group_id": 456, "time": 1}
+    invited = {"post_type": "request", "request_type": "group", "sub_type": "invite", "flag": "f", **whose}
+    assert replies(await talk.handle(invited, "a" * 24)) == []
+    assert platform.sent[-1] == ("set_group_add_request", {"flag": "f", "sub_type": "invite", "approve": True})
+    came = {"post_type": "notice", "notice_type": "group_increase", **whose}
+    assert replies(await talk.handle(came, "b" * 24)) == ["[CQ:at,qq=7] 欢迎"]
+    await host.close()
+    await platform.close()
+
+
 async def test_the_test_on_the_page_tests_the_first_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = BLOCK.findall(PAGE.read_text("utf-8"))
     (code,) = [code for _, code in found if code.startswith("# test_")]

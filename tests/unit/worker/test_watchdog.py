@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,13 @@ def test_a_plugin_that_sleeps_is_interrupted() -> None:
 def test_a_plugin_that_computes_is_interrupted() -> None:
     with watching(plugin=True), pytest.raises(Interrupted):
         _compute()
+
+
+def test_an_expression_that_never_ends_and_keeps_the_interpreters_lock_is_interrupted() -> None:
+    started = time.process_time()
+    with watching(plugin=True, interrupt_after=0.5), pytest.raises(Interrupted):
+        re.search(r"^(a+)+$", "a" * 60 + "b")
+    assert time.process_time() - started < 5
 
 
 def test_what_is_no_plugin_is_left_alone() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NamedTuple
 
+from botmatrix.sdk.handler import Handler
+
 _plugins: dict[str, str] = {}
 
 
@@ -37,7 +39,7 @@ def claim_module(module: str, plugin: str) -> Callable[[], object]:
 def blocking_plugin(frame: FrameType | None) -> str | None:
     """Id of the plugin whose code is innermost on this stack; None when there is none."""
     while frame is not None:
-        plugin = _owner(frame.f_globals.get("__name__"))
+        plugin = _owner(_module(frame))
         if plugin is not None:
             return plugin
         frame = frame.f_back
@@ -56,6 +58,13 @@ def blame(frame: FrameType | None) -> PluginBlocked | None:
 def interruptions(plugin: str) -> Interruptions:
     """Those of one plugin, over all its versions."""
     return _interruptions.get(plugin, _NEVER)
+
+
+def _module(frame: FrameType) -> object:
+    """Whose code runs in a frame: a plugin's expression is the plugin's, although it is searched here."""
+    if frame.f_code is Handler.heard.__code__:
+        return frame.f_locals["self"].function.__module__
+    return frame.f_globals.get("__name__")
 
 
 def _owner(module: object) -> str | None:

@@ -100,8 +100,8 @@ class Crons:
 
     async def _missed(self, ticking: Ticking) -> int:
         """When it was due a moment ago and nobody ran it, though it has been run before; 0 when all is well."""
-        due = ticking.handler.before(self._services.clock.now())
-        if self._services.clock.now() - due > LATE:
+        due = ticking.handler.last(self._services.clock.now(), LATE)
+        if not due:
             return 0
         with suppress(EngineUnavailable, ReplyError):
             last = await self._box.last(ticking.name)

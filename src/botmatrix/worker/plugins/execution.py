@@ -23,7 +23,7 @@ from botmatrix.worker.plugins.gates import Gates
 from botmatrix.worker.plugins.isolated.exchange import PluginDown, PluginError
 from botmatrix.worker.plugins.limits import Limits
 from botmatrix.worker.plugins.runs import HandlerMoved, HandlerTimeout, Runs
-from botmatrix.worker.plugins.table import Bound, Match
+from botmatrix.worker.plugins.table import MOST_STALLS, Bound, Match
 from botmatrix.worker.plugins.threads import Threads
 
 _ENGINE_AWAY = timedelta(seconds=2)
@@ -54,6 +54,8 @@ class Executor:
 
     async def run(self, match: Match, envelope: Envelope, event: dict[str, Any]) -> Ended:
         """The handler's buffered actions, or why there are none. Raises `CancelledError` only."""
+        if match.stalled:
+            return self._stalled(match.bound, envelope)
         context = self._context(match, envelope, event)
         try:
             arguments = _arguments(match)
@@ -65,6 +67,12 @@ class Executor:
             return await self._run(match, envelope, event, context, arguments)
         async with self._gates.passed(match.bound, envelope, context.user_id) as may:
             return await self._run(match, envelope, event, context, arguments) if may else []
+
+    def _stalled(self, bound: Bound, envelope: Envelope) -> Failure:
+        more = "" if bound.stalls < MOST_STALLS else "; it is not looked for any more until its plugin is loaded anew"
+        said = "the expression of %s blocked the event loop and was interrupted (event %s)%s"
+        bound.app.log.error(said, bound.name, envelope.id, more)
+        return Failure(f"handler_blocked: {bound.name}")
 
     async def _run(
         self, match: Match, envelope: Envelope, event: dict[str, Any], context: Context, arguments: Arguments

@@ -11,15 +11,18 @@ from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.perm import Permission, allows
 from botmatrix.sdk.said import Said
+from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.life import Life
 
 _rank = attrgetter("rank")
+MOST_STALLS = 3
+"""How often a handler's regex may block the worker; after that it hears no more until it is loaded anew."""
 
 
 class Bound:
     """A handler of a loaded plugin, in its place: by priority, then plugin, then declaration."""
 
-    __slots__ = ("app", "handler", "life", "name", "rank")
+    __slots__ = ("app", "handler", "life", "name", "rank", "stalls")
 
     def __init__(self, app: App, handler: Handler, order: tuple[int, int], life: Life) -> None:
         self.app = app
@@ -27,12 +30,16 @@ class Bound:
         self.life = life
         self.name = f"{app.id}.{handler.name}"
         self.rank = (handler.priority, *order)
+        self.stalls = 0
 
 
 class Match:
-    """A handler that takes the event. `rest`: text after a command's word; `groups`: what its regex found."""
+    """A handler that takes the event. `rest`: text after a command's word; `groups`: what its regex found.
 
-    __slots__ = ("bound", "groups", "rank", "rest", "said")
+    `stalled`: whether it takes it nobody knows, for its regex blocked the worker.
+    """
+
+    __slots__ = ("bound", "groups", "rank", "rest", "said", "stalled")
 
     def __init__(
         self,
@@ -40,12 +47,15 @@ class Match:
         said: Said | None = None,
         rest: str = "",
         groups: Mapping[str, str | None] | None = None,
+        *,
+        stalled: bool = False,
     ) -> None:
         self.bound = bound
         self.rank = bound.rank
         self.said = said
         self.rest = rest
         self.groups = groups
+        self.stalled = stalled
 
     @property
     def args(self) -> Message:
@@ -94,7 +104,14 @@ class Table:
         """The handlers that take a message, in order, up to the first that blocks; none of the plugins in `barred`."""
         matches = self._command(said, prefixes)
         for bound in self._messages:
-            groups = bound.handler.heard(said.text, event)
+            if bound.stalls == MOST_STALLS:
+                continue
+            try:
+                groups = bound.handler.heard(said.text, event)
+            except PluginBlocked:
+                bound.stalls += 1
+                matches.append(Match(bound, said, stalled=True))
+                continue
             if groups is not None:
                 matches.append(Match(bound, said, "", groups))
         if barred:

@@ -23,8 +23,10 @@ MOST_UNREAD = 4 << 20
 """Bytes that may wait for a plugin to read them."""
 RATE, BURST = 8 << 20, 16 << 20
 """Bytes a second that are read of a plugin's output, and how many at once."""
-MOST_JUNK = 32 << 20
-"""Bytes that are no answer, after which a process is ended."""
+MOST_JUNK, FORGIVEN = 32 << 20, 64 << 10
+"""Bytes that are no answer, after which a process is ended, and how many of them are forgotten a second."""
+LINE = 512
+"""Bytes that a line counts as at least: many short ones cost more than their bytes."""
 CHUNK = 32 * 1024
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -45,15 +47,18 @@ class Launch:
 
 
 class Child:
-    """A running process. `on_line` gets each line that begins with `{`; everything else is its log."""
+    """A running process. `on_line` gets each line that begins with `{`; everything else is its log.
 
-    def __init__(self, process: Process, figures: Figures, tap: Tap, on_line: Callable[[bytes], None]) -> None:
+    `on_line` says whether a line was of use.
+    """
+
+    def __init__(self, process: Process, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> None:
         self._process, self._figures, self._tap, self._on_line = process, figures, tap, on_line
-        self._junk = 0
+        self._junk = 0.0
         self._stopped_for = ""
 
     @classmethod
-    async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], None]) -> Child:
+    async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
         """Start it behind its guard. Raises `OSError`."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", guard.__file__, json.dumps(_config(launch.limits)), *launch.argv),
@@ -109,19 +114,20 @@ class Child:
                 self._junk += len(chunk)
             if self._junk > MOST_JUNK:
                 self.stop("floods its output")
-            now = loop.time()
-            left = min(BURST, left + (now - filled) * RATE) - len(chunk)
+            now, cost = loop.time(), max(len(chunk), LINE * chunk.count(b"\n"))
+            left = min(BURST, left + (now - filled) * RATE) - cost
+            self._junk = max(0.0, self._junk - (now - filled) * FORGIVEN)
             filled = now
             if left < 0:
                 await asyncio.sleep(-left / RATE)
 
     def _take(self, splitter: Splitter, chunk: bytes) -> None:
         for line in splitter.feed(chunk):
-            if line.startswith(b"{"):
-                self._on_line(line)
-            else:
-                self._junk += len(line)
+            is_answer = line.startswith(b"{")
+            if not is_answer:
                 self._tap.line(line)
+            if not is_answer or not self._on_line(line):
+                self._junk += max(len(line), LINE)
         if splitter.too_long:
             self._figures.lines["too_long"] += splitter.too_long
             splitter.too_long = 0

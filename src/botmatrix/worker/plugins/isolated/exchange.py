@@ -12,10 +12,12 @@ from typing import Any
 
 from botmatrix.worker.plugins.isolated import lines
 from botmatrix.worker.plugins.isolated.figures import Figures
-from botmatrix.worker.plugins.isolated.lines import Answer, BadLine, Call, Hello
+from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Answer, BadLine, Call, Hello
 
 REMEMBERED = 512
 """Ids that have their answer or were given up, whose late answers are no forgeries."""
+MOST_WAITING = 4 << 20
+"""Bytes of answers to one message that may wait until what came before them is done."""
 NO_ANSWER = "re-"
 """What the ids of messages begin with that need no answer."""
 
@@ -35,16 +37,27 @@ class PluginDown(PluginError):
 class Pending:
     """One message that waits for its answer, or for several."""
 
-    __slots__ = ("_answers", "_waiter", "id")
+    __slots__ = ("_actions", "_answers", "_bytes", "_waiter", "id")
 
     def __init__(self, id: str) -> None:
         self.id = id
-        self._answers: deque[Answer | Exception] = deque()
+        self._answers: deque[tuple[Answer | Exception, int]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._bytes = self._actions = 0
 
-    def put(self, answer: Answer | Exception) -> None:
+    def take(self, answer: Answer, size: int) -> bool:
+        """Put what the process said in so many bytes; whether it was of use. Who says too much at once fails."""
+        if self._bytes > MOST_WAITING:
+            return False
+        self._bytes += size
+        self._actions += len(answer.actions)
+        is_too_much = self._bytes > MOST_WAITING
+        self.put(PluginError("said more than could be done meanwhile") if is_too_much else answer, size)
+        return not answer.more or 0 < len(answer.actions) <= self._actions <= MOST_ACTIONS
+
+    def put(self, answer: Answer | Exception, size: int = 0) -> None:
         """What came for it."""
-        self._answers.append(answer)
+        self._answers.append((answer, size))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -53,7 +66,7 @@ class Pending:
         self.put(Answer(self.id, True, [], "", True))
 
     async def next(self, timeout: float | None) -> Answer:
-        """The next answer. Raises `PluginDown`, and `TimeoutError` after so many seconds (None: never)."""
+        """The next answer. Raises `PluginError`, and `TimeoutError` after so many seconds (None: never)."""
         if not self._answers:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
@@ -61,7 +74,8 @@ class Pending:
                     await self._waiter
             finally:
                 self._waiter = None
-        answer = self._answers.popleft()
+        answer, size = self._answers.popleft()
+        self._bytes -= size
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -111,35 +125,38 @@ class Exchange:
             return False
         return True
 
-    def received(self, line: bytes) -> None:
-        """A line of the process."""
+    def received(self, line: bytes) -> bool:
+        """A line of the process; whether it was of use."""
         try:
             found = lines.read(line)
         except BadLine as error:
             self._figures.lines[error.reason] += 1
-            return
+            return False
         if isinstance(found, Hello):
-            if self.on_hello is not None:
-                self.on_hello(found)
-            return
+            return self._greeted(found)
         if isinstance(found, Call):
-            self._called(found)
-            return
+            return self._called(found)
         pending = self._pending.get(found.id)
         if pending is None and found.id.startswith(NO_ANSWER):
-            return  # a courtesy
+            return False  # a courtesy
         if pending is None:
             self._figures.lines["late" if found.id in self._gone else "unknown_id"] += 1
-            return
+            return False
         self.heard += 1
         self.heard_at = asyncio.get_running_loop().time()
-        pending.put(found)
+        return pending.take(found, len(line))
 
-    def _called(self, call: Call) -> None:
+    def _greeted(self, hello: Hello) -> bool:
+        if self.on_hello is not None:
+            self.on_hello(hello)
+        return False
+
+    def _called(self, call: Call) -> bool:
         if self.on_call is None:
             self._figures.lines["no_answer"] += 1
-        else:
-            self.on_call(call)
+            return False
+        self.on_call(call)
+        return True
 
     def lost(self, reason: str) -> None:
         """The process has ended: nobody will be answered."""

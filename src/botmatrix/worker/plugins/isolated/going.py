@@ -78,8 +78,9 @@ class Going:
             self._actions += 1
             if self._actions > MOST_ACTIONS:
                 self._plugin.figures.refused["more than 100"] += 1
-                return
-            await self._do(action, questions, last)
+                self._tell(action, failure(Refused(f"more than {MOST_ACTIONS} actions in answer to one event")))
+            else:
+                await self._do(action, questions, last)
 
     async def _do(self, action: Action, questions: Questions, last: bool) -> None:
         try:

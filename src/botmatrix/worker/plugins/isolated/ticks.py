@@ -16,7 +16,7 @@ from botmatrix.worker.plugins.isolated.broker import ACTION, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
 from botmatrix.worker.plugins.isolated.failures import FAILURES, failure
 from botmatrix.worker.plugins.isolated.figures import State
-from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS, Action, Answer, ToldCron
+from botmatrix.worker.plugins.isolated.lines import Action, Answer, ToldCron
 from botmatrix.worker.plugins.runs import HandlerTimeout
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CRON = "cron_"
 """The messages for it are `cron_FUNCTION`."""
+MOST_ACTIONS = 2000
+"""What one run may ask for; to say something takes two: who is there, and the message."""
 SPARE = 5.0
 """Seconds beyond its own limit, which the process watches itself."""
 
@@ -86,10 +88,9 @@ class Tick:
 
     async def _do(self, action: Action) -> None:
         self._actions += 1
-        if self._actions > MOST_ACTIONS:
-            self._plugin.figures.refused["more than 100"] += 1
-            return
         try:
+            if self._actions > MOST_ACTIONS:
+                raise Refused(f"more than {MOST_ACTIONS} actions in one run")
             told = {"ok": True, "error": "", "data": await self._done(action)}
         except FAILURES as error:
             if isinstance(error, Refused):

@@ -5,6 +5,8 @@ import { t, translated } from "./i18n.js";
 export const me = signal(null);
 export const expired = signal(false);
 export const reachable = signal(true);
+// Where a value stands in what was sent: forms are filled by people, who know no body.
+const BODY = /(^|; )(?:body|query)\.(?=\S+: )/g;
 const ROLES = ["viewer", "operator", "admin", "owner"];
 
 export const may = (role) => ROLES.indexOf(me.value?.may) >= ROLES.indexOf(role);
@@ -20,8 +22,9 @@ export class Refused extends Error {
 // Where nobody knows the sentence, at least that it was a refusal.
 function inWords(message) {
   if (!message) return t("failed");
-  const known = translated(message);
-  return known === message ? t("server_said", { message }) : known;
+  const plain = message.replaceAll(BODY, "$1");
+  const known = translated(plain);
+  return known === plain ? t("server_said", { message: plain }) : known;
 }
 
 export function query(values) {
