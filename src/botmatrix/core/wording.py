@@ -1,14 +1,20 @@
-"""What is wrong with a value, for people: an expression that it does not match is said in words."""
+"""What is wrong with a value, for people: in few words, without expressions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 _ID: Final = "must be letters, digits and . _ -, begin with a letter or digit, and have at most 64 characters"
 _KEY: Final = "must be platform:id, as in qq:123, without spaces"
 _DIGEST: Final = "must be a SHA-256: 64 digits 0-9 and letters a-f"
 _ENTRY: Final = "must be the id of an entry: two numbers with a - between them, as in 1700000000000-0"
+
+_WHOLE: Final = "must be a whole number"
+_NUMBER: Final = "must be a number"
+_BOOLEAN: Final = "must be true or false"
+_OBJECT: Final = "must be an object"
+_MOMENT: Final = "must be a day and a time, as in 2026-12-24T18:00:00Z"
 
 PATTERNS: Final[Mapping[str, str]] = {
     r"^[A-Za-z0-9_\-]+:[^\x00-\x1f\x7f]+$": "must be platform:id, as in qq:123",
@@ -40,8 +46,51 @@ PATTERNS: Final[Mapping[str, str]] = {
 """Expression of an interface -> what it allows; a test fails for one of REST that is not here."""
 
 
+_Words = Callable[[Mapping[str, Any]], str]
+KINDS: Final[Mapping[str, _Words]] = {
+    "missing": lambda _: "is missing",
+    "extra_forbidden": lambda _: "is not known here",
+    "json_invalid": lambda _: "this is not JSON",
+    "string_type": lambda _: "must be text",
+    "string_too_short": lambda said: (
+        "must not be empty" if said["min_length"] == 1 else f"must have at least {said['min_length']} characters"
+    ),
+    "string_too_long": lambda said: f"must have at most {said['max_length']} characters",
+    "too_short": lambda said: (
+        "must not be empty" if said["min_length"] == 1 else f"must have at least {said['min_length']} entries"
+    ),
+    "too_long": lambda said: f"must have at most {said['max_length']} entries",
+    "int_type": lambda _: _WHOLE,
+    "int_parsing": lambda _: _WHOLE,
+    "int_parsing_size": lambda _: "is too large a number",
+    "int_from_float": lambda _: _WHOLE,
+    "float_type": lambda _: _NUMBER,
+    "float_parsing": lambda _: _NUMBER,
+    "finite_number": lambda _: _NUMBER,
+    "bool_type": lambda _: _BOOLEAN,
+    "bool_parsing": lambda _: _BOOLEAN,
+    "greater_than": lambda said: f"must be more than {said['gt']}",
+    "greater_than_equal": lambda said: f"must be at least {said['ge']}",
+    "less_than": lambda said: f"must be less than {said['lt']}",
+    "less_than_equal": lambda said: f"must be at most {said['le']}",
+    "literal_error": lambda said: f"must be one of {said['expected']}",
+    "enum": lambda said: f"must be one of {said['expected']}",
+    "list_type": lambda _: "must be a list",
+    "dict_type": lambda _: _OBJECT,
+    "model_type": lambda _: _OBJECT,
+    "model_attributes_type": lambda _: _OBJECT,
+    "datetime_from_date_parsing": lambda _: _MOMENT,
+    "datetime_parsing": lambda _: _MOMENT,
+    "datetime_type": lambda _: _MOMENT,
+    "value_error": lambda said: str(said["error"]),
+}
+"""Kind of an error of pydantic -> what is said of it, from the error's `ctx`."""
+
+
 def problem_of(error: Mapping[str, Any]) -> str:
-    """The message of one of pydantic's errors (`ValidationError.errors()`), without expressions."""
-    if error["type"] != "string_pattern_mismatch":
-        return str(error["msg"])
-    return PATTERNS.get(error["ctx"]["pattern"], "has characters that are not allowed here")
+    """One of pydantic's errors (`ValidationError.errors()`) in words, without expressions."""
+    said = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch":
+        return PATTERNS.get(said["pattern"], "has characters that are not allowed here")
+    words = KINDS.get(error["type"])
+    return words(said) if words else str(error["msg"])

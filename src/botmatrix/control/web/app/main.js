@@ -8,7 +8,7 @@ import { Expired, Login } from "./login.js";
 import { Shell } from "./shell.js";
 
 function Console() {
-  document.title = `${t("console")} · BotMatrix`;
+  if (!me.value) document.title = `${t("login")} · BotMatrix`;
   return html`${me.value ? html`<${Shell}/>` : html`<${Login}/>`}<${Dialogs}/>${me.value && expired.value && html`<${Expired}/>`}<${Toasts}/>`;
 }
 

@@ -1,7 +1,7 @@
 // What surrounds every page: where one can go, who one is, whether all is well.
 import { ask, leave, me, reachable } from "./lib/api.js";
 import { html, signal, useEffect, useState } from "./lib/html.js";
-import { t, translated, word } from "./lib/i18n.js";
+import { language, t, translated, word } from "./lib/i18n.js";
 import { live, watch } from "./lib/live.js";
 import { useReadiness } from "./lib/ready.js";
 import { go, link, route } from "./lib/route.js";
@@ -12,6 +12,8 @@ import { Empty, Icon, Notice } from "./ui/basics.js";
 import { openPalette } from "./ui/palette.js";
 
 const menu = signal(false);
+// Pages of things whose names say more in a window's title than that of the page.
+const THINGS = ["bots", "plugins", "trace"];
 
 export function Shell() {
   useEffect(() => watch(), []);
@@ -37,7 +39,7 @@ function toMain(event) {
 }
 
 const palette = () => openPalette([
-  ...allowed().map((one) => ({ name: one.name(), icon: one.icon, run: () => go(one.page) })),
+  ...allowed().map((one) => ({ name: one.name(), also: one.page, icon: one.icon, run: () => go(one.page) })),
   { name: t("logout"), icon: "logout", run: leave },
 ]);
 
@@ -83,6 +85,7 @@ function Page() {
     setBroken(false);
     place?.load().then((module) => setDrawn({ page, Draw: module.default }), () => setBroken(true));
   }, [page]);
+  useEffect(() => { document.title = [THINGS.includes(page) && thing, place?.name(), "BotMatrix"].filter(Boolean).join(" · "); }, [page, thing, language.value]);
   if (!place || !allowed().includes(place)) return html`<${Empty} icon="lock" title=${t("no_page")}><a href=${link("dashboard")}>${t("dashboard")}</a><//>`;
   if (broken) return html`<${Notice} look="bad">${t("page_broken")} <button type="button" class="btn btn-sm" onClick=${() => location.reload()}>${t("reload")}</button><//>`;
   return drawn?.page === page && html`<${drawn.Draw} key=${page} thing=${thing}/>`;

@@ -55,9 +55,9 @@ export function millis(value) {
 
 export function seconds(value) {
   if (value < 60) return `${number(value, { maximumFractionDigits: value < 10 ? 1 : 0 })} s`;
-  if (value < 3600) return `${Math.floor(value / 60)} min`;
-  if (value < 172800) return `${number(value / 3600, { maximumFractionDigits: 1 })} h`;
-  return `${whole(value / 86400)} d`;
+  if (value < 3600) return t("n_min", { n: whole(Math.floor(value / 60)) });
+  if (value < 172800) return t("n_h", { n: number(value / 3600, { maximumFractionDigits: 1 }) });
+  return t("n_d", { n: whole(value / 86400) });
 }
 
 export function bytes(value) {
@@ -80,7 +80,7 @@ export const clock = (at) => style({ hour: "2-digit", minute: "2-digit", second:
 export function moment(at) {
   if (!at) return "–";
   const then = date(at);
-  const today = new Date().toDateString() === then.toDateString();
-  const day = today ? {} : { month: "short", day: "numeric" };
+  const now = new Date();
+  const day = now.toDateString() === then.toDateString() ? {} : { month: "short", day: "numeric", year: now.getFullYear() === then.getFullYear() ? undefined : "numeric" };
   return style({ ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(then);
 }

@@ -97,7 +97,7 @@ function changeToken(id) {
     else toast(t("token_cleared"));
   };
   dialog(t("token_of", { id }), (close) => {
-    const schema = { properties: { action: { type: "string", title: t("what"), enum: ["generate", "clear"], names: [t("token_generate"), t("token_clear")], default: "generate" } } };
+    const schema = { properties: { action: { type: "string", title: t("action"), enum: ["generate", "clear"], names: [t("token_generate"), t("token_clear")], default: "generate" } } };
     return html`<p>${t("token_what")}</p><${Form} schema=${schema} submit=${t("do_it")} onCancel=${close} onSubmit=${({ action }) => act(action)(close)}/>`;
   });
 }

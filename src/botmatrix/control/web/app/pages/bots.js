@@ -10,7 +10,7 @@ import { OneBot } from "./bot.js";
 
 export default function Bots({ thing }) {
   if (thing) return html`<${OneBot} key=${thing} id=${thing}/>`;
-  return html`<${Head} title=${t("bots")}/><div class="card"><${List} label=${t("bots")} path="api/bots" plural="bots" every=${3} columns=${columns()}
+  return html`<${Head} title=${t("bots")}/><div class="card"><${List} label=${t("bots")} path="api/bots" plural="bots" by="bot" every=${3} columns=${columns()}
     empty=${{ icon: "robot", title: t("no_bots"), what: may("admin") ? html`<div class="left"><${FirstSteps}/></div>` : t("no_bots_what") }}/></div><${Refused}/>`;
 }
 

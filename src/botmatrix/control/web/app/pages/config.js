@@ -13,9 +13,9 @@ import { restart } from "./config/restart.js";
 import { Dialled } from "./config/dialled.js";
 import { SaveBar, Settings, settingName } from "./config/settings.js";
 
-const CONNECTIONS = ["bot_token", "worker_token", "gateway_host", "ws_port", "control_host", "webui_port", "root_path", "trusted_proxies", "max_frame"];
+const CONNECTIONS = ["bot_token", "worker_token", "gateway_host", "ws_port", "nexus_id", "control_host", "webui_port", "root_path", "trusted_proxies", "max_frame"];
 const ENGINES = ["database_url", "redis_url", "message_days", "trace_days", "audit_days", "record_sessions"];
-const FIRST = ["enable_skill", "command_prefixes", "chat_admins", "log_level", "log_format"];
+const FIRST = ["enable_skill", "command_prefixes", "chat_admins", "log_level", "log_format", "default_admin_password"];
 const MAIL = ["smtp_url", "mail_from"];
 const ELSEWHERE = new Set([...CONNECTIONS, ...ENGINES, ...FIRST, ...MAIL, "bots", "onebot_apps"]);
 const TABS = ["", "connections", "engines", "judge", "limits", "alerts", "appearance"];

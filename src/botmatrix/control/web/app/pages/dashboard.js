@@ -25,8 +25,8 @@ export default function Dashboard() {
     <${Figures} now=${answer?.now} known=${Boolean(answer)}/>
     ${answer && html`<${Charts} series=${answer.series}/>`}
     <div class="columns three">
-      <${Top} title=${t("top_users")} rows=${chat?.users} page="messages" by="user"/><${Top} title=${t("top_groups")} rows=${chat?.groups} page="messages" by="group"/>
-      <${Top} title=${t("blocked_today")} rows=${chat?.blocked_by_reason} reason/></div>
+      <${Top} title=${t("top_users")} rows=${chat?.users} by="user"/><${Top} title=${t("top_groups")} rows=${chat?.groups} by="group"/>
+      <${Top} title=${t("blocked_today")} rows=${chat?.blocked_by_reason}/></div>
     ${answer && html`<${Parts} parts=${answer.parts}/>`}`;
 }
 
@@ -66,12 +66,16 @@ function Charts({ series }) {
       label: word("part", part), color: ["blue", "green", "orange"][at], text: (value) => `${rate(value)} %`, values: series.map((one) => one.cpu_percent[part] || 0) }))}/><//></div>`;
 }
 
-function Top({ title, rows, reason }) {
+// `by`: the filter that shows the messages behind a line, for those who may read them.
+function Top({ title, rows, by }) {
   const most = Math.max(1, ...(rows || []).map((one) => one.messages));
   return html`<${Card} title=${title} flush>${rows?.length ? html`<ol class="ranks">${rows.map((one) => html`<li>
-    <span class="rank-name">${reason ? word("reason", one.name) : one.name}</span><meter min="0" max=${most} value=${one.messages} aria-hidden="true"></meter>
+    <span class="rank-name">${!by ? word("reason", one.name) : may("operator") ? html`<a href=${link("messages", "", { [by]: idOf(one.name) })}>${one.name}</a>` : one.name}</span><meter min="0" max=${most} value=${one.messages} aria-hidden="true"></meter>
     <span class="number">${whole(one.messages)}</span></li>`)}</ol>` : html`<p class="text-secondary pad">${rows ? t("nothing_today") : t("loading")}</p>`}<//>`;
 }
+
+// qq:123 and group:qq:123 as the list of messages knows them: by the id alone.
+const idOf = (name) => name.slice(name.lastIndexOf(":") + 1);
 
 const Parts = ({ parts }) => html`<${Card} title=${t("parts")} flush><${Rows} label=${t("parts")} rows=${parts} columns=${[
   { label: t("part"), cell: (one) => word("part", one.part) }, { label: t("id"), cell: (one) => one.id, look: "mono" },

@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { clock, exact, t, word } from "../lib/i18n.js";
 import { adjust, route } from "../lib/route.js";
 import { Button, Empty, Head, Icon, Notice, State } from "../ui/basics.js";
+import { Typed } from "../ui/typed.js";
 
 const LEVELS = ["debug", "info", "warning", "error"];
 const PARTS = ["nexus", "control", "worker"];
@@ -33,7 +34,7 @@ function useLines(asked, paused) {
     let known = [];
     const look = async () => {
       try {
-        if (!held.current.paused) {
+        if (!held.current.paused || !since) {
           const answer = await ask(`api/logs${query({ ...asked, since, size: since ? 1000 : 300 })}`, { signal: aborter.signal });
           if (answer.logs.length || !since) known = [...known, ...answer.logs].slice(-MOST);
           since = answer.last;
@@ -54,20 +55,12 @@ function useLines(asked, paused) {
   return state;
 }
 
-function Tools({ level, q, part }) {
-  const waiting = useRef(0);
-  const typed = (event) => {
-    clearTimeout(waiting.current);
-    const { value } = event.target;
-    waiting.current = setTimeout(() => adjust({ q: value }), 250);
-  };
-  return html`<div class="tools" role="search"><div class="input-icon"><span class="input-icon-addon"><${Icon} name="search"/></span>
-      <input class="form-control" type="search" maxlength="200" placeholder=${t("search")} aria-label=${t("search")} value=${q} onInput=${typed}/></div>
+const Tools = ({ level, q, part }) => html`<div class="tools" role="search"><div class="input-icon"><span class="input-icon-addon"><${Icon} name="search"/></span>
+      <${Typed} class="form-control" type="search" maxlength="200" placeholder=${t("search")} aria-label=${t("search")} value=${q} onTyped=${(typed) => adjust({ q: typed })}/></div>
     <select class="form-select" aria-label=${t("level")} value=${level} onChange=${(event) => adjust({ level: event.target.value })}>
       ${LEVELS.map((one) => html`<option value=${one}>${word("state", one)}</option>`)}</select>
     <select class="form-select" aria-label=${t("part")} value=${part} onChange=${(event) => adjust({ part: event.target.value })}>
       <option value="">${t("part")}: ${t("any")}</option>${PARTS.map((one) => html`<option value=${one}>${word("part", one)}</option>`)}</select></div>`;
-}
 
 function Lines({ lines, paused }) {
   const box = useRef(null);

@@ -66,7 +66,7 @@ function Events() {
     { label: t("why"), look: "minor", cell: (one) => html`<${Quiet}>${one.reason ? word("reason", one.reason) : "–"}<//>` },
     { look: "end", cell: (one) => road(one.event_id) },
   ];
-  return html`<${List} label=${t("what_became")} path="api/traces" plural="traces" every=${10} asked=${said(useSpan())} columns=${columns}
+  return html`<${List} label=${t("what_became")} path="api/traces" plural="traces" by="event_id" every=${10} asked=${said(useSpan())} columns=${columns}
     filters=${[{ key: "outcome", label: t("state"), options: OUTCOMES.map((one) => [one, word("state", one)]) }, ...about(), ...times()]}
     empty=${{ icon: "route", title: t("no_events"), what: html`${t("no_messages_what")} <a href=${link("chat")}>${t("chat")}</a>` }}/>`;
 }

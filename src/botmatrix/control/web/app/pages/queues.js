@@ -18,7 +18,7 @@ export default function Queues({ thing }) {
 
 const state = (one) => (one.alive || !one.backlog ? "fine" : "waiting");
 
-const Lanes = ({ onAnswer }) => html`<${List} label=${t("lanes")} path="api/queues" plural="queues" every=${3} onAnswer=${onAnswer} columns=${[
+const Lanes = ({ onAnswer }) => html`<${List} label=${t("lanes")} path="api/queues" plural="queues" by="lane" every=${3} onAnswer=${onAnswer} columns=${[
   { key: "lane", label: t("queue"), cell: (one) => html`<span class="mono">${one.lane}</span>${one.lane === "default" && html` <${Quiet}>${t("parking")}<//>`}` },
   { key: "owner", label: t("owner"), cell: (one) => one.owner || "–" },
   { label: t("state"), cell: (one) => html`<${State} value=${state(one)}/>` },
@@ -31,6 +31,7 @@ const chosen = signal(new Set());
 
 function Letters() {
   const [version, setVersion] = useState(0);
+  const [total, setTotal] = useState(0);
   const done = (text) => {
     chosen.value = new Set();
     setVersion((before) => before + 1);
@@ -55,10 +56,10 @@ function Letters() {
     else next.delete(id);
     chosen.value = next;
   };
-  return html`<div class="bulk"><${Quiet}>${ids.length ? t("chosen", { n: ids.length }) : t("none_chosen")}<//>
+  return html`${total > 0 && html`<div class="bulk"><${Quiet}>${ids.length ? t("chosen", { n: ids.length }) : t("none_chosen")}<//>
       <${Button} icon="arrow-back-up" look="btn-sm" onClick=${() => replay(ids.length ? { ids } : { all: true })}>${ids.length ? t("replay") : t("replay_all")}<//>
-      <${Button} icon="trash" look="btn-sm" onClick=${() => purge(ids.length ? { ids } : { all: true }, ids.length || t("all"))}>${ids.length ? t("discard") : t("discard_all")}<//></div>
-    <${List} label=${t("dead")} path="api/queues/dead" plural="dead" every=${10} version=${version} columns=${[
+      <${Button} icon="trash" look="btn-sm" onClick=${() => purge(ids.length ? { ids } : { all: true }, ids.length || t("all"))}>${ids.length ? t("discard") : t("discard_all")}<//></div>`}
+    <${List} label=${t("dead")} path="api/queues/dead" plural="dead" every=${10} version=${version} onAnswer=${(answer) => setTotal(answer.total)} columns=${[
     { cell: (one) => html`<input class="form-check-input" type="checkbox" aria-label=${`${t("choose")} ${one.id}`} checked=${chosen.value.has(one.id)} onChange=${mark(one.id)}/>` },
     { key: "since", label: t("since"), cell: (one) => html`<span title=${exact(one.since)}>${moment(one.since)}</span>` },
     { key: "reason", label: t("reason"), cell: (one) => word("reason", one.reason) },

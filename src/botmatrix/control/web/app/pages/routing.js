@@ -27,7 +27,7 @@ export default function Routing({ thing }) {
     <${TABS[tab]} version=${version} again=${again}/>`;
 }
 
-const Rules = ({ version, again }) => html`<div class="card"><${List} label=${t("rules")} path=${PATH} plural="rules" asked=${{ sort: "-priority" }} every=${10} version=${version} columns=${[
+const Rules = ({ version, again }) => html`<div class="card"><${List} label=${t("rules")} path=${PATH} plural="rules" by="key" asked=${{ sort: "-priority" }} every=${10} version=${version} columns=${[
   { key: "key", label: t("about_whom"), look: "mono strong", cell: (one) => one.key },
   { key: "worker_id", label: t("target"), look: "mono", cell: (one) => one.worker_id },
   { key: "deliver", label: t("deliver"), cell: (one) => word("deliver", one.deliver) },

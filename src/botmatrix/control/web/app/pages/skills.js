@@ -24,7 +24,7 @@ export default function Skills({ thing }) {
 export const Off = () => html`<${Card}><${Empty} icon="bolt" title=${t("skills_off")}><p>${t("skills_off_what")}</p>
   ${may("admin") && html`<a class="btn btn-primary" href=${link("config")}>${t("config")}</a>`}<//><//>`;
 
-const Catalogue = () => html`<${Card} flush><${List} label=${t("skills")} path="api/skills" plural="skills" every=${10} columns=${[
+const Catalogue = () => html`<${Card} flush><${List} label=${t("skills")} path="api/skills" plural="skills" by="name" every=${10} columns=${[
   { key: "name", label: t("skill"), cell: (one) => html`<span class="mono strong">${one.name}</span>` },
   { label: t("what"), cell: (one) => html`${one.description}${one.usage && html`<br/><${Quiet}>${one.usage}<//>`}` },
   { label: t("parameters_of"), look: "mono minor", cell: (one) => Object.keys(one.parameters.properties || one.params).join(", ") || "–" },

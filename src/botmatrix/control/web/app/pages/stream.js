@@ -5,6 +5,7 @@ import { watch } from "../lib/live.js";
 import { adjust, link, route } from "../lib/route.js";
 import { Button, Empty, Icon, Notice, Quiet, State } from "../ui/basics.js";
 import { Rows } from "../ui/table.js";
+import { Typed } from "../ui/typed.js";
 
 const KEPT = 500;
 const SHOWN = 60;
@@ -16,12 +17,12 @@ export function Stream() {
   const { q = "", kind = "" } = route.value.params;
   const found = rows.filter((one) => fits(one, q.toLowerCase(), kind)).slice(0, SHOWN);
   return html`<div class="list"><div class="tools" role="search"><div class="input-icon"><span class="input-icon-addon"><${Icon} name="search"/></span>
-      <input class="form-control" type="search" maxlength="200" placeholder=${t("search")} aria-label=${t("search")} value=${q} onInput=${(event) => adjust({ q: event.target.value })}/></div>
+      <${Typed} class="form-control" type="search" maxlength="200" placeholder=${t("search")} aria-label=${t("search")} value=${q} onTyped=${(typed) => adjust({ q: typed })}/></div>
       <select class="form-select" aria-label=${t("event")} value=${kind} onChange=${(event) => adjust({ kind: event.target.value })}>
         <option value="">${t("messages_only")}</option><option value="all">${t("all_events")}</option></select>
       <span class="total"><${Button} icon=${paused ? "player-play" : "player-pause"} onClick=${() => setPaused(!paused)}>${paused ? t("follow") : t("pause")}<//></span></div>
     ${leftOut > 0 && html`<${Notice} look="warn">${t("left_out", { n: whole(leftOut) })}<//>`}
-    ${found.length ? html`<${Rows} label=${t("as_it_happens")} rows=${found} columns=${columns()}/>`
+    ${found.length ? html`<${Rows} label=${t("as_it_happens")} rows=${found} by="id" columns=${columns()}/>`
       : html`<${Empty} icon="messages" title=${t("quiet_now")}>${t("quiet_now_what")} <a href=${link("chat")}>${t("chat")}</a><//>`}</div>`;
 }
 

@@ -11,8 +11,9 @@ const KEPT = 40;
 export default function Workers() {
   const [version, setVersion] = useState(0);
   const drawn = useRef(new Map());
+  const lately = (one) => drawn.current.get(one.id) || [];
   const remember = ({ workers }) => {
-    for (const one of workers) drawn.current.set(one.id, [...(drawn.current.get(one.id) || []), one.response_ms].slice(-KEPT));
+    for (const one of workers) drawn.current.set(one.id, [...lately(one), { response: one.response_ms, waiting: one.waiting_ms }].slice(-KEPT));
   };
   const drain = async (one) => {
     try {
@@ -24,14 +25,15 @@ export default function Workers() {
     }
   };
   const columns = [
-    { key: "id", label: t("worker"), cell: (one) => html`<span class="mono">${one.id}</span><${Quiet}>${one.version && ` ${one.version}`}<//>` },
+    { key: "id", label: t("worker"), cell: (one) => html`<span class="mono">${one.id}</span><${Quiet}>${one.version && ` ${one.version}`}<//>
+      ${one.skills.length > 0 && html`<small class="under text-secondary" title=${one.skills.join(", ")}>${t("skills")}: ${one.skills.join(", ")}</small>`}` },
     { label: t("state"), cell: (one) => html`<${State} value=${one.drained ? "drained" : one.draining ? "draining" : "alive"}/>` },
     { key: "pool", label: t("pool"), cell: (one) => one.pool },
     { key: "transport", look: "minor", label: t("transport"), cell: (one) => one.transport },
     { key: "in_flight", label: t("in_flight"), number: true, cell: (one) => `${whole(one.in_flight)}${one.concurrency ? ` / ${whole(one.concurrency)}` : ""}` },
-    { key: "response_ms", label: t("response"), number: true, cell: (one) => html`<${Spark} values=${drawn.current.get(one.id) || []}/>${millis(one.response_ms)}` },
+    { key: "response_ms", label: t("response"), number: true, cell: (one) => html`<${Spark} values=${lately(one).map((look) => look.response)}/>${millis(one.response_ms)}` },
     { label: "p95", number: true, cell: (one) => millis(one.response_p95_ms) },
-    { key: "waiting_ms", look: "minor", label: t("queue_wait"), number: true, cell: (one) => millis(one.waiting_ms) },
+    { key: "waiting_ms", look: "minor", label: t("queue_wait"), number: true, cell: (one) => html`<${Spark} values=${lately(one).map((look) => look.waiting)}/>${millis(one.waiting_ms)}` },
     { key: "handled", label: t("handled"), number: true, cell: (one) => whole(one.handled) },
     { key: "started", look: "minor", label: t("since"), cell: (one) => moment(one.started) },
     ...(may("operator") ? [{ look: "end", cell: (one) => one.transport !== "onebot" && html`<${Button} look="btn-sm" onClick=${() => drain(one)}

@@ -1,8 +1,7 @@
 // Dialogs: the browser's own, which keep the focus inside and close by Escape.
-import { html, signal, useEffect, useRef } from "../lib/html.js";
+import { html, signal, useEffect, useRef, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
-import { Button, Icon } from "./basics.js";
-import { failed } from "./toast.js";
+import { Button, Icon, Notice } from "./basics.js";
 
 const open = signal([]);
 
@@ -30,16 +29,20 @@ function Shown({ title, draw, wide, close }) {
 
 // Asks before something that can't be taken back, then does it.
 export function confirm(title, text, verb, act) {
-  dialog(title, (close) => {
-    const go = async () => {
-      try {
-        await act();
-        close();
-      } catch (error) {
-        failed(error);
-      }
-    };
-    return html`<p>${text}</p><div class="form-end">
-      <${Button} onClick=${close}>${t("cancel")}<//><${Button} look="btn-danger" onClick=${go}>${verb}<//></div>`;
-  });
+  dialog(title, (close) => html`<${Question} ...${{ text, verb, act, close }}/>`);
+}
+
+function Question({ text, verb, act, close }) {
+  const [problem, setProblem] = useState("");
+  const go = async () => {
+    setProblem("");
+    try {
+      await act();
+      close();
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  return html`<p>${text}</p>${problem && html`<${Notice} look="bad">${problem}<//>`}<div class="form-end">
+    <${Button} onClick=${close}>${t("cancel")}<//><${Button} look="btn-danger" onClick=${go}>${verb}<//></div>`;
 }

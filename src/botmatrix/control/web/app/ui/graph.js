@@ -10,6 +10,8 @@ const MOVES_FOR = 700;
 const NARROW = 640;
 const IN_A_ROW = 2;
 const IN_A_COLUMN = 12;
+const FONT = { size: 13, family: "sans-serif" };
+const NODE_TEXT = 158;
 
 // nodes: [{id, kind, name, state, count?}], edges: [{id, from, to}]; `flow` says what moves; onOpen(node).
 export function Graph({ nodes, edges, flow, label, onOpen }) {
@@ -62,8 +64,8 @@ function looks() {
   const color = (name) => style.getPropertyValue(name).trim();
   const [ground, text] = [color("--chart-ground"), color("--chart-text")];
   return [
-    { selector: "node", style: { shape: "round-rectangle", width: 172, height: 46, label: "data(label)", color: text, "font-size": 13, "font-family": "sans-serif", "text-valign": "center", "text-halign": "center",
-      "text-wrap": "wrap", "text-max-width": 158, "background-color": ground, "border-width": 2 } },
+    { selector: "node", style: { shape: "round-rectangle", width: 172, height: 46, label: "data(label)", color: text, "font-size": FONT.size, "font-family": FONT.family, "text-valign": "center", "text-halign": "center",
+      "text-wrap": "wrap", "text-max-width": 172, "background-color": ground, "border-width": 2 } },
     ...Object.entries(COLORS).map(([kind, name]) => ({ selector: `node[kind="${kind}"]`, style: { "border-color": color(`--chart-${name}`) } })),
     { selector: "node[?off]", style: { "border-style": "dashed", "border-color": color("--quiet"), color: color("--quiet") } },
     { selector: "node[?bad]", style: { "border-color": color("--bad") } },
@@ -102,7 +104,23 @@ function fill(graph, { nodes, edges }, place) {
   }
 }
 
-const described = (node) => ({ id: node.id, kind: node.kind, node, label: node.count ? `${node.name} · ${node.count}` : node.name, off: node.state === "offline", bad: node.state === "waiting" });
+const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+const measure = document.createElement("canvas").getContext("2d");
+
+// A line that fits into its node: what is longer ends with three dots.
+function fitted(line) {
+  measure.font = `${FONT.size}px ${FONT.family}`;
+  const fits = (text) => measure.measureText(text).width <= NODE_TEXT;
+  if (fits(line)) return line;
+  const all = [...letters.segment(line)].map((one) => one.segment);
+  let most = all.length;
+  while (most && !fits(`${all.slice(0, most).join("")}…`)) most -= 1;
+  return `${all.slice(0, most).join("")}…`;
+}
+
+const labelOf = ({ name, count }) => name.split("\n").map(fitted).join("\n") + (count ? ` · ${count}` : "");
+const described = (node) => ({ id: node.id, kind: node.kind, node, label: labelOf(node), off: node.state === "offline", bad: node.state === "waiting" });
 
 function mark(graph, flow) {
   const now = performance.now();

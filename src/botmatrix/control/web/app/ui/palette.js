@@ -6,7 +6,7 @@ import { Icon } from "./basics.js";
 
 let shown = false;
 
-// commands: [{name, icon, run}]
+// commands: [{name, icon, run, also?}]; `also` is what it is called in addresses, in any language.
 export function openPalette(commands) {
   if (shown) return;
   shown = true;
@@ -17,12 +17,14 @@ export function openPalette(commands) {
 function Palette({ commands, close }) {
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
-  const found = commands.filter((one) => one.name.toLowerCase().includes(typed.trim().toLowerCase()));
+  const wanted = typed.trim().toLowerCase();
+  const found = commands.filter((one) => one.name.toLowerCase().includes(wanted) || one.also?.startsWith(wanted));
   const run = (one) => {
     close();
     one?.run();
   };
   const press = (event) => {
+    if (event.isComposing) return;
     if (event.key === "ArrowDown") setAt(Math.min(at + 1, found.length - 1));
     else if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
     else if (event.key === "Enter") run(found[at]);

@@ -5,7 +5,7 @@ import { t } from "../../lib/i18n.js";
 import { Card, Notice, State } from "../../ui/basics.js";
 import { Form } from "../../ui/form.js";
 import { toast } from "../../ui/toast.js";
-import { useAnswer } from "../../ui/table.js";
+import { useAnswer, Skeleton } from "../../ui/table.js";
 import { WordsOf } from "./words.js";
 
 const PATH = "api/admin/core";
@@ -13,20 +13,21 @@ const PATH = "api/admin/core";
 export function Judge() {
   const [version, setVersion] = useState(0);
   const { answer, error } = useAnswer(PATH, 0, version);
-  if (error) return html`<${Notice} look="bad">${error.message}<//>`;
-  if (!answer) return null;
+  if (!answer) return error ? html`<${Notice} look="bad">${error.message}<//>` : html`<${Skeleton}/>`;
   const save = async (change) => {
     await ask(PATH, { body: change });
     setVersion((before) => before + 1);
     toast(t("saved_acts"));
   };
   const { config } = answer;
-  const cards = { key: `v${answer.version}`, config, save };
+  // A card begins anew when what it shows has changed, so that saving one loses nothing that was typed into another.
+  const card = (shown) => ({ key: JSON.stringify(shown), config, save });
+  const { permissions, sensitive_words: words, url_filter: urls } = config;
   return html`${!answer.published && html`<${Notice} look="warn">${t("not_published")}<//>`}
-    <div class="columns"><${System} ...${cards}/><${Words} ...${cards}/></div>
-    <div class="columns"><${People} ...${cards} list="blacklist" title=${t("blacklist")}/><${People} ...${cards} list="whitelist" title=${t("whitelist")}/></div>
-    <${WordsOf} ...${cards} place="group" title=${t("words_of_groups")}/><${WordsOf} ...${cards} place="robot" title=${t("words_of_bots")}/>
-    <div class="columns"><${Addresses} ...${cards} list="blacklist" title=${t("url_blacklist")}/><${Addresses} ...${cards} list="whitelist" title=${t("url_whitelist")}/></div>`;
+    <div class="columns"><${System} ...${card([config.enabled, config.system_control, config.statistics])}/><${Words} ...${card(words.system)}/></div>
+    <div class="columns"><${People} ...${card(permissions.blacklist)} list="blacklist" title=${t("blacklist")}/><${People} ...${card(permissions.whitelist)} list="whitelist" title=${t("whitelist")}/></div>
+    <${WordsOf} ...${card(words.group)} place="group" title=${t("words_of_groups")}/><${WordsOf} ...${card(words.robot)} place="robot" title=${t("words_of_bots")}/>
+    <div class="columns"><${Addresses} ...${card(urls.blacklist)} list="blacklist" title=${t("url_blacklist")}/><${Addresses} ...${card(urls.whitelist)} list="whitelist" title=${t("url_whitelist")}/></div>`;
 }
 
 function System({ config, save }) {

@@ -6,7 +6,7 @@ import { Button, Card, Notice } from "../../ui/basics.js";
 import { confirm, dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
 import { toast } from "../../ui/toast.js";
-import { Rows, useAnswer } from "../../ui/table.js";
+import { Rows, useAnswer, Skeleton } from "../../ui/table.js";
 
 const PATH = "api/admin/redis/config";
 const EXCEPTION = /^(user|group|bot):(.+):(limit|send_limit)$/;
@@ -14,18 +14,17 @@ const EXCEPTION = /^(user|group|bot):(.+):(limit|send_limit)$/;
 export function Limits() {
   const [version, setVersion] = useState(0);
   const { answer, error } = useAnswer(PATH, 0, version);
-  if (error) return html`<${Notice} look="bad">${error.message}<//>`;
-  if (!answer) return null;
+  if (!answer) return error ? html`<${Notice} look="bad">${error.message}<//>` : html`<${Skeleton}/>`;
   const save = async (type, data) => {
     await ask(PATH, { body: { type, data } });
     setVersion((before) => before + 1);
     toast(t("saved_acts"));
   };
-  const cards = { key: `v${version}`, answer, save };
+  const card = (shown) => ({ key: JSON.stringify(shown), answer, save });
   const problems = ["ratelimit", "ttl"].flatMap((kind) => Object.entries(answer.problems[kind]));
   return html`${problems.map(([name, why]) => html`<${Notice} look="warn" title=${name}>${why}<//>`)}
-    <div class="columns"><${Numbers} ...${cards} type="ratelimit" title=${t("rate_limits")}/><${Numbers} ...${cards} type="ttl" title=${t("times_to_live")}/></div>
-    <${Exceptions} ...${cards}/>`;
+    <div class="columns"><${Numbers} ...${card(answer.ratelimit)} type="ratelimit" title=${t("rate_limits")}/><${Numbers} ...${card(answer.ttl)} type="ttl" title=${t("times_to_live")}/></div>
+    <${Exceptions} ...${card("exceptions")}/>`;
 }
 
 function Numbers({ answer, save, type, title }) {

@@ -18,7 +18,7 @@ export function GroupPolicies() {
     again();
   });
   return html`<${Card} title=${t("group_policies")} flush actions=${may("admin") && html`<${Button} look="btn-sm btn-primary" icon="plus" onClick=${() => edit(null, again)}>${t("add")}<//>`}>
-    <${List} label=${t("group_policies")} path=${PATH} plural="groups" every=${10} version=${version} columns=${[
+    <${List} label=${t("group_policies")} path=${PATH} plural="groups" by="group" every=${10} version=${version} columns=${[
       { key: "group", label: t("group"), look: "mono strong", cell: (one) => one.group }, { key: "policy", label: t("who_answers"), cell: (one) => word("policy", one.policy) },
       { label: t("bots"), look: "mono", cell: (one) => one.bots.join(", ") || html`<span class="text-secondary">${t("who_was_heard")}</span>` },
       { label: t("heard"), look: "minor", cell: (one) => Object.entries(one.heard).map(([bot, at]) => html`<div><span class="mono">${bot}</span> ${moment(at)}</div>`) },

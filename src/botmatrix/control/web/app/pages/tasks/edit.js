@@ -26,7 +26,8 @@ const TRIGGERS = {
   condition: () => ({
     event: text(t("event"), "message", { default: "message", description: t("event_hint"), suggestions: ["message", "message.group", "message.private", "notice.group_increase", "request"] }),
     keyword: { type: "array", title: t("keywords"), description: t("one_a_line"), rows: 2 }, regex: text(t("expression"), "^/daily"),
-    when_bot: text(t("bot"), "qq:10001"), when_group: text(t("group"), "456"), when_user: text(t("user"), "2000"),
+    when_bot: text(t("bot"), "qq:10001", { description: t("commas_hint") }), when_group: text(t("group"), "456", { description: t("commas_hint") }),
+    when_user: text(t("user"), "2000", { description: t("commas_hint") }),
     cooldown: { type: "number", title: t("cooldown"), minimum: 0, default: 0 },
   }),
 };
@@ -38,14 +39,31 @@ function triggerOf(type, values) {
   if (type === "once") return { time: values.time.trim() };
   if (type === "delayed") return { delay: Number(values.delay) };
   const { event, keyword, regex, when_bot, when_group, when_user, cooldown } = values;
-  const all = { event, keyword, regex, bot_id: when_bot, group_id: when_group, user_id: when_user, cooldown: cooldown || 0 };
+  const all = { event, keyword, regex, bot_id: several(when_bot), group_id: several(when_group), user_id: several(when_user), cooldown: cooldown || 0 };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== "" && value !== 0 && (value?.length ?? 1) > 0));
 }
 
-function actionOf(values) {
+// One id, or several with commas between them.
+function several(written) {
+  const ids = written.split(/[,，]/).map((one) => one.trim()).filter(Boolean);
+  return ids.length > 1 ? ids : ids.join("");
+}
+
+// A message that was written as segments stays so, unless it is changed to something that is no list of them.
+function messageOf(written, segments) {
+  if (!segments) return written;
+  try {
+    const read = JSON.parse(written);
+    return Array.isArray(read) ? read : written;
+  } catch {
+    return written;
+  }
+}
+
+function actionOf(values, segments) {
   const where = Object.fromEntries(WHERE.filter((name) => values[name]).map((name) => [name, values[name].trim()]));
   if (values.action_type === "skill_call") return { ...parsed(values.params), skill: values.skill };
-  if (values.action_type === "send_message") return { ...where, message: values.message };
+  if (values.action_type === "send_message") return { ...where, message: messageOf(values.message, segments) };
   return values.action_type === "mute_group" ? { ...where, duration: values.duration || 1800 } : where;
 }
 
@@ -71,7 +89,7 @@ const schemaOf = (type) => ({ required: ["name", ...needed[type]], properties: {
   duration: { type: "integer", title: t("mute_seconds"), minimum: 1, maximum: 2592000, default: 1800, shown: is("mute_group") },
   skill: text(t("skill"), "weather", { maxLength: 64, shown: is("skill_call") }),
   params: text(t("parameters"), "", { format: "textarea", default: "{}", shown: is("skill_call") }),
-  max_retries: { type: "integer", title: t("max_retries"), minimum: 0, maximum: 20, default: 3 },
+  max_retries: { type: "integer", title: t("max_retries"), minimum: 0, maximum: 10, default: 3 },
 } });
 
 const one = (value) => (Array.isArray(value) ? value.join(", ") : value ?? "");
@@ -87,8 +105,9 @@ function valuesOf(task) {
 
 export function editTask(type, task, again) {
   dialog(task ? `${t("edit")} ${task.name}` : word("task_type", type), (close) => {
+    const segments = Array.isArray(task?.action_params.message);
     const save = async (values) => {
-      const body = { name: values.name, trigger_config: triggerOf(type, values), action_type: values.action_type, action_params: actionOf(values), max_retries: values.max_retries || 0,
+      const body = { name: values.name, trigger_config: triggerOf(type, values), action_type: values.action_type, action_params: actionOf(values, segments), max_retries: values.max_retries || 0,
         ...(values.time_zone ? { time_zone: values.time_zone } : {}), ...(task ? {} : { type }) };
       await ask(task ? `api/tasks/${task.id}` : "api/tasks", { body, method: task ? "PATCH" : "POST" });
       close();

@@ -25,7 +25,7 @@ export function Executions() {
       failed(error);
     }
   };
-  return html`<${Card} flush><${List} label=${t("executions")} path="api/tasks/executions" plural="executions" every=${4} version=${version} search=${false} asked=${task_id ? { task_id } : {}}
+  return html`<${Card} flush><${List} label=${t("executions")} path="api/tasks/executions" plural="executions" by="execution_id" every=${4} version=${version} search=${false} asked=${task_id ? { task_id } : {}}
     filters=${[{ key: "status", label: t("state"), options: STATES.map((one) => [one, word("state", `run_${one}`)]) }]} columns=${[
       { key: "trigger_time", label: t("time"), cell: (one) => html`<span title=${exact(one.trigger_time)}>${moment(one.trigger_time)}</span>` },
       { label: t("what"), cell: (one) => html`<span class="mono strong">${what(one)}</span>` }, { label: t("state"), cell: (one) => html`<${Status} one=${one}/>` },

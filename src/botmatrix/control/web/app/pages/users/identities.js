@@ -17,7 +17,7 @@ export function Identities({ all = false }) {
     again();
   });
   return html`<${Card} title=${t("identities")} flush actions=${html`<${Button} look="btn-sm btn-primary" icon="link" onClick=${() => bind(again)}>${t("bind_me")}<//>`}>
-    <${List} label=${t("identities")} path=${PATH} plural="bindings" version=${version} every=${10} asked=${all ? { all: true } : {}} columns=${[
+    <${List} label=${t("identities")} path=${PATH} plural="bindings" by="identity" version=${version} every=${10} asked=${all ? { all: true } : {}} columns=${[
       { key: "identity", label: t("identity"), look: "mono strong", cell: (one) => one.identity }, { key: "username", label: t("username"), cell: (one) => one.username },
       { label: t("commands_hub"), cell: (one) => html`<${State} value=${one.counts ? "commands" : "commands_not"} look=${one.counts ? "good" : "quiet"}/>` },
       { key: "created_at", label: t("since"), cell: (one) => html`<span title=${exact(one.created_at)}>${moment(one.created_at)}</span>` },

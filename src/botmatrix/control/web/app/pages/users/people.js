@@ -18,7 +18,7 @@ export function People() {
   const [version, setVersion] = useState(0);
   const again = () => setVersion((before) => before + 1);
   return html`<${Card} title=${t("accounts")} flush actions=${html`<${Button} look="btn-sm btn-primary" icon="plus" onClick=${() => create(again)}>${t("add_user")}<//>`}>
-    <${List} label=${t("accounts")} path=${PATH} plural="users" every=${20} version=${version} columns=${[
+    <${List} label=${t("accounts")} path=${PATH} plural="users" by="username" every=${20} version=${version} columns=${[
       { key: "username", label: t("username"), cell: (one) => html`<span class="strong">${one.username}</span>${one.username === me.value.user.username && html` <${Quiet}>${t("you")}<//>`}` },
       { key: "role", label: t("role"), cell: (one) => word("role", one.role) },
       { label: t("state"), cell: (one) => html`<${State} value=${one.disabled ? "barred" : "may_log_in"} look=${one.disabled ? "bad" : "good"}/>` },
