@@ -99,7 +99,7 @@ class Furnished(BotMatrix):
 
     def start(self) -> None:
         self._data = Path(tempfile.mkdtemp(prefix="bm-bench-postgres-"))
-        self._postgres = PostgresProcess(self._data)
+        self._postgres = PostgresProcess(self._data, durable=True)
         self._postgres.start()
         super().start()
         self._start_control()

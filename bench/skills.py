@@ -71,8 +71,12 @@ class Skilled(Furnished):
 
 async def log_in(client: HttpClient) -> None:
     """As an administrator; returns when a worker offers the skill."""
-    status, answer = await client.ask("POST", "/api/login", {"username": "admin", "password": PASSWORD})
-    if status != 200:
+    for _ in range(600):
+        status, answer = await client.ask("POST", "/api/login", {"username": "admin", "password": PASSWORD})
+        if status == 200:
+            break
+        await asyncio.sleep(0.1)  # the tables are being made
+    else:
         raise RuntimeError(f"no login: {answer}")
     client.headers["Authorization"] = f"Bearer {answer['token']}"
     for _ in range(600):

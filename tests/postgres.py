@@ -52,10 +52,13 @@ def run_apart(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class PostgresProcess:
-    """A PostgreSQL of the tests' own that can be killed, paused and started again."""
+    """A PostgreSQL of the tests' own that can be killed, paused and started again.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `durable`: what it commits is on the disk, as where people use it; tests do without.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self.folder, self._durable = folder, durable
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root.
@@ -76,8 +79,8 @@ class PostgresProcess:
         options = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.folder),
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if self._durable else "off",
+            "full_page_writes": "on" if self._durable else "off",
             "max_connections": "60",
             "shared_buffers": "32MB",
         }

@@ -105,6 +105,14 @@ def test_a_login_that_ended_says_so_and_keeps_what_was_typed(visit: Visit) -> No
     assert page.input_value("[name=target]") == "424242"
 
 
+def test_a_request_that_a_new_password_overtook_is_asked_again(visit: Visit) -> None:
+    watched = visit().log_in()
+    refused = '{"success": false, "error": "unauthorized", "message": "this login is not valid any more"}'
+    watched.page.route("**/api/bots?*", lambda route: route.fulfill(status=401, body=refused), times=1)
+    watched.show("bots").locator(".rows tbody tr").first.wait_for()
+    assert watched.page.get_by_role("dialog", name="Your session has ended").count() == 0
+
+
 def test_a_viewer_is_offered_nothing_that_is_not_theirs_and_gets_403(visit: Visit) -> None:
     watched = visit().log_in(VIEWER)
     page = watched.show(f"bots/{BOT}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import asyncpg
 import pytest
+from tests.postgres import run_apart
 
 from botmatrix.cli.main import run
 
@@ -29,6 +31,28 @@ def test_closing_and_opening(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Version 1 is in force" in capsys.readouterr().out
     assert shown(capsys)["system_control"]["open"] is False
     assert run(["core", "open"]) == 0
+    assert shown(capsys)["system_control"]["open"] is True
+
+
+def test_who_closed_it_is_in_the_operation_log(capsys: pytest.CaptureFixture[str], database_url: str) -> None:
+    async def look() -> list[tuple[str, ...]]:
+        connection = await asyncpg.connect(database_url)
+        try:
+            rows = await connection.fetch('SELECT via, what, "before", "after" FROM audit')
+        finally:
+            await connection.close()
+        return [tuple(row) for row in rows]
+
+    assert run(["core", "close"]) == 0
+    assert run_apart(look()) == [
+        ("cli", "core.change", '{"system_control.open": true}', '{"system_control.open": false}')
+    ]
+
+
+def test_a_database_that_nothing_used_is_no_hindrance(
+    capsys: pytest.CaptureFixture[str], empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
     assert shown(capsys)["system_control"]["open"] is True
 
 

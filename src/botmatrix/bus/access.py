@@ -40,8 +40,11 @@ def version_of(document: bytes) -> str:
 
 
 def parse(document: bytes) -> Access:
-    """Raises `msgspec.DecodeError`; unknown fields are left alone."""
-    return msgspec.json.decode(document, type=Access)
+    """Raises `ValueError` (`msgspec.DecodeError` is one); unknown fields are left alone."""
+    try:
+        return msgspec.json.decode(document, type=Access)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 class AccessBox:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from botmatrix.bus.client import Client
 from botmatrix.bus.connection import Argument
 from botmatrix.bus.documents import DocumentBox, Place
+from botmatrix.bus.figures import whole
 from botmatrix.bus.keys import Keys
 
 MOST_BLOCKED = 100
@@ -50,14 +51,15 @@ class CoreBox(DocumentBox):
     async def counts(self, day: str, kind: str) -> dict[str, int]:
         """All figures of a kind: at most some 10,000."""
         flat: list[Any] = await self._client.call("HGETALL", self._keys.core_stats(f"{day}:{kind}"))
-        return {flat[i].decode(): int(flat[i + 1]) for i in range(0, len(flat), 2)}
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return {name.decode(errors="replace"): whole(count) for name, count in pairs}
 
     async def counts_of(self, day: str, kind: str, names: Sequence[str]) -> dict[str, int]:
         """The figures of these names; those that have none are left out."""
         if not names:
             return {}
         found = await self._client.call("HMGET", self._keys.core_stats(f"{day}:{kind}"), *names)
-        return {name: int(count) for name, count in zip(names, found, strict=True) if count is not None}
+        return {name: whole(count) for name, count in zip(names, found, strict=True) if count is not None}
 
     async def blocked(self) -> list[bytes]:
         """The last that were blocked, newest first, each a JSON object."""

@@ -50,5 +50,5 @@ class HandshakeBox:
 def _read(body: bytes) -> Handshake | None:
     try:
         return msgspec.json.decode(body, type=Handshake)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

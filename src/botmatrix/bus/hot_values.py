@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from botmatrix.errors import BotMatrixError
+from botmatrix.onebot.ids import plain_key
 
 MOST_PER_MIN: Final = 1_000_000
 _WHOLE: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -80,7 +81,8 @@ class RateLimits:
 
     def _exceptions(self, whose: str, what: str) -> dict[str, int]:
         parts = [(_EXCEPTION.fullmatch(name), number) for name, number in self.exceptions.items()]
-        return {found[2]: number for found, number in parts if found and (found[1], found[3]) == (whose, what)}
+        named = {found[2]: number for found, number in parts if found and (found[1], found[3]) == (whose, what)}
+        return {plain_key(name): number for name, number in named.items()} | named
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _lines(entries: Any) -> list[Kept]:
     for entry_id, fields in entries:
         try:
             kept = msgspec.json.decode(fields[1], type=Kept)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         found.append(msgspec.structs.replace(kept, id=entry_id.decode()))
     return found

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from botmatrix.bus.client import Client, ReplyError
+from botmatrix.bus.figures import whole
 from botmatrix.bus.keys import PARKING, Keys, is_parking
 from botmatrix.bus.scripts import REPLAY
 
@@ -73,7 +74,7 @@ class Presence:
         found = await self._client.call("GET", self._keys.worker_plugins(worker_id))
         try:
             return msgspec.json.decode(found, type=list[dict[str, Any]]) if found else []
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return []
 
     async def leave(self, worker_id: str) -> None:
@@ -145,7 +146,7 @@ class Presence:
         body = await self._client.call("GET", self._keys.groups(bot))
         try:
             return msgspec.json.decode(body or b"{}", type=dict[str, str])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
 
     async def bot(self, bot: str) -> dict[str, str] | None:
@@ -186,7 +187,8 @@ class Presence:
 
     async def stats(self) -> dict[str, int]:
         """The counters that are written where an entry moves."""
-        return {name: int(value) for name, value in _text(await self._client.call("HGETALL", self._keys.stats)).items()}
+        flat = await self._client.call("HGETALL", self._keys.stats)
+        return {name.decode(errors="replace"): whole(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
 
     async def drain(self, worker_id: str, *, on: bool = True) -> None:
         """Ask a worker to take nothing new (or to take again); it answers in its presence."""

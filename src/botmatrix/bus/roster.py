@@ -50,9 +50,14 @@ class SocketView:
     copied: bool
     presence: dict[str, str]
 
+    @property
+    def takes_events(self) -> bool:
+        """It is not draining."""
+        return self.presence.get("draining", "0") != "1"
+
     def takes(self, bot: str) -> bool:
         """Whether it takes events of this bot."""
-        return bot in self.bots or not self.is_application
+        return self.takes_events and (bot in self.bots or not self.is_application)
 
 
 async def read_sockets(client: Client, keys: Keys) -> list[SocketView]:

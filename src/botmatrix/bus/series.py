@@ -98,5 +98,5 @@ def _mean_by_name(parts: list[dict[str, float]]) -> dict[str, float]:
 def _read(body: bytes) -> Sample | None:
     try:
         return msgspec.json.decode(body, type=Sample)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

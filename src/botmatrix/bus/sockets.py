@@ -8,10 +8,21 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.keys import Keys
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """What one nexus counts of a socket worker; `response_ms` is a mean, 0 as long as nothing was answered."""
+
+    links: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    handled: int = 0
+    lost: int = 0
+    response_ms: float = 0.0
+
+
 class Told(msgspec.Struct):
     """A socket worker of one nexus. `kind`: `onebot` or `ws`; `bots`: keys, empty for an old worker, which takes all.
 
-    `copied`: it gets a copy of everything, whoever is chosen.
+    `copied`: it gets a copy of everything, whoever is chosen. `draining`: it was asked to take nothing new.
     """
 
     id: str
@@ -19,6 +30,8 @@ class Told(msgspec.Struct):
     kind: str
     bots: list[str]
     copied: bool = False
+    draining: bool = False
+    figures: Figures = Figures()
 
 
 class ToldLine(msgspec.Struct):
@@ -39,13 +52,13 @@ def read_told(body: bytes | None) -> list[Told]:
     """The socket workers of one nexus; none when it tells nothing that can be read."""
     try:
         return _decode(body) if body else []
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 
-async def all_told(client: Client, keys: Keys) -> list[Told]:
-    """Those of every nexus, one after the other. Raises `EngineUnavailable`, `ReplyError`."""
-    names = await _nexuses(client, keys)
+async def all_told(client: Client, keys: Keys, *, but: str = "") -> list[Told]:
+    """Those of every nexus, one after the other, `but` of one. Raises `EngineUnavailable`, `ReplyError`."""
+    names = [inc for inc in await _nexuses(client, keys) if inc != but]
     bodies = await client.pipeline(*(("GET", keys.sockets(inc)) for inc in names)) if names else []
     return [one for body in bodies for one in read_told(body if isinstance(body, bytes) else None)]
 
@@ -68,5 +81,5 @@ async def _nexuses(client: Client, keys: Keys) -> list[str]:
 def _line(body: bytes) -> ToldLine:
     try:
         return _decode_line(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ToldLine()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from botmatrix.cli.common import connected_settings, run_async, say
+from botmatrix.cli.tables import Note, caller, tables_of
 from botmatrix.config import Settings
 from botmatrix.errors import BotMatrixError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from botmatrix.control.core_keeper import CoreKeeper
 
 app = typer.Typer(help="The judge before routing: show, set, open, close.", no_args_is_help=True)
-BY = "command line"
 
 Document = Annotated[Path, typer.Argument(help="A JSON file with what is to change; - for standard input.")]
 
@@ -30,7 +30,7 @@ def show(context: typer.Context) -> None:
     settings = connected_settings(context, database=True)
 
     async def look() -> str:
-        async with _keeper(settings) as keeper:
+        async with _keeper(settings) as (keeper, _):
             return (await keeper.current()).config.model_dump_json(indent=2)
 
     say(run_async(look))
@@ -55,14 +55,16 @@ def close(context: typer.Context) -> None:
 
 
 def _change(context: typer.Context, patch: dict[str, Any]) -> None:
-    from botmatrix.core.config import changed
+    from botmatrix.core.config import changed, difference
 
     settings = connected_settings(context, database=True)
 
     async def save() -> tuple[int, bool]:
-        async with _keeper(settings) as keeper:
-            current = await keeper.change(lambda config: changed(config, patch), BY)
-            return current.version, current.published
+        async with _keeper(settings) as (keeper, note):
+            done = await keeper.change(lambda config: changed(config, patch), caller())
+            before, after = difference(done.before, done.config)
+            await note("core.change", "core", before=before, after=after)
+            return done.version, done.published
 
     version, published = run_async(save)
     say(
@@ -82,18 +84,18 @@ def _read(document: Path) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _keeper(settings: Settings) -> AsyncIterator[CoreKeeper]:
+async def _keeper(settings: Settings) -> AsyncIterator[tuple[CoreKeeper, Note]]:
+    """What keeps the configuration, and what writes a change into the operation log. Raises as `tables_of` does."""
     from botmatrix.bus.client import Client
     from botmatrix.bus.core import CoreBox
     from botmatrix.bus.keys import Keys
     from botmatrix.control.core_keeper import CoreKeeper
     from botmatrix.store.core import CoreDocuments
-    from botmatrix.store.engine import Database
+    from botmatrix.store.operations import Operations
 
-    database = Database(str(settings.database_url), part="cli")
     box = CoreBox(Client(str(settings.redis_url), name="botmatrix-cli"), Keys())
     try:
-        yield CoreKeeper(box, CoreDocuments(database))
+        async with tables_of(settings) as (database, note):
+            yield CoreKeeper(box, CoreDocuments(database), Operations(database)), note
     finally:
         await box.close()
-        await database.close()

@@ -186,17 +186,13 @@ async def book_of(settings: Settings) -> AsyncIterator[tuple[RuleBook, Note]]:
 @asynccontextmanager
 async def _tasks_of(settings: Settings) -> AsyncIterator[Tasks | None]:
     """The table of tasks, where there is one to look into."""
-    from botmatrix.store.engine import Database
     from botmatrix.store.tasks import Tasks
 
     if not settings.database_url or not settings.enable_skill:
         yield None
         return
-    database = Database(str(settings.database_url), part="cli")
-    try:
+    async with tables_of(settings) as (database, _):
         yield Tasks(database)
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

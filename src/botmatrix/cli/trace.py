@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from botmatrix.cli.common import Json, connected_settings, printable, run_async, say, show
+from botmatrix.cli.tables import tables_of
 from botmatrix.config import Settings
 from botmatrix.errors import BotMatrixError
 
@@ -57,15 +58,11 @@ def _outcome(word: str) -> dict[str, int]:
 
 
 def _search(settings: Settings, wanted: dict[str, Any]) -> Sequence[Trace]:
-    from botmatrix.store.engine import Database
     from botmatrix.store.history import History, Wanted
 
     async def look() -> Sequence[Trace]:
-        database = Database(str(settings.database_url), part="cli")
-        try:
+        async with tables_of(settings) as (database, _):
             return (await History(database).traces(Wanted(**wanted)))[0]
-        finally:
-            await database.close()
 
     return run_async(look)
 
@@ -91,18 +88,14 @@ def _show_one(settings: Settings, event_id: str, *, as_json: bool) -> None:
 
 def _find(settings: Settings, event_id: str) -> Trace | None:
     from botmatrix.bus.event_id import is_event_id, second_of
-    from botmatrix.store.engine import Database
     from botmatrix.store.history import History
 
     if not is_event_id(event_id):
         raise BotMatrixError(f"{event_id!r} is no event's id: 24 hexadecimal digits, see `botmatrix trace`")
 
     async def look() -> Trace | None:
-        database = Database(str(settings.database_url), part="cli")
-        try:
+        async with tables_of(settings) as (database, _):
             return await History(database).trace(event_id, datetime.fromtimestamp(second_of(event_id), UTC))
-        finally:
-            await database.close()
 
     return run_async(look)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
-from botmatrix.control.keeper import Keeper
-from botmatrix.core.config import CoreConfig
+from botmatrix.control.keeper import BY_CHAT, Keeper
+from botmatrix.core.config import CoreConfig, difference
 from botmatrix.core.config import parse as parse_core
 from botmatrix.core.plugin_settings import PluginSettings
 from botmatrix.core.plugin_settings import parse as parse_settings
@@ -15,13 +15,19 @@ from botmatrix.core.plugins import parse as parse_plugins
 from botmatrix.routing.groups import GroupPolicies
 from botmatrix.routing.groups import parse as parse_groups
 from botmatrix.store.core import CoreDocuments, GroupDocuments, PluginDocuments, PluginSettingsDocuments
+from botmatrix.store.operations import Change, Operations
 
 
 class CoreKeeper(Keeper[CoreConfig]):
-    """What the judge goes by."""
+    """What the judge goes by. What chat administrators change is written into the operation log."""
 
-    def __init__(self, box: CoreBox, documents: CoreDocuments) -> None:
+    def __init__(self, box: CoreBox, documents: CoreDocuments, operations: Operations) -> None:
         super().__init__(box, documents, parse_core, CoreConfig())
+        self._operations = operations
+
+    async def taken_over(self, before: CoreConfig, after: CoreConfig) -> None:
+        old, new = difference(before, after)
+        await self._operations.write(Change(BY_CHAT, "chat", "core.change", "core", old, new))
 
 
 class GroupsKeeper(Keeper[GroupPolicies]):

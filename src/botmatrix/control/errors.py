@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from botmatrix.bus.client import ReplyError
 from botmatrix.bus.hot_values import BadHotValues
 from botmatrix.control.fetch import CantFetch
 from botmatrix.control.rules import UnknownRule
@@ -100,6 +101,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(EngineUnavailable, _engine)
+    app.add_exception_handler(ReplyError, _refused_by_redis)
     app.add_exception_handler(PasswordsBusy, _busy)
     app.add_exception_handler(BadValue, _refusal(422, "invalid"))
     app.add_exception_handler(BadRule, _refusal(422, "invalid"))
@@ -163,6 +165,11 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _engine(_: Request, error: Exception) -> JSONResponse:
     return error_response(503, "engine_unavailable", str(error), {"Retry-After": "2"})
+
+
+async def _refused_by_redis(_: Request, error: Exception) -> JSONResponse:
+    words = f"Redis answered with an error: {error}. Is something else using its names, or a right missing?"
+    return error_response(503, "engine_unavailable", words[:_LONGEST], {"Retry-After": "2"})
 
 
 async def _busy(_: Request, error: Exception) -> JSONResponse:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from botmatrix.bus.client import ReplyError
 from botmatrix.control.fields import flag, number
 from botmatrix.control.parts import PART, Parts, UsedParts
 from botmatrix.errors import BotMatrixError
@@ -98,7 +99,7 @@ async def _checked(parts: Parts, ask: Callable[[], Coroutine[None, None, None]])
         parts.let_end(task)
         return Check(ok=False, reason=f"no answer within {TIME_LIMIT:g} s")
     error = task.exception()
-    if isinstance(error, BotMatrixError):
+    if isinstance(error, BotMatrixError | ReplyError):
         return Check(ok=False, reason=str(error))
     await task
     return Check(ok=True)

@@ -7,6 +7,7 @@ change by REST to PostgreSQL first. Whichever engine was away gets it when it is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
@@ -46,6 +47,13 @@ class Current(Generic[D]):
     published: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Changed(Current[D]):
+    """A change that was made; `before`: what it was made of."""
+
+    before: D
+
+
 class Keeper(Generic[D]):
     """Reads and changes a document; keeps both engines in step. `parse` raises a `BotMatrixError`."""
 
@@ -71,7 +79,15 @@ class Keeper(Generic[D]):
         if saved is not None and there > here:
             await self._box.write(saved.document.encode(), expected=here, version=there)
         elif live is not None and here > there:
-            await self._documents.save(here, live.document.decode(), BY_CHAT)
+            if await self._documents.save(here, live.document.decode(), BY_CHAT):
+                before = self._empty
+                if saved is not None:
+                    with contextlib.suppress(BotMatrixError):  # of another version
+                        before = self._parse(saved.document)
+                await self.taken_over(before, self._parse(live.document))
+
+    async def taken_over(self, before: D, after: D) -> None:
+        """A change that was made in Redis, by a verb in a chat, is kept now; once, whatever the number of processes."""
 
     async def current(self) -> Current[D]:
         """The newest one. Raises `EngineUnavailable` when PostgreSQL is away."""
@@ -82,7 +98,7 @@ class Keeper(Generic[D]):
             return Current(saved.version, self._parse(saved.document), published=False)
         return Current(0, self._empty, published=True)
 
-    async def change(self, edit: Callable[[D], D], by: str) -> Current[D]:
+    async def change(self, edit: Callable[[D], D], by: str) -> Changed[D]:
         """Save what `edit` makes of the newest one, then publish it.
 
         `edit` may be called again, when somebody else's change came in between. Raises what `edit` does,
@@ -97,9 +113,9 @@ class Keeper(Generic[D]):
                 continue
             try:
                 if await self._box.write(document, expected=here, version=version):
-                    return Current(version, config, published=True)
+                    return Changed(version, config, published=True, before=before.config)
             except EngineUnavailable:
-                return Current(version, config, published=False)
+                return Changed(version, config, published=False, before=before.config)
         raise EngineUnavailable("the document", "it is being changed by others without a pause", "Try again")
 
     async def _live(self) -> Kept | None:

@@ -191,7 +191,7 @@ def build(current: Current) -> Parts:
         rules=RuleBook(StoredRules(database), RulesMirror(redis, keys), operations),
         explainer=Explainer(redis, keys, lambda: current.running, Tasks(database)),
         redis=redis,
-        core=CoreKeeper(core_box, CoreDocuments(database)),
+        core=CoreKeeper(core_box, CoreDocuments(database), operations),
         core_box=core_box,
         settings_keeper=settings_keeper,
         bindings=bindings,

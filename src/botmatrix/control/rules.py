@@ -173,7 +173,8 @@ def noted(rules: Sequence[Rule]) -> dict[str, Any]:
 async def warnings(rule: Rule, redis: Client, keys: Keys) -> list[str]:
     """In words, whom the rule names that takes no events now. Raises `EngineUnavailable`."""
     lanes = [(view.lane, view.pool) for view in await read_lanes(redis, keys) if view.takes_events]
-    return missing(rule, Pools([*lanes, *((one.id, one.pool) for one in await read_sockets(redis, keys))]))
+    sockets = [(one.id, one.pool) for one in await read_sockets(redis, keys) if one.takes_events]
+    return missing(rule, Pools([*lanes, *sockets]))
 
 
 async def implicit_rules(redis: Client, keys: Keys) -> list[Rule]:

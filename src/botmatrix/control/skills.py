@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from botmatrix.skills.permission import SkillPermission, SkillPermissions
 from botmatrix.skills.schema import fitted
 from botmatrix.store.executions import Executions, Seen, Wanted
 from botmatrix.store.tables import Role
+from botmatrix.store.together import Together
 
 LOOK_SECONDS = 1.0
 """After which a waiting caller looks itself: the signal that tells of the end may get lost."""
@@ -49,6 +50,7 @@ class SkillDesk:
         self._keys, self._executions, self._presence = keys, executions, presence
         self._box = SkillBox(url, keys, name="botmatrix-skill-desk")
         self._signals = Signals(url, name="botmatrix-skill-desk")
+        self._nudging = Together(self._nudge)
         self._waiting: dict[str, asyncio.Event] = {}
         self._listening = False
         self._offered: dict[str, tuple[Capability, list[str]]] = {}
@@ -83,7 +85,7 @@ class SkillDesk:
         self._listen()
         made = await self._executions.make(skill, given, limit=limit, creator=caller.name)
         async with self._told(made.execution_id) as ended:
-            await self._box.due()
+            await self._nudging.ask(made.execution_id)
             return await self._ended(made, ended, wait)
 
     async def find(self, wanted: Wanted) -> tuple[list[Seen], int]:
@@ -106,6 +108,10 @@ class SkillDesk:
                 pass
             seen = await self._executions.look(made.execution_id) or seen
         return seen
+
+    async def _nudge(self, made: Sequence[str]) -> Sequence[None]:
+        await self._box.due()
+        return [None] * len(made)
 
     @asynccontextmanager
     async def _told(self, execution: str) -> AsyncIterator[asyncio.Event]:

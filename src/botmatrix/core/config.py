@@ -176,6 +176,20 @@ def changed(config: CoreConfig, patch: Mapping[str, Any]) -> CoreConfig:
     return merged
 
 
+def difference(before: CoreConfig, after: CoreConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is not the same, by its place (`system_control.open`): as it was, and as it is."""
+    old, new = _places(before.model_dump()), _places(after.model_dump())
+    names = sorted(name for name in old | new if old.get(name) != new.get(name))
+    return {name: old[name] for name in names if name in old}, {name: new[name] for name in names if name in new}
+
+
+def _places(section: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in section.items():
+        found |= _places(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
+    return found
+
+
 _REPLACED: Final = (("sensitive_words", "robot"), ("sensitive_words", "group"))
 """Objects that are collections: given, they replace what was there, so that an entry can go."""
 

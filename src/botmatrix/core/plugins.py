@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from botmatrix.core.archive import LARGEST
 from botmatrix.errors import BotMatrixError
+from botmatrix.onebot.ids import plain_key
 
 MOST_PLUGINS: Final = 1000
 MOST_CELLS: Final = 10_000
@@ -31,7 +32,7 @@ class NothingBefore(BadPlugins):
 
 
 PluginId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-Place = Annotated[str, StringConstraints(pattern=_KEY_PATTERN)]
+Place = Annotated[str, StringConstraints(pattern=_KEY_PATTERN), AfterValidator(plain_key)]
 """`platform:id`; empty: any."""
 
 

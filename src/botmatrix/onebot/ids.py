@@ -35,3 +35,9 @@ def group_id_text(value: object) -> str:
     """Like `id_text`; 0 means that there is no group."""
     text = id_text(value)
     return "" if text == "0" else text
+
+
+def plain_key(key: str) -> str:
+    """`platform:id` as everybody writes it: of platforms case counts for nothing."""
+    platform, colon, bare = key.partition(":")
+    return f"{platform.lower()}:{bare}" if colon else key

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Set
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from botmatrix.errors import BotMatrixError
 from botmatrix.onebot.event import Event
+from botmatrix.onebot.ids import plain_key
 
 MOST_GROUPS: Final = 10_000
 MOST_BOTS: Final = 50
@@ -34,7 +35,7 @@ class Policy(StrEnum):
     MENTIONED = "mentioned"
 
 
-PlatformKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+PlatformKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN), AfterValidator(plain_key)]
 """`platform:id`."""
 
 

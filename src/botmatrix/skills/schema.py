@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import jsonschema_rs
+import msgspec
 
 from botmatrix.skills.model import OWN_PARAMS, BadParams
 
@@ -19,9 +21,8 @@ def fitted(params: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, An
     """
     kinds = schema.get("properties", {})
     found = {name: _read(value, kinds.get(name, {})) for name, value in params.items()}
-    try:
-        validator = jsonschema_rs.validator_for(dict(schema), retriever=_outside)
-    except (ValueError, jsonschema_rs.ReferencingError):
+    validator = _validator(msgspec.json.encode(schema))
+    if validator is None:
         return found
     own = {name: value for name, value in found.items() if name not in OWN_PARAMS}
     problems = [
@@ -30,6 +31,14 @@ def fitted(params: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, An
     if problems:
         raise BadParams("; ".join(problems[:5])[:1000])
     return found
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> Any:
+    try:
+        return jsonschema_rs.validator_for(json.loads(schema), retriever=_outside)
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None
 
 
 def _errors(validator: Any, own: Any) -> list[Any]:

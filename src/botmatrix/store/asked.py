@@ -8,30 +8,21 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION
-from sqlalchemy.types import String
-
 from botmatrix.skills.model import SkillAsk
 from botmatrix.store.engine import Database
-from botmatrix.store.executions import CLAIM_SECONDS, COLUMNS, Seen
+from botmatrix.store.executions import CLAIM_SECONDS, COLUMNS, LOOK, Seen
 
-_MAKE: Final = text(
+_MAKE: Final = (
     "WITH asked AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('tasks', 'id')) AS task, a.*"
-    " FROM unnest(:ids, :skills, :params, :deadlines, :creators) AS a (id, skill, params, deadline, creator)"
+    " FROM unnest($1::text[], $2::text[], $3::text[], $4::float[], $5::text[])"
+    " AS a (id, skill, params, deadline, creator)"
     " WHERE NOT EXISTS (SELECT 1 FROM executions WHERE execution_id = a.id)),"
     " tasks AS (INSERT INTO tasks (id, name, type, action_type, action_params, hidden, creator)"
     " SELECT task, skill, 'once', 'skill_call', params::jsonb, true, creator FROM asked)"
     " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, due_at)"
     " SELECT task, id, skill, params::jsonb, 'dispatching', to_timestamp(deadline),"
-    " now() + make_interval(secs => :seconds) FROM asked"
+    f" now() + make_interval(secs => {CLAIM_SECONDS}) FROM asked"
     f" RETURNING {COLUMNS}"
-).bindparams(
-    *(bindparam(name, type_=ARRAY(String)) for name in ("ids", "skills", "params", "creators")),
-    bindparam("deadlines", type_=ARRAY(DOUBLE_PRECISION)),
-)
-_KNOWN: Final = text(f"SELECT {COLUMNS} FROM executions WHERE execution_id = ANY(:ids)").bindparams(
-    bindparam("ids", type_=ARRAY(String))
 )
 
 
@@ -44,17 +35,15 @@ class AskedExecutions:
     async def make(self, asks: Sequence[SkillAsk]) -> tuple[list[Seen], list[Seen]]:
         """Those that are new, claimed for who asks here, and those that are known by their ids."""
         by_id = {one.execution_id: one for one in asks}
-        ids = list(by_id)
-        given = {
-            "ids": ids,
-            "skills": [one.skill for one in by_id.values()],
-            "params": [json.dumps({**one.params, "skill": one.skill}) for one in by_id.values()],
-            "deadlines": [one.deadline for one in by_id.values()],
-            "creators": [one.caller for one in by_id.values()],
-        }
-        async with self._database.connection() as connection:
-            made = [Seen(*row) for row in await connection.execute(_MAKE, {**given, "seconds": CLAIM_SECONDS})]
-            known = [id for id in ids if id not in {one.execution_id for one in made}]
-            if not known:
-                return made, []
-            return made, [Seen(*row) for row in await connection.execute(_KNOWN, {"ids": known})]
+        rows = await self._database.rows(
+            _MAKE,
+            list(by_id),
+            [one.skill for one in by_id.values()],
+            [json.dumps({**one.params, "skill": one.skill}) for one in by_id.values()],
+            [one.deadline for one in by_id.values()],
+            [one.caller for one in by_id.values()],
+        )
+        made = [Seen(*row) for row in rows]
+        if known := by_id.keys() - {one.execution_id for one in made}:
+            return made, [Seen(*row) for row in await self._database.rows(LOOK, list(known))]
+        return made, []

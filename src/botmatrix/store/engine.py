@@ -89,6 +89,17 @@ class Database:
             raise_if_away(error)
             raise
 
+    async def rows(self, statement: str, *given: object) -> list[asyncpg.Record]:
+        """The rows of one statement, which is a transaction of its own. Raises `EngineUnavailable`.
+
+        As the driver takes it, `$1` being the first of `given`: for what is asked with every request and call, as the
+        way through SQLAlchemy takes five times as long.
+        """
+        async with self.statements() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - `_connect` made it
+            return await driver.fetch(statement, *given)
+
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncSession]:
         """A session on which each statement is a transaction of its own. Raises `EngineUnavailable`."""

@@ -14,10 +14,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import Boolean, String
+from sqlalchemy import text
 
 from botmatrix.skills.model import SkillResult, State
 from botmatrix.store.engine import Database
@@ -43,69 +40,63 @@ _AGAIN: Final = (
 )
 FAILED: Final = f"status = CASE WHEN {_DEAD}, next_retry_time = CASE WHEN {_AGAIN} END"
 """What a failed try sets: the n-th retry comes n * n times the delay later; after the last one it is dead."""
-_MAKE: Final = text(
+_MAKE: Final = (
     "WITH given AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('tasks', 'id')) AS task, g.*"
-    " FROM unnest(:ids, :skills, :params, :limits, :creators) AS g (id, skill, params, seconds, creator)),"
+    " FROM unnest($1::text[], $2::text[], $3::text[], $4::float[], $5::text[])"
+    " AS g (id, skill, params, seconds, creator)),"
     " tasks AS (INSERT INTO tasks (id, name, type, action_type, action_params, hidden, creator)"
     " SELECT task, skill, 'once', 'skill_call', params::jsonb, true, creator FROM given)"
     " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, time_limit)"
     " SELECT task, id, skill, params::jsonb, 'pending', now() + make_interval(secs => seconds), seconds FROM given"
     f" RETURNING {COLUMNS}"
-).bindparams(
-    *(bindparam(name, type_=ARRAY(String)) for name in ("ids", "skills", "params", "creators")),
-    bindparam("limits", type_=ARRAY(DOUBLE_PRECISION)),
 )
-_CLAIM: Final = text(
-    "UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => :seconds)"
+_CLAIM: Final = (
+    f"UPDATE executions SET status = 'dispatching', due_at = now() + make_interval(secs => {CLAIM_SECONDS})"
     " WHERE id IN (SELECT id FROM executions WHERE status IN ('pending', 'dispatching') AND due_at <= now()"
-    " AND deadline > now() ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED)"
+    " AND deadline > now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)"
     f" RETURNING {COLUMNS}"
 )
 # Rows are locked in one order everywhere: two nexuses that hold one each wait for each other forever.
-_LOCKED: Final = "locked AS (SELECT id FROM executions WHERE execution_id = ANY(:ids) ORDER BY id FOR UPDATE)"
-_RUNNING: Final = text(
+_LOCKED: Final = "locked AS (SELECT id FROM executions WHERE execution_id = ANY($1) ORDER BY id FOR UPDATE)"
+_RUNNING: Final = (
     f"WITH {_LOCKED} UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
-    " FROM unnest(:ids, :workers) AS sent (id, worker), locked"
+    " FROM unnest($1::text[], $2::text[]) AS sent (id, worker), locked"
     " WHERE e.id = locked.id AND e.execution_id = sent.id AND e.status = 'dispatching'"
-).bindparams(bindparam("ids", type_=ARRAY(String)), bindparam("workers", type_=ARRAY(String)))
-_WAITING: Final = text(
-    f"WITH {_LOCKED} UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => :seconds)"
+)
+_WAITING: Final = (
+    f"WITH {_LOCKED} UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => {WAIT_SECONDS})"
     " WHERE id IN (SELECT id FROM locked) AND status = 'dispatching'"
-).bindparams(bindparam("ids", type_=ARRAY(String)))
-_NEWEST: Final = text(f"SELECT execution_id FROM executions WHERE task_id = :task AND {_OPEN} ORDER BY id DESC LIMIT 1")
-_END: Final = text(
+)
+_NEWEST: Final = f"SELECT execution_id FROM executions WHERE task_id = $1 AND {_OPEN} ORDER BY id DESC LIMIT 1"
+_END: Final = (
     f"WITH {_LOCKED} UPDATE executions AS e"
     f" SET status = CASE WHEN said.done THEN 'success' WHEN {_DEAD},"
     f" next_retry_time = CASE WHEN NOT said.done AND {_AGAIN} END,"
     " worker_id = said.worker, result = said.result, error = said.error, actual_time = now()"
-    " FROM unnest(:ids, :done, :workers, :results, :errors) AS said (id, done, worker, result, error), locked"
+    " FROM unnest($1::text[], $2::bool[], $3::text[], $4::text[], $5::text[])"
+    " AS said (id, done, worker, result, error), locked"
     f" WHERE e.id = locked.id AND e.execution_id = said.id AND e.{_OPEN} RETURNING e.execution_id"
-).bindparams(
-    *(bindparam(name, type_=ARRAY(String)) for name in ("ids", "workers", "results", "errors")),
-    bindparam("done", type_=ARRAY(Boolean)),
 )
-_DECLINE: Final = text(
+_DECLINE: Final = (
     # Who declines again reads the lane of somebody who died: it takes a moment until that one is back, or forgotten.
     "UPDATE executions SET status = 'pending', attempt = attempt + 1,"
-    " due_at = CASE WHEN :worker = ANY(declined) THEN now() + make_interval(secs => :seconds) ELSE now() END,"
-    " declined = CASE WHEN :worker = ANY(declined) THEN declined ELSE array_append(declined, :worker) END"
-    f" WHERE execution_id = :id AND {_OPEN}"
-    " AND CASE WHEN :attempt < 0 THEN NOT :worker = ANY(declined) ELSE attempt = :attempt END RETURNING execution_id"
+    f" due_at = CASE WHEN $2 = ANY(declined) THEN now() + make_interval(secs => {WAIT_SECONDS}) ELSE now() END,"
+    " declined = CASE WHEN $2 = ANY(declined) THEN declined ELSE array_append(declined, $2) END"
+    f" WHERE execution_id = $1 AND {_OPEN}"
+    " AND CASE WHEN $3::int < 0 THEN NOT $2 = ANY(declined) ELSE attempt = $3 END RETURNING execution_id"
 )
-_LOOK: Final = text(f"SELECT {COLUMNS} FROM executions WHERE execution_id = ANY(:ids)").bindparams(
-    bindparam("ids", type_=ARRAY(String))
-)
-_EXPIRE: Final = text(
+LOOK: Final = f"SELECT {COLUMNS} FROM executions WHERE execution_id = ANY($1)"
+_EXPIRE: Final = (
     f"UPDATE executions SET {FAILED}, actual_time = now(), error = CASE status WHEN 'running'"
     " THEN 'no result came within the time limit' ELSE 'no worker with this skill came within the time limit' END"
     f" WHERE id IN (SELECT id FROM executions WHERE {_OPEN} AND deadline <= now()"
     f" AND (action_type = 'skill_call' OR status <> 'running') FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}"
 )
-_RETRY: Final = text(
+_RETRY: Final = (
     "UPDATE executions SET status = 'pending', retry_count = retry_count + 1, attempt = attempt + 1,"
     " declined = '{}', due_at = now(), deadline = now() + make_interval(secs => time_limit), next_retry_time = NULL"
     " WHERE id IN (SELECT id FROM executions WHERE next_retry_time <= now() AND status = 'failed'"
-    " ORDER BY next_retry_time LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+    " ORDER BY next_retry_time LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 _FORGET: Final = text(
     "DELETE FROM tasks WHERE id IN (SELECT task_id FROM executions JOIN tasks ON tasks.id = task_id WHERE hidden"
@@ -183,20 +174,15 @@ class Executions:
 
     async def claim(self, count: int) -> list[Seen]:
         """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
-        async with self._database.statements() as connection:
-            found = await connection.execute(_CLAIM, {"count": count, "seconds": CLAIM_SECONDS})
-            return [Seen(*row) for row in found]
+        return [Seen(*row) for row in await self._database.rows(_CLAIM, count)]
 
     async def running(self, sent: Sequence[tuple[str, str]]) -> None:
         """These (execution, worker) are on a lane."""
-        async with self._database.statements() as connection:
-            ids, workers = [one for one, _ in sent], [worker for _, worker in sent]
-            await connection.execute(_RUNNING, {"ids": ids, "workers": workers})
+        await self._database.rows(_RUNNING, [one for one, _ in sent], [worker for _, worker in sent])
 
     async def waiting(self, ids: Collection[str]) -> None:
         """There is no worker for these now."""
-        async with self._database.statements() as connection:
-            await connection.execute(_WAITING, {"ids": list(ids), "seconds": WAIT_SECONDS})
+        await self._database.rows(_WAITING, list(ids))
 
     async def apply(self, results: Sequence[SkillResult]) -> list[str]:
         """Apply results in their order; for each the execution that it changed, or `""`: it was late or foreign."""
@@ -204,22 +190,20 @@ class Executions:
         ended: dict[str, int] = {}
 
         async def end() -> None:
-            found = await _end(connection, {id: results[place] for id, place in ended.items()})
-            for id in found:
+            for id in await self._end({id: results[place] for id, place in ended.items()}):
                 changed[ended[id]] = id
             ended.clear()
 
-        async with self._database.statements() as connection:
-            for place, one in enumerate(results):
-                id = clean(one.execution)
-                if one.declined or not id or id in ended:
-                    await end()
-                id = id or await _newest(connection, one.task)
-                if one.declined:
-                    changed[place] = await _decline(connection, id, one)
-                else:
-                    ended[id] = place
-            await end()
+        for place, one in enumerate(results):
+            id = clean(one.execution)
+            if one.declined or not id or id in ended:
+                await end()
+            id = id or await self._newest(one.task)
+            if one.declined:
+                changed[place] = await self._decline(id, one)
+            else:
+                ended[id] = place
+        await end()
         return changed
 
     async def known(self, execution_id: str) -> bool:
@@ -231,31 +215,28 @@ class Executions:
         return await self._looking.ask(clean(execution_id))
 
     async def _make_all(self, calls: Sequence[Call]) -> list[Seen]:
-        given = {
-            "ids": [one.id for one in calls],
-            "skills": [one.skill for one in calls],
-            "params": [json.dumps({**one.params, "skill": one.skill}) for one in calls],
-            "limits": [one.limit for one in calls],
-            "creators": [one.creator for one in calls],
-        }
-        async with self._database.statements() as connection:
-            found = {row.execution_id: Seen(*row) for row in await connection.execute(_MAKE, given)}
+        rows = await self._database.rows(
+            _MAKE,
+            [one.id for one in calls],
+            [one.skill for one in calls],
+            [json.dumps({**one.params, "skill": one.skill}) for one in calls],
+            [one.limit for one in calls],
+            [one.creator for one in calls],
+        )
+        found = {row["execution_id"]: Seen(*row) for row in rows}
         return [found[one.id] for one in calls]
 
     async def _look_all(self, ids: Sequence[str]) -> list[Seen | None]:
-        async with self._database.statements() as connection:
-            found = {row.execution_id: Seen(*row) for row in await connection.execute(_LOOK, {"ids": list(ids)})}
+        found = {row["execution_id"]: Seen(*row) for row in await self._database.rows(LOOK, ids)}
         return [found.get(id) for id in ids]
 
     async def expire(self) -> list[Seen]:
         """Fail those whose time limit has passed."""
-        async with self._database.statements() as connection:
-            return [Seen(*row) for row in await connection.execute(_EXPIRE)]
+        return [Seen(*row) for row in await self._database.rows(_EXPIRE)]
 
     async def retry(self) -> int:
         """Have those whose pause is over done again; says how many."""
-        async with self._database.statements() as connection:
-            return (await connection.execute(_RETRY)).rowcount
+        return len(await self._database.rows(_RETRY))
 
     async def forget(self) -> int:
         """Delete what ended long ago, a thousand calls and a thousand of the others at a time; says how many."""
@@ -277,30 +258,30 @@ class Executions:
             statement = f"SELECT {COLUMNS} FROM executions WHERE {where} ORDER BY id DESC LIMIT :limit OFFSET :offset"
             return [Seen(*row) for row in await connection.execute(text(statement), {**about, **page})], total or 0
 
+    async def _end(self, results: Mapping[str, SkillResult]) -> list[str]:
+        """End executions by their results; says which were open."""
+        if not results:
+            return []
+        said = results.values()
+        rows = await self._database.rows(
+            _END,
+            list(results),
+            [one.state is not State.FAILED for one in said],
+            [_worker(one) for one in said],
+            [clean(one.text) for one in said],
+            [clean(one.error) for one in said],
+        )
+        return [row["execution_id"] for row in rows]
 
-async def _end(connection: AsyncConnection, results: Mapping[str, SkillResult]) -> list[str]:
-    """End executions by their results; says which were open."""
-    if not results:
-        return []
-    said = {
-        "ids": list(results),
-        "done": [one.state is not State.FAILED for one in results.values()],
-        "workers": [_worker(one) for one in results.values()],
-        "results": [clean(one.text) for one in results.values()],
-        "errors": [clean(one.error) for one in results.values()],
-    }
-    return list(await connection.scalars(_END, said))
+    async def _decline(self, id: str, one: SkillResult) -> str:
+        found = await self._database.rows(_DECLINE, id, _worker(one), one.attempt)
+        return str(found[0]["execution_id"]) if found else ""
 
-
-async def _decline(connection: AsyncConnection, id: str, one: SkillResult) -> str:
-    about = {"id": id, "worker": _worker(one), "seconds": WAIT_SECONDS, "attempt": one.attempt}
-    return await connection.scalar(_DECLINE, about) or ""
-
-
-async def _newest(connection: AsyncConnection, task: str) -> str:
-    """The newest open execution of a task, as old workers name them."""
-    number = int(task) if task.isascii() and task.isdecimal() and len(task) < 19 else 0
-    return await connection.scalar(_NEWEST, {"task": number}) or ""
+    async def _newest(self, task: str) -> str:
+        """The newest open execution of a task, as old workers name them."""
+        number = int(task) if task.isascii() and task.isdecimal() and len(task) < 19 else 0
+        found = await self._database.rows(_NEWEST, number)
+        return str(found[0]["execution_id"]) if found else ""
 
 
 def _worker(one: SkillResult) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, String, cast, delete, func, or_, select
 
 from botmatrix.store.engine import Database
 from botmatrix.store.masking import storable
@@ -17,6 +18,13 @@ from botmatrix.store.together import Together
 
 SORTS: Final = ("at", "who", "what", "object", "address")
 """Columns by which the log can be read."""
+_COLUMNS: Final = ("who", "via", "what", "object", "address", "before", "after")
+_WRITE: Final = (
+    "INSERT INTO audit (who, via, what, object, address, before, after)"
+    " SELECT who, via, what, object, address, before::jsonb, after::jsonb"
+    " FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])"
+    " AS given (who, via, what, object, address, before, after)"
+)
 _SEARCHED: Final = (Operation.who, Operation.via, Operation.what, Operation.object, Operation.address)
 
 
@@ -45,8 +53,9 @@ class Operations:
         await self._writing.ask(change)
 
     async def _write_all(self, changes: Sequence[Change]) -> Sequence[None]:
-        async with self._database.connection() as connection:
-            await connection.execute(insert(Operation), [_fields(one) for one in changes])
+        fields = [_fields(one) for one in changes]
+        texts = [[_text(one[name]) for one in fields] for name in _COLUMNS]
+        await self._database.rows(_WRITE, *texts)
         return [None] * len(changes)
 
     async def forget(self, before: datetime, *, most: int) -> int:
@@ -85,6 +94,10 @@ def _fields(change: Change) -> dict[str, Any]:
         "after": storable(change.after),
         "address": line(change.address, 64),
     }
+
+
+def _text(value: str | dict[str, Any] | None) -> str | None:
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _contains(query: str) -> ColumnElement[bool]:

@@ -55,4 +55,5 @@ def label(field: str, value: str) -> str:
 
 def line(value: str, length: int) -> str:
     """A foreign text (a user agent, an address) made storable: one line, cut to `length`."""
-    return "".join(letter if letter.isprintable() else "�" for letter in value[:length])
+    cut = value[:length]
+    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in cut)

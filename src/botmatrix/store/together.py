@@ -10,6 +10,8 @@ from botmatrix.errors import EngineUnavailable
 
 MOST = 200
 """Of one statement."""
+PAUSE = 0.003
+"""Seconds between two statements while many ask: fewer and larger ones leave the processor to the rest."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +40,7 @@ class Together(Generic[T, R]):
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             await self._do(batch)
+            await rest_after(len(batch))
 
     async def _do(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
@@ -52,6 +55,12 @@ class Together(Generic[T, R]):
         for (_, asked), result in zip(batch, found, strict=True):
             if not asked.done():
                 asked.set_result(result)
+
+
+async def rest_after(count: int) -> None:
+    """Let more come before the next statement, when there was more than one thing in the last."""
+    if count > 1:
+        await asyncio.sleep(PAUSE)
 
 
 def _fail(asked: Sequence[asyncio.Future[R]], error: Exception) -> None:

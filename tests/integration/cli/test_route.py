@@ -82,3 +82,11 @@ def test_a_file_is_imported_whole_exported_as_it_was_and_written_down(
     assert first == ("route.set", "user_1", None, {"key": "user_1", "target": "w9"})
     assert second[:3] == ("route.import", "2 rules", {"count": 1, "rules": [{"key": "user_1", "target": "w9"}]})
     assert (second[3]["count"], second[3]["rules"][0]) == (2, {"key": "*_test", "target": "w1"})
+
+
+def test_with_the_skill_system_on_a_rule_is_explained_before_anything_ran(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENABLE_SKILL", "1")
+    assert command("explain", "--user", "7") == 0
+    assert "private:7: parked." in capsys.readouterr().out

@@ -93,6 +93,21 @@ async def test_a_change_made_in_a_chat_is_kept_too(owner: httpx.AsyncClient, par
     assert (saved.version, saved.updated_by, saved.document) == (2, "chat", document.decode())
 
 
+async def test_every_change_is_in_the_operation_log_with_what_was_before(
+    owner: httpx.AsyncClient, parts: Parts
+) -> None:
+    await owner.post("/api/admin/core", json=CLOSE)
+    document = changed(changed(CoreConfig(), CLOSE), {"permissions": {"whitelist": {"system": ["5"]}}})
+    await parts.core_box.write(document.to_json(), expected=1, version=2)
+    for _ in range(2):
+        await parts.core.reconcile()
+    rows = (await owner.get("/api/audit", params={"sort": "at"})).json()["audit"]
+    assert [(one["who"], one["via"], one["what"], one["before"], one["after"]) for one in rows] == [
+        *[("the-owner", "login", "core.change", {"system_control.open": True}, {"system_control.open": False})],
+        ("chat", "chat", "core.change", {"permissions.whitelist.system": []}, {"permissions.whitelist.system": ["5"]}),
+    ]
+
+
 async def test_a_change_by_rest_builds_on_one_made_in_a_chat(owner: httpx.AsyncClient, parts: Parts) -> None:
     document = changed(CoreConfig(), {"permissions": {"whitelist": {"system": ["5"]}}}).to_json()
     await parts.core_box.write(document, expected=0, version=7)
@@ -109,7 +124,8 @@ async def test_an_empty_redis_gets_it_back(owner: httpx.AsyncClient, parts: Part
 
 
 async def test_while_redis_is_away_a_change_is_kept_and_said_to_be_unpublished(parts: Parts) -> None:
-    away = CoreKeeper(CoreBox(Client("redis://127.0.0.1:1/0", name="away"), KEYS), CoreDocuments(parts.database))
+    box = CoreBox(Client("redis://127.0.0.1:1/0", name="away"), KEYS)
+    away = CoreKeeper(box, CoreDocuments(parts.database), parts.operations)
     answer = await away.change(lambda config: changed(config, CLOSE), "somebody")
     assert (answer.version, answer.published) == (1, False)
     await parts.core.reconcile()

@@ -33,6 +33,12 @@ async def test_a_policy_is_kept_published_shown_and_dropped(owner: httpx.AsyncCl
     assert written[0]["before"] == {"policy": "one", "bots": ["qq:2", "qq:1"]}
 
 
+async def test_a_group_may_be_named_with_its_platform_in_any_case(owner: httpx.AsyncClient) -> None:
+    saved = (await owner.post(PATH, json={"group": "QQ:456", "policy": "one", "bots": ["QQ:1"]})).json()["group"]
+    assert (saved["group"], saved["bots"]) == ("qq:456", ["qq:1"])
+    assert (await owner.delete(PATH, params={"group": "Qq:456"})).json()["group"] == "qq:456"
+
+
 async def test_an_empty_redis_gets_the_policies_back(owner: httpx.AsyncClient, parts: Parts) -> None:
     await owner.post(PATH, json={"group": "qq:456", "policy": "mentioned"})
     await parts.redis.call("FLUSHALL")

@@ -87,9 +87,15 @@ async def test_kicks_of_the_past_and_lost_signals_do_no_harm(scene: Scene) -> No
     await scene.client.call("MSET", KEYS.access, silent.encode(), KEYS.access_version, "set without a signal")
     await until(lambda: nexus.access.opens("qq:5", "five"))
     assert link.close_code is None
-    await scene.client.call("MSET", KEYS.access, b"{broken", KEYS.access_version, "broken")
-    await nexus.access.look()
-    assert nexus.access.opens("qq:5", "five")
+    for broken in (
+        b"{broken",
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"\xff",
+        b'{"tokens": {"qq:5": "z"}}',
+    ):
+        await scene.client.call("MSET", KEYS.access, broken, KEYS.access_version, broken[:9])
+        await nexus.access.look()
+        assert nexus.access.opens("qq:5", "five")
     await scene.client.call("DEL", KEYS.access, KEYS.access_version)
     await nexus.access.look()
     assert nexus.access.opens("qq:5", "five"), "a Redis that lost its data opens no door"

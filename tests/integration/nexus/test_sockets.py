@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.nexus.scene import Scene
+from tests.integration.nexus.test_access import until
 from tests.integration.nexus.test_trace import TraceScene
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.presence import Presence
 from botmatrix.bus.rules import RulesMirror
 from botmatrix.bus.trace_parts import Acted, Heard, Ran
 from botmatrix.nexus.app import Nexus
@@ -305,3 +307,79 @@ async def test_each_application_of_another_nexus_gets_its_own_copy(stage: Scene)
         await bot.send(event("to both", number))
     for app in apps:
         assert [(await hear(app))["message_id"] for _ in range(10)] == list(range(10))
+
+
+async def drained(stage: Scene, nexus: Nexus, worker: str, *, on: bool = True) -> None:
+    """Ask a worker to take nothing new, or to take again, and wait until the nexus knows."""
+    presence = Presence(stage.url, KEYS)
+    await presence.drain(worker, on=on)
+    await presence.close()
+    async with asyncio.timeout(20):
+        while (worker in nexus.sockets.workers.draining) is not on:
+            await asyncio.sleep(0.02)
+
+
+async def test_an_application_that_drains_takes_nothing_new_until_it_may_again(stage: Scene) -> None:
+    nexus = await stage.nexus()
+    lane = await stage.worker()
+    bot = await stage.bot(nexus)
+    app = await worker_link(stage, nexus, "/onebot/v11/app/10001")
+    await bot.send(event("before", 1))
+    assert (await hear(app))["raw_message"] == "before"
+    await drained(stage, nexus, "app-10001")
+    await bot.send(event("meanwhile", 2))
+    (delivery,) = await stage.read(lane, 1)
+    assert b"meanwhile" in delivery.payload
+    await app.send(json.dumps({"action": "send_msg", "params": {"user_id": 7, "message": "still"}, "echo": 1}))
+    assert (await action(bot))["params"]["message"] == "still"
+    await drained(stage, nexus, "app-10001", on=False)
+    await bot.send(event("afterwards", 3, user_id=8))
+    assert (await hear(app))["raw_message"] == "afterwards"
+
+
+async def told(stage: Scene, worker: str, **wanted: str) -> None:
+    """Until the worker's presence says this."""
+    presence = Presence(stage.url, KEYS)
+    async with asyncio.timeout(30):
+        while True:
+            found = {one["id"]: one for one in await presence.workers()}.get(worker, {})
+            if all(found.get(name) == value for name, value in wanted.items()):
+                break
+            await asyncio.sleep(0.05)
+    await presence.close()
+
+
+async def test_an_application_of_another_nexus_that_drains_takes_nothing_new(stage: Scene) -> None:
+    here, there = await stage.nexus("n1"), await stage.nexus("n2")
+    lane = await stage.worker()
+    bot = await stage.bot(here)
+    await worker_link(stage, there, "/onebot/v11/app/10001")
+    await until(lambda: not here.sockets.far.is_empty, 20)
+    await drained(stage, there, "app-10001")
+    await until(lambda: here.sockets.far.is_empty, 20)
+    await told(stage, "app-10001", draining="1")
+    await bot.send(event("not there", 1))
+    (delivery,) = await stage.read(lane, 1)
+    assert b"not there" in delivery.payload
+
+
+async def test_an_application_with_links_to_two_nexuses_is_one_worker_and_stays_until_the_last_is_gone(
+    stage: Scene,
+) -> None:
+    nexuses = [await stage.nexus("n1"), await stage.nexus("n2")]
+    links = [
+        await worker_link(stage, nexus, f"/onebot/v11/app/{bot}?name=nonebot")
+        for nexus, bot in zip(nexuses, (10001, 20002), strict=True)
+    ]
+    await told(stage, "nonebot", links="2", bots="qq:10001,qq:20002")
+    await links[0].close()
+    async with asyncio.timeout(20):
+        while nexuses[0].sockets.workers.workers or await stage.client.call("EXISTS", KEYS.sockets(nexuses[0].inc)):
+            await asyncio.sleep(0.02)
+    await nexuses[0].sockets._announcer._announce()
+    assert await stage.client.call("EXISTS", KEYS.presence("nonebot")), "its other link is there"
+    await told(stage, "nonebot", links="1", bots="qq:20002")
+    await links[1].close()
+    async with asyncio.timeout(20):
+        while await stage.client.call("EXISTS", KEYS.presence("nonebot")):
+            await asyncio.sleep(0.02)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from asyncpg import UniqueViolationError
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from tests.postgres import PostgresProcess
@@ -91,6 +92,46 @@ async def test_the_socket_folder_of_a_url_is_used(postgres_server: PostgresProce
     url = f"postgresql://postgres@/postgres?host={postgres_server.folder}&port={postgres_server.port}"
     database = Database(url, part="tests")
     await database.ping()
+    await database.close()
+
+
+async def test_rows_come_straight_from_the_driver(database: Database) -> None:
+    found = await database.rows("SELECT n, n * 2 AS twice FROM unnest($1::int[]) AS n", [1, 2])
+    assert [(row["n"], row["twice"]) for row in found] == [(1, 2), (2, 4)]
+
+
+async def test_what_rows_wrote_stays_though_the_next_statement_fails(database: Database) -> None:
+    await database.rows("CREATE TABLE t (x int UNIQUE)")
+    await database.rows("INSERT INTO t VALUES ($1)", 1)
+    with pytest.raises(UniqueViolationError):
+        await database.rows("INSERT INTO t VALUES ($1)", 1)
+    assert [row["x"] for row in await database.rows("SELECT x FROM t")] == [1]
+
+
+async def test_rows_that_take_too_long_end_in_words(database: Database) -> None:
+    with pytest.raises(EngineUnavailable, match="took too long"):
+        await database.rows("SELECT pg_sleep(30)")
+    assert await database.rows("SELECT 1")
+
+
+async def test_who_stops_waiting_for_rows_leaves_a_connection_that_works(empty_database: str) -> None:
+    database = Database(empty_database, part="tests")
+    for _ in range(POOL_SIZE + 2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await database.rows("SELECT pg_sleep(30)")
+    assert [row["x"] for row in await database.rows("SELECT 1 AS x")] == [1]
+    await database.close()
+
+
+async def test_rows_find_an_engine_that_came_back(own_postgres: PostgresProcess) -> None:
+    database = Database(own_postgres.url(), part="tests")
+    await asyncio.gather(*(database.rows("SELECT 1") for _ in range(5)))
+    own_postgres.stop(kill=True)
+    with pytest.raises(EngineUnavailable):
+        await database.rows("SELECT 1")
+    await asyncio.to_thread(own_postgres.start)
+    await asyncio.gather(*(database.rows("SELECT 1") for _ in range(5)))
     await database.close()
 
 

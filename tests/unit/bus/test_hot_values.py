@@ -47,6 +47,12 @@ def test_an_id_with_colons_is_one_id() -> None:
     assert limits.heard("user").of("matrix", "@a:b.org") == 3
 
 
+def test_case_counts_for_nothing_in_the_platform_of_an_exception() -> None:
+    limits = rate_limits(check(Kind.RATELIMIT, {"user:QQ:5:limit": "3", "user:@A:b:limit": "4"}).numbers)
+    assert limits.heard("user").of("qq", "5") == 3
+    assert limits.heard("user").of("matrix", "@A:b") == 4
+
+
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "1e3", "٣", "1000001", "9" * 5000, "1\n2", "0x10"])
 def test_a_value_that_is_no_number_in_range_is_named(value: str) -> None:
     numbers, problems = check(Kind.RATELIMIT, {"user_limit_per_min": value, "group_limit_per_min": "1"})

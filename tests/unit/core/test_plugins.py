@@ -72,3 +72,8 @@ def test_cells_about_the_same_replace_one_another() -> None:
 def test_what_is_no_document_is_refused(document: str) -> None:
     with pytest.raises(BadPlugins):
         parse(document)
+
+
+def test_case_counts_for_nothing_in_the_platforms_of_the_matrix() -> None:
+    cells = parse('{"matrix": [{"plugin": "dice", "group": "QQ:456", "on": false}]}').matrix
+    assert Matrix(cells).barred("qq:1", "qq:456", "qq:7") == {"dice"}

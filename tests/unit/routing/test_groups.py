@@ -47,3 +47,8 @@ def test_there_is_an_end_to_the_number_of_groups() -> None:
     many = GroupPolicies(groups={f"qq:{n}": GroupPolicy(policy=Policy.ONE) for n in range(10_000)})
     with pytest.raises(BadGroupPolicies):
         with_policy(many, "qq:x", GroupPolicy(policy=Policy.ONE))
+
+
+def test_case_counts_for_nothing_in_the_names_of_platforms() -> None:
+    document = parse(b'{"groups": {"QQ:1": {"policy": "one", "bots": ["Qq:2", "Web:Ab:C"]}}}')
+    assert document.groups["qq:1"].bots == ["qq:2", "web:Ab:C"]

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ValidationError
 
+from botmatrix.control.audit import Noting
 from botmatrix.control.auth import ADMIN, VIEWER, Asker
 from botmatrix.control.errors import protected
 from botmatrix.control.keeper import Current
 from botmatrix.control.parts import UsedParts
-from botmatrix.core.config import CoreConfig, changed
+from botmatrix.core.config import CoreConfig, changed, difference
 from botmatrix.store.tables import Role
 
 router = APIRouter(prefix="/api", tags=["core"])
@@ -65,13 +66,16 @@ async def read_core(parts: UsedParts) -> Core:
 
 
 @router.post("/admin/core", responses=protected(), dependencies=[ADMIN])
-async def change_core(patch: CoreConfig, parts: UsedParts, asker: Asker) -> Core:
+async def change_core(patch: CoreConfig, parts: UsedParts, asker: Asker, note: Noting) -> Core:
     """Change what the body names, and nothing else: sections are merged, lists and values replaced.
 
     `sensitive_words.robot` and `.group` are replaced as a whole. Refused as a whole when anything in it is wrong.
     """
     named = patch.model_dump(exclude_unset=True)
-    return _view(await parts.core.change(lambda config: changed(config, named), asker.user.username))
+    done = await parts.core.change(lambda config: changed(config, named), asker.user.username)
+    before, after = difference(done.before, done.config)
+    note.say("core.change", "core", before=before, after=after)
+    return _view(done)
 
 
 @router.get("/stats/chat", responses=protected(), dependencies=[VIEWER])

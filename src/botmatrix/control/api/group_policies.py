@@ -13,6 +13,7 @@ from botmatrix.control.auth import ADMIN, VIEWER, Asker
 from botmatrix.control.errors import ApiError, protected
 from botmatrix.control.paging import Listing, Page, listing
 from botmatrix.control.parts import UsedParts
+from botmatrix.onebot.ids import plain_key
 from botmatrix.routing.groups import KEY_PATTERN, MOST_BOTS, GroupPolicy, PlatformKey, Policy, with_policy
 
 router = APIRouter(prefix="/api/admin/group-policies", tags=["groups"])
@@ -92,6 +93,7 @@ async def delete_policy(
     parts: UsedParts, asker: Asker, note: Noting, group: Annotated[str, Query(pattern=KEY_PATTERN)]
 ) -> Deleted:
     """Drop the policy of a group: every bot answers there again."""
+    group = plain_key(group)
     before = (await parts.groups.current()).config.groups.get(group)
     if before is None:
         raise ApiError(404, "unknown_group", f"{group} has no policy")

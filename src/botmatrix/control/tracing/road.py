@@ -160,4 +160,5 @@ def _unanswered(ran: Ran) -> str:
         return ""
     if ran.steps:
         return f"{', '.join(step.handler for step in ran.steps)} handled it and gave no answer."
-    return f"{_QUIET.get(ran.quiet, _NOBODY.format(ran.worker))}.".capitalize()
+    words = _QUIET.get(ran.quiet) or _NOBODY.format(ran.worker)
+    return f"{words[:1].upper()}{words[1:]}."

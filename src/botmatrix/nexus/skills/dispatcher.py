@@ -17,6 +17,7 @@ from botmatrix.nexus.skills.roster import Roster
 from botmatrix.skills.choice import choose
 from botmatrix.skills.model import SkillCall
 from botmatrix.store.executions import Executions, Seen
+from botmatrix.store.together import rest_after
 
 log = structlog.get_logger("nexus.skills")
 BATCH = 100
@@ -55,24 +56,25 @@ class Dispatcher:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            full = False
+            claimed = 0
             self._soon.clear()
             try:
-                full = await self.dispatch()
+                claimed = await self.dispatch()
                 await self._tidy()
             except (EngineUnavailable, ReplyError) as error:
                 log.debug("executions wait", error=str(error))
                 await asyncio.sleep(LOOK_SECONDS)
-            if not full:
+            await rest_after(claimed)
+            if claimed < BATCH:
                 await self._rest()
 
-    async def dispatch(self) -> bool:
-        """One round; says whether there may be more to do at once. Raises `EngineUnavailable`."""
+    async def dispatch(self) -> int:
+        """One round; says how many there were. Raises `EngineUnavailable`."""
         claimed = await self._executions.claim(BATCH)
         if acts := [one for one in claimed if one.action_type != SKILL_CALL]:
             await self.on_actions(acts)
         await self.put([one for one in claimed if one.action_type == SKILL_CALL])
-        return len(claimed) == BATCH
+        return len(claimed)
 
     async def put(self, claimed: Sequence[Seen]) -> None:
         """Put skill calls that this nexus claimed on lanes. Raises `EngineUnavailable`."""

@@ -14,6 +14,7 @@ from botmatrix.bus.skills import ABANDONED_MS, Report, SkillBox
 from botmatrix.errors import EngineUnavailable
 from botmatrix.skills.model import SkillAnswer, SkillResult, decode_result
 from botmatrix.store.executions import Executions
+from botmatrix.store.together import rest_after
 
 log = structlog.get_logger("nexus.skills")
 HELD = 10_000
@@ -57,6 +58,7 @@ class Results:
                 if reports:
                     await self._apply_all(reports)
                     await self._box.done(reports)
+                await rest_after(len(reports))
             except (EngineUnavailable, ReplyError) as error:
                 # What was read stays ours on the stream, and is taken up again as abandoned.
                 log.debug("results wait", error=str(error))

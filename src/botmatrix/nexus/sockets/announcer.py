@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -10,15 +11,18 @@ import structlog
 from botmatrix.bus.client import Client, ReplyError
 from botmatrix.bus.keys import Keys
 from botmatrix.bus.presence import PRESENCE_SECONDS, Presence
+from botmatrix.bus.sockets import Figures, Told, all_told
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.sockets.dial import Dialer
-from botmatrix.nexus.sockets.far import tell
+from botmatrix.nexus.sockets.request import Kind
 from botmatrix.nexus.sockets.worker import SocketWorker
 from botmatrix.nexus.sockets.workers import SocketWorkers
 
 log = structlog.get_logger("sockets")
 EVERY = 10.0
 SHOWN_BOTS = 20
+COUNTED = ("links", "waiting", "in_flight", "handled", "lost")
+"""Figures that are added up over all nexuses to which a worker has links."""
 
 
 class Announcer:
@@ -51,25 +55,59 @@ class Announcer:
 
     async def farewell(self) -> None:
         """At an orderly stop: they are not here any more."""
-        for worker_id in self._announced:
-            await self._presence.leave(worker_id)
         await self._client.call("DEL", self._keys.lines(self._inc), self._keys.sockets(self._inc))
+        await self._leave(self._announced, await self._elsewhere())
 
     async def _announce(self) -> None:
         here = dict(self._sockets.workers)
-        for worker_id in self._announced - set(here):
-            await self._presence.leave(worker_id)
-        for worker in here.values():
-            await self._presence.announce(worker.id, self._fields(worker))
-        self._announced = set(here)
+        told = {one.id: self._told(one) for one in here.values()}
         key = self._keys.sockets(self._inc)
-        if here:
-            await self._client.call("SET", key, tell(here.values(), self._sockets.copying), "EX", PRESENCE_SECONDS)
+        if heard := [one for one in told.values() if one.bots or one.kind == Kind.OLD]:
+            await self._client.call("SET", key, msgspec.json.encode(heard), "EX", PRESENCE_SECONDS)
         else:
             await self._client.call("DEL", key)
+        elsewhere = await self._elsewhere()
+        await self._leave(self._announced - set(here), elsewhere)
+        for worker in here.values():
+            every = [told[worker.id], *elsewhere.get(worker.id, ())]
+            await self._presence.announce(worker.id, self._fields(worker, every))
+        self._announced = set(here)
 
-    def _fields(self, worker: SocketWorker) -> dict[str, str]:
-        bots = sorted(bot for bot in worker.links if bot)
+    async def _elsewhere(self) -> dict[str, list[Told]]:
+        """What other nexuses tell of their socket workers, by id: an application may have links to several nexuses."""
+        found: dict[str, list[Told]] = {}
+        for one in await all_told(self._client, self._keys, but=self._inc):
+            found.setdefault(one.id, []).append(one)
+        return found
+
+    async def _leave(self, gone: Iterable[str], elsewhere: Container[str]) -> None:
+        for worker_id in gone:
+            if worker_id not in elsewhere:
+                await self._presence.leave(worker_id)
+
+    def _told(self, worker: SocketWorker) -> Told:
+        return Told(
+            worker.id,
+            worker.pool,
+            worker.kind.value,
+            [bot for bot in worker.links if bot],
+            worker.id in self._sockets.copying,
+            worker.id in self._sockets.draining,
+            Figures(
+                links=len(worker.links),
+                waiting=worker.waiting,
+                in_flight=worker.load.in_flight,
+                handled=worker.counters["answered"] + worker.counters["silent"],
+                lost=worker.counters["lost_on_close"],
+                response_ms=worker.load.ewma * 1000,
+            ),
+        )
+
+    def _fields(self, worker: SocketWorker, every: Sequence[Told]) -> dict[str, str]:
+        """Its presence; `every`: what each nexus tells of it."""
+        bots = sorted({bot for one in every for bot in one.bots})
+        sums = {name: sum(getattr(one.figures, name) for one in every) for name in COUNTED}
+        times = [one.figures.response_ms for one in every if one.figures.response_ms]
         skills = [str(one["name"]) for one in worker.capabilities]
         return {
             "transport": worker.kind.value,
@@ -78,12 +116,9 @@ class Announcer:
             "incarnation": self._inc,
             "started": f"{worker.since:.3f}",
             "bots": ",".join(bots[:SHOWN_BOTS]),
-            "links": str(len(worker.links)),
-            "waiting": str(worker.waiting),
-            "in_flight": str(worker.load.in_flight),
-            "handled": str(worker.counters["answered"] + worker.counters["silent"]),
-            "lost": str(worker.counters["lost_on_close"]),
-            "response_ms": f"{worker.load.ewma * 1000:.1f}",
+            **{name: str(count) for name, count in sums.items()},
+            "draining": "1" if worker.id in self._sockets.draining else "0",
+            "response_ms": f"{sum(times) / len(times) if times else 0.0:.1f}",
             "skills": ",".join(skills),
         }
 

@@ -73,7 +73,7 @@ class Choice:
 
     def serves(self, targets: Sequence[str]) -> bool:
         """See `Beyond.serves`."""
-        here = self._sockets.workers.values()
+        here = [one for one in self._sockets.workers.values() if one.id not in self._sockets.draining]
         return any(one.id in targets or POOL + one.pool in targets for one in here) or self._far.serves(targets)
 
     def relay(self, bot: str, route: Route | None, *, applications: bool) -> str:

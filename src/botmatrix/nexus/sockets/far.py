@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
-import msgspec
 import structlog
 
 from botmatrix.bus.client import Client, ReplyError
@@ -13,20 +12,11 @@ from botmatrix.bus.keys import Keys
 from botmatrix.bus.sockets import Told, read_told
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.sockets.request import Kind
-from botmatrix.nexus.sockets.worker import SocketWorker
 from botmatrix.routing.rule import POOL
 from botmatrix.routing.table import Route
 
 log = structlog.get_logger("sockets")
 EVERY = 1.0
-
-
-def tell(workers: Iterable[SocketWorker], copying: Container[str] = ()) -> bytes:
-    """The socket workers of one nexus, for the others."""
-    told = [
-        Told(one.id, one.pool, one.kind.value, [bot for bot in one.links if bot], one.id in copying) for one in workers
-    ]
-    return msgspec.json.encode([one for one in told if one.bots or one.kind == Kind.OLD])
 
 
 class FarWorkers:
@@ -75,6 +65,8 @@ class FarWorkers:
         old = []
         for inc, body in zip(others, told, strict=True):
             for one in read_told(body):
+                if one.draining:
+                    continue
                 if one.kind == Kind.OLD:
                     old.append((one, relay_lane(inc)))
                 for bot in one.bots:

@@ -55,7 +55,8 @@ class ForwardBots:
                 except (EngineUnavailable, ReplyError) as error:
                     log.debug("who dials a bot can't be agreed on: Redis is away", error=str(error))
                     break
-                self._hold(name, server, mine)
+                if self._servers.get(name) == server:  # else the settings have changed while Redis was asked
+                    self._hold(name, server, mine)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), EVERY)
 

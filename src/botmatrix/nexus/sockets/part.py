@@ -29,6 +29,7 @@ from botmatrix.nexus.media import MediaDesk
 from botmatrix.nexus.sockets.announcer import Announcer
 from botmatrix.nexus.sockets.asker import Asker
 from botmatrix.nexus.sockets.dial import Dialer
+from botmatrix.nexus.sockets.drains import Drains
 from botmatrix.nexus.sockets.far import FarWorkers, relay_lane
 from botmatrix.nexus.sockets.forward import ForwardBots
 from botmatrix.nexus.sockets.relay import Relay
@@ -58,6 +59,7 @@ class SocketPart:
         dialled = DialledBots(hub, self.dialer, self.http_bots)
         self._bots = ForwardBots(dialled, self._client, keys, inc)
         self.far = FarWorkers(self._client, keys, inc)
+        self._drains = Drains(self._client, keys, self.workers)
         self.relay_lane = relay_lane(inc)
         self._relay = Relay(
             Lanes(url, keys, inc), self.relay_lane, lambda envelope, raw: self.on_relayed(envelope, raw)
@@ -123,6 +125,7 @@ class SocketPart:
             "ask": self.asker.run(),
             "announce sockets": self._announcer.run(self.dialer),
             "dial bots": self._bots.run(),
+            "drain sockets": self._drains.run(),
             "far sockets": self.far.run(),
             "relay": self._relay.run(),
         }

@@ -36,8 +36,9 @@ DISK = 256 << 20
 class SocketWorkers:
     """The registry. `is_taken` says whether a stream worker has a name already.
 
-    `on_change` is called when a worker comes or goes; `on_gone` when nobody carries a bot's events to a worker any more
-    (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go to somebody else.
+    `on_change` is called when a worker comes, goes or drains; `on_gone` when nobody carries new events of a bot to a
+    worker any more (id, bot; `""`: all bots); `on_unwritten` gets events that a link took and never wrote: they go to
+    somebody else.
     """
 
     def __init__(self, hub: Hub, asker: Asker, folder: Path, clock: Clock) -> None:
@@ -52,6 +53,7 @@ class SocketWorkers:
         self.on_skill_result: Callable[[str, dict[str, Any]], None] | None = None
         self.arrays: frozenset[str] = frozenset()
         self.copying: frozenset[str] = frozenset()
+        self.draining: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         self.loads: dict[str, Load] = {}
         self.version = 0
@@ -83,14 +85,15 @@ class SocketWorkers:
         self.version += 1
 
     def takers(self, bot: str) -> list[tuple[str, str]]:
-        """Id and pool of each worker that has a link for this bot."""
-        return [(one.id, one.pool) for one in self.workers.values() if one.link_for(bot) is not None]
+        """Id and pool of each worker that has a link for this bot and does not drain."""
+        here = [one for one in self.workers.values() if one.id not in self.draining]
+        return [(one.id, one.pool) for one in here if one.link_for(bot) is not None]
 
     def takes(self, worker_id: str, bot: str) -> bool:
         """Whether this worker takes events of this bot now."""
         worker = self.workers.get(worker_id)
         link = worker.link_for(bot) if worker is not None else None
-        return link is not None and link.is_open and not link.outbox.full
+        return link is not None and link.is_open and not link.outbox.full and worker_id not in self.draining
 
     def hand(self, worker_id: str, parcel: Parcel, envelope: Envelope | None = None) -> bool:
         """Give an event to a worker; False: it takes none, nothing was done. `envelope`: its payload, if at hand."""
@@ -163,6 +166,16 @@ class SocketWorkers:
             self.on_gone(worker.id, bot)
         if unwritten:
             self.on_unwritten(unwritten)
+
+    def drain(self, ids: Iterable[str]) -> None:
+        """These take nothing new from now on, and no others drain; what they have, they finish."""
+        before, self.draining = self.draining, frozenset(ids)
+        if self.draining == before:
+            return
+        self.version += 1
+        for worker_id in self.draining - before:
+            self.on_gone(worker_id, "")
+        self.on_change()
 
     def wants_arrays(self, worker_id: str) -> bool:
         """Whether messages are turned into arrays for this application."""

@@ -32,16 +32,35 @@ export function query(values) {
   return set.length ? `?${new URLSearchParams(set)}` : "";
 }
 
+// Requests that change something and are under way: one of them may be bringing a new cookie.
+const changing = new Set();
+
 // With a body it is a POST, unless said otherwise. Throws Refused.
-export async function ask(path, { body, method, signal: aborted } = {}) {
-  const sent = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await reached(path, {
-    method: method || (body === undefined ? "GET" : "POST"), credentials: "same-origin", signal: aborted, ...sent,
-  });
+export async function ask(path, options = {}) {
+  let response = await sent(path, options);
+  if (response.status === 401 && me.value && path !== "api/login") {
+    // A new password ends what the cookie of a moment ago meant. A refused request has done nothing, so ask again.
+    await Promise.allSettled(changing);
+    response = await sent(path, options);
+    if (response.status === 401) expired.value = true;
+  }
   const answer = await response.json().catch(() => ({}));
-  if (response.status === 401 && me.value && path !== "api/login") expired.value = true;
   if (!response.ok) throw new Refused(response.status, answer);
   return answer;
+}
+
+async function sent(path, { body, method, signal: aborted }) {
+  const content = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const request = reached(path, {
+    method: method || (body === undefined ? "GET" : "POST"), credentials: "same-origin", signal: aborted, ...content,
+  });
+  if (body === undefined) return request;
+  changing.add(request);
+  try {
+    return await request;
+  } finally {
+    changing.delete(request);
+  }
 }
 
 async function reached(path, options) {
