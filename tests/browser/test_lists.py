@@ -112,3 +112,13 @@ def test_a_dialog_is_as_high_as_what_is_in_it(visit: Visit) -> None:
     page.get_by_role("button", name="Kick").click()
     height = page.get_by_role("dialog").evaluate("one => one.getBoundingClientRect().height")
     assert height < 400
+
+
+def test_several_sentences_of_the_server_are_each_said_in_chinese(visit: Visit) -> None:
+    page = visit("zh-CN").log_in().page
+    said = page.evaluate(
+        """text => import(new URL(`${document.documentElement.dataset.assets}/app/lib/i18n.js`, document.baseURI))
+        .then(module => module.translated(text))""",
+        "redis: no answer within 1 s; gateway: no answer within 2 s",
+    )
+    assert said == "redis：1 秒内没有响应；gateway：2 秒内没有响应"

@@ -72,7 +72,8 @@ function Health() {
   return state?.warnings.map((one) => html`<${Notice} look="warn">${translated(one)}<//>`);
 }
 
-const unready = ({ checks = {} }) => Object.entries(checks).filter(([, one]) => !one.ok).map(([name, one]) => `${word("engine", name)}: ${translated(one.reason)}`).join("; ");
+const unready = ({ checks = {} }) => Object.entries(checks).filter(([, one]) => !one.ok)
+  .map(([name, one]) => t("engine_says", { name: word("engine", name), what: translated(one.reason) })).join(t("between"));
 
 const Urge = () => me.value.generated_password && html`<${Notice} look="warn">${t("urge")} <a href=${link("account")}>${t("change_password")}</a><//>`;
 
