@@ -22,7 +22,7 @@ export function Shell() {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
         palette();
-      }
+      } else if (event.key === "Escape") menu.value = false;
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
