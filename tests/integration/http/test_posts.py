@@ -153,6 +153,33 @@ async def test_how_an_action_ended_is_known_from_the_answer(
     assert (result.state, result.retcode) == (state, retcode)
 
 
+@pytest.mark.parametrize(
+    "nonsense", [b'{"retcode":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"retcode":0,"data":"\xff"}']
+)
+async def test_an_answer_that_can_not_be_read_ends_neither_the_bot_nor_what_waits_behind_it(
+    house: House, nonsense: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "EVERY", 0.05)
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+
+    async def speak(action: str, params: dict[str, Any]) -> tuple[int, Any]:
+        return (200, nonsense) if params.get("message") == "first" or action == "get_status" else await well(action, {})
+
+    bot.answering = speak
+    boxes = [ActionBox(house.url, KEYS, f"asker{number}") for number in (1, 2)]
+    calls = [box.call(action_entry(word, word), timeout=20) for box, word in zip(boxes, ("first", "next"), strict=True)]
+    first, after = await asyncio.gather(*calls)
+    assert (first.state, first.retcode, after.state) == ("UNKNOWN", 1200, "DONE")
+    line = nexus.sockets.dialer.lines["bot qq:10001"]
+    tried = line.attempts
+    await until(lambda: line.attempts > tried + 1)
+    assert nexus.hub.bots["qq:10001"].links
+    for box in boxes:
+        await box.close()
+
+
 async def test_a_server_that_is_away_fails_the_action_and_comes_back(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
