@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.http.conftest import House, message, online, signed, well
@@ -15,6 +16,7 @@ from tests.integration.nexus.scene import emptied
 from tests.integration.nexus.scene import reply as action_entry
 
 from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.envelope import encode
 from botmatrix.bus.keys import Keys
 from botmatrix.nexus.app import Nexus
 from botmatrix.nexus.bot import BotState
@@ -178,6 +180,22 @@ async def test_an_answer_that_can_not_be_read_ends_neither_the_bot_nor_what_wait
     assert nexus.hub.bots["qq:10001"].links
     for box in boxes:
         await box.close()
+
+
+async def test_no_action_is_nested_too_deep_for_the_nexus(house: House) -> None:
+    """How deep is too deep depends on where in the program one asks: each depth about there is tried."""
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+    for depth in range(880, 1000):
+        entry = action_entry("deep", f"a{depth}")
+        entry.params = msgspec.Raw(b'{"group_id":456,"message":' + b"[" * depth + b"]" * depth + b"}")
+        await house.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", encode(entry))
+    await house.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", encode(action_entry("last", "last")))
+    async with asyncio.timeout(30):
+        while not any(params.get("message") == "last" for _, params in bot.asked):
+            await asyncio.sleep(0.01)
+    assert not [task for task in nexus._tasks if task.done()]
 
 
 async def test_a_server_that_is_away_fails_the_action_and_comes_back(
