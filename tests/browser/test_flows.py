@@ -258,6 +258,35 @@ def test_a_task_is_said_in_words_and_run(watched: Watched, bot: Talker) -> None:
     assert watched.wrong == []
 
 
+def test_a_task_that_the_form_has_no_fields_for_keeps_what_it_had(watched: Watched) -> None:
+    segments = [{"type": "at", "data": {"qq": "all"}}, {"type": "text", "data": {"text": "Good morning"}}]
+    sent = {
+        **{
+            "name": "greeting",
+            "type": "condition",
+            "action_type": "send_message",
+            "action_params": {"message": segments},
+        },
+        "trigger_config": {"event": "message", "keyword": "morning", "group_id": ["456", "457"]},
+    }
+    page = watched.show("tasks")
+    made = page.evaluate(
+        """body => fetch('api/tasks', {method: 'POST', headers: {'Content-Type': 'application/json'},
+        body: JSON.stringify(body)}).then(one => one.json())""",
+        sent,
+    )["task"]
+    page.get_by_role("button", name="Edit greeting").click()
+    page.fill("dialog [name=name]", "good morning")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="good morning").wait_for()
+    kept = page.evaluate(f"fetch('api/tasks/{made['id']}').then(one => one.json())")["task"]
+    assert (kept["action_params"]["message"], kept["trigger_config"]["group_id"]) == (segments, ["456", "457"])
+    page.get_by_role("button", name="Delete good morning").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("link", name="good morning").wait_for(state="detached")
+    assert watched.wrong == []
+
+
 def test_a_worker_is_drained_and_goes_without_a_loss(watched: Watched, bot: Talker, place: Place) -> None:
     leaving = subprocess.Popen(
         [*COMMAND, "worker", "run", "--id", "leaving"],

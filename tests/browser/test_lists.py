@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import httpx
+import pytest
+from playwright.sync_api import expect
 from tests.browser.conftest import BOT, PASSWORD, Visit
 from tests.browser.talking import Talker
 
@@ -37,8 +39,9 @@ def test_a_word_that_is_still_composed_is_not_searched_for(visit: Visit) -> None
     page.get_by_text("Nothing fits").wait_for()
 
 
-def test_long_messages_and_their_buttons_fit_into_the_window(visit: Visit) -> None:
-    watched = visit().log_in()
+@pytest.mark.parametrize("width", [1440, 390])
+def test_long_messages_and_their_buttons_fit_into_the_window(visit: Visit, width: int) -> None:
+    watched = visit(width=width).log_in()
     talker = Talker(_gateway(watched.address), "the-bot-token")
     try:
         talker.say(LONG, 4242)
@@ -91,4 +94,21 @@ def test_a_window_is_called_after_its_page(visit: Visit) -> None:
     page = visit().log_in().show("routing")
     assert page.title() == "Routing · BotMatrix"
     page.goto(f"{page.url.split('#')[0]}#/bots/{BOT}")
-    page.wait_for_function(f"document.title === '{BOT} · Bots · BotMatrix'")
+    expect(page).to_have_title(f"{BOT} · Bots · BotMatrix")
+
+
+def test_a_message_that_was_heard_is_picked_and_tried_again(visit: Visit) -> None:
+    page = visit().log_in().show("routing/try")
+    chosen = page.get_by_label("One that was heard lately").locator("option").nth(1)
+    chosen.wait_for(state="attached")
+    page.get_by_label("One that was heard lately").select_option(index=1)
+    expect(page.locator("[name=bot]")).to_have_value(BOT)
+    page.get_by_role("button", name="Try it").click()
+    page.locator(".stack").get_by_text("Judge", exact=True).wait_for()
+
+
+def test_a_dialog_is_as_high_as_what_is_in_it(visit: Visit) -> None:
+    page = visit().log_in().show(f"bots/{BOT}")
+    page.get_by_role("button", name="Kick").click()
+    height = page.get_by_role("dialog").evaluate("one => one.getBoundingClientRect().height")
+    assert height < 400

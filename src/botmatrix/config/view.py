@@ -13,6 +13,8 @@ from botmatrix.config.secret import Secret
 from botmatrix.config.settings import BotServer, HttpBot, OneBotApp, Settings, Source
 
 NODE = "this node: config.json, environment or flags"
+UP = "up"
+_FROM_UP = frozenset({"redis_url", "database_url"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +31,14 @@ class Shown:
     needs_restart: bool
     pending: Any
     locked_by: str
-    """What keeps the database from having a say: an environment variable, a flag, or that each node has its own."""
+    """What keeps the database from having a say: an environment variable, a flag, `up`, or that each node has its."""
     description: str
     expected: str
 
 
-def view(current: Current) -> list[Shown]:
-    """Every setting, in the order of the documentation."""
-    return [_shown(option, current) for option in OPTIONS]
+def view(current: Current, *, under_up: bool = False) -> list[Shown]:
+    """Every setting, in the order of the documentation. `under_up`: this process has its engines from `up`."""
+    return [_shown(option, current, under_up=under_up) for option in OPTIONS]
 
 
 def shown(value: Any) -> Any:
@@ -71,7 +73,7 @@ def locked_by(option: Option, settings: Settings) -> str:
     return NODE if option.key in LOCAL else ""
 
 
-def _shown(option: Option, current: Current) -> Shown:
+def _shown(option: Option, current: Current, *, under_up: bool) -> Shown:
     value, wanted = getattr(current.running, option.key), getattr(current.wanted, option.key)
     waits = option.key in current.pending
     settings = current.wanted if option.key in STORABLE else current.running
@@ -85,7 +87,7 @@ def _shown(option: Option, current: Current) -> Shown:
         hot=option.hot,
         needs_restart=waits,
         pending=shown(wanted) if waits else None,
-        locked_by=locked_by(option, settings),
+        locked_by=UP if under_up and option.key in _FROM_UP else locked_by(option, settings),
         description=ABOUT[option.key],
         expected=option.expected,
     )

@@ -48,6 +48,7 @@ def test_what_people_see(current: Current) -> None:
     assert (token.value, token.set, token.secret) == (None, True, True)
     assert seen["bots"].value == [{"url": "ws://u:***@h:1", "platform": "qq", "token_set": True}]
     assert seen["nexus_id"].locked_by
+    assert {one.key for one in view(current, under_up=True) if one.locked_by == "up"} == {"redis_url", "database_url"}
     everything = repr(seen)
     assert str(current.running.bot_token) not in everything
     assert "t0ken" not in everything

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel
 
-from botmatrix.config import STORABLE, Current, Source
+from botmatrix.config import STORABLE, Current, Source, is_relayed
 from botmatrix.config.about import FOR_OWNERS
 from botmatrix.config.view import locked_by, view
 from botmatrix.control.audit import Noting
@@ -30,7 +30,7 @@ class Setting(BaseModel):
     """One setting. `value` is in force in this process, `pending` after a restart.
 
     A secret shows only whether it is `set`; of servers to dial everything but their tokens is shown. `locked_by`: an
-    environment variable, a flag, or that each node has its own: the database has no say then.
+    environment variable, a flag, `up`, or that each node has its own: the database has no say then.
     """
 
     value: Any
@@ -95,7 +95,7 @@ def _body(current: Current) -> dict[str, Any]:
             for_owners=one.key in FOR_OWNERS,
             **{name: getattr(one, name) for name in Setting.model_fields if name != "for_owners"},
         )
-        for one in view(current)
+        for one in view(current, under_up=is_relayed())
     }
     return {"config": config, "needs_restart": list(current.pending)}
 

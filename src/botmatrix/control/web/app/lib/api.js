@@ -6,7 +6,7 @@ export const me = signal(null);
 export const expired = signal(false);
 export const reachable = signal(true);
 // Where a value stands in what was sent: forms are filled by people, who know no body.
-const BODY = /(^|; )(?:body|query)\.(?=\S+: )/g;
+const BODY = /(^|; )(?:body|query)\.(?:[a-z_]+\.)*(?=\S+: )/g;
 const ROLES = ["viewer", "operator", "admin", "owner"];
 
 export const may = (role) => ROLES.indexOf(me.value?.may) >= ROLES.indexOf(role);

@@ -16,7 +16,7 @@ const RANGES = ["1h", "24h", "7d"];
 export default function Dashboard() {
   const range = RANGES.includes(route.value.params.range) ? route.value.params.range : "1h";
   const { answer, error } = useAnswer(`api/stats?range=${range}`, 10);
-  const chat = useAnswer("api/stats/chat?top=8", 15).answer;
+  const { answer: chat, error: noChat } = useAnswer("api/stats/chat?top=8", 15);
   const choice = RANGES.map((one) => html`<button type="button" class=${`btn btn-sm ${one === range ? "active" : ""}`} aria-pressed=${one === range}
     onClick=${() => adjust({ range: one === "1h" ? "" : one })}>${word("range", one)}</button>`);
   return html`<${Head} title=${t("dashboard")}><div class="btn-group" role="group" aria-label=${t("range")}>${choice}</div><//>
@@ -25,8 +25,8 @@ export default function Dashboard() {
     <${Figures} now=${answer?.now} known=${Boolean(answer)}/>
     ${answer && html`<${Charts} series=${answer.series}/>`}
     <div class="columns three">
-      <${Top} title=${t("top_users")} rows=${chat?.users} by="user"/><${Top} title=${t("top_groups")} rows=${chat?.groups} by="group"/>
-      <${Top} title=${t("blocked_today")} rows=${chat?.blocked_by_reason}/></div>
+      <${Top} title=${t("top_users")} rows=${chat?.users} error=${noChat} by="user"/><${Top} title=${t("top_groups")} rows=${chat?.groups} error=${noChat} by="group"/>
+      <${Top} title=${t("blocked_today")} rows=${chat?.blocked_by_reason} error=${noChat}/></div>
     ${answer && html`<${Parts} parts=${answer.parts}/>`}`;
 }
 
@@ -43,7 +43,7 @@ function Figures({ now, known }) {
     ${figure(t("sent"), dash((one) => one.sent, rate), t("per_second"), link("dashboard"))}
     ${figure(t("blocked"), dash((one) => one.blocked, rate), t("per_second"), link("dashboard"))}
     ${figure(t("response"), dash((one) => one.response_ms, millis), `p95 ${dash((one) => one.response_p95_ms, millis)}`, link("workers"))}
-    ${figure(t("queued"), dash((one) => one.queued, short), now?.oldest ? t("oldest_is", { n: seconds(now.oldest) }) : t("nothing_waits"), link("queues"), now?.oldest > 30 ? "warn" : "")}
+    ${figure(t("queued"), dash((one) => one.queued, short), !now ? "–" : now.oldest ? t("oldest_is", { n: seconds(now.oldest) }) : t("nothing_waits"), link("queues"), now?.oldest > 30 ? "warn" : "")}
     ${figure(t("dead"), dash((one) => one.dead_letters, short), t("dead_note"), link("queues"), now?.dead_letters ? "bad" : "")}
     ${figure(t("bots"), online === undefined ? "–" : whole(online), now ? t("of_n", { n: whole(Math.max(now.bots, bots?.length || 0)) }) : t("online"), link("bots"), online === 0 ? "warn" : "")}
     ${figure(t("workers"), workers ? whole(workers.length) : dash((one) => one.workers, whole), t("alive"), link("workers"), workers?.length === 0 ? "bad" : "")}
@@ -67,11 +67,11 @@ function Charts({ series }) {
 }
 
 // `by`: the filter that shows the messages behind a line, for those who may read them.
-function Top({ title, rows, by }) {
+function Top({ title, rows, by, error }) {
   const most = Math.max(1, ...(rows || []).map((one) => one.messages));
   return html`<${Card} title=${title} flush>${rows?.length ? html`<ol class="ranks">${rows.map((one) => html`<li>
     <span class="rank-name">${!by ? word("reason", one.name) : may("operator") ? html`<a href=${link("messages", "", { [by]: idOf(one.name) })}>${one.name}</a>` : one.name}</span><meter min="0" max=${most} value=${one.messages} aria-hidden="true"></meter>
-    <span class="number">${whole(one.messages)}</span></li>`)}</ol>` : html`<p class="text-secondary pad">${rows ? t("nothing_today") : t("loading")}</p>`}<//>`;
+    <span class="number">${whole(one.messages)}</span></li>`)}</ol>` : html`<p class="text-secondary pad">${rows ? t("nothing_today") : error ? "–" : t("loading")}</p>`}<//>`;
 }
 
 // qq:123 and group:qq:123 as the list of messages knows them: by the id alone.

@@ -1,13 +1,16 @@
 // What would become of an event, and why; nothing is sent.
-import { ask } from "../lib/api.js";
+import { ask, may } from "../lib/api.js";
 import { html, useState } from "../lib/html.js";
-import { rate, t, translated, word } from "../lib/i18n.js";
+import { clock, rate, t, translated, word } from "../lib/i18n.js";
 import { Card, Empty, Facts, State } from "../ui/basics.js";
 import { Form } from "../ui/form.js";
-import { Rows } from "../ui/table.js";
+import { Rows, useAnswer } from "../ui/table.js";
+
+const NEWEST = "api/messages?direction=in&size=20";
 
 export function Try() {
   const [answer, setAnswer] = useState(null);
+  const [picked, setPicked] = useState(null);
   const schema = { required: ["bot", "user"], properties: {
     bot: { type: "string", title: t("bot"), placeholder: "qq:10001" }, user: { type: "string", title: t("user"), placeholder: "123" },
     group: { type: "string", title: t("group"), description: t("group_hint"), placeholder: "456" },
@@ -18,8 +21,20 @@ export function Try() {
     const event = { post_type: "message", ...where, user_id: user, message: text, raw_message: text };
     setAnswer(await ask("api/admin/routing/explain", { body: { event, bot } }));
   };
-  return html`<div class="columns"><${Card} title=${t("an_event")}><${Form} schema=${schema} submit=${t("try_it")} onSubmit=${explain}/><//>
+  return html`<div class="columns"><${Card} title=${t("an_event")}>${may("operator") && html`<${Pick} onPick=${setPicked}/>`}
+      <${Form} key=${picked?.id} schema=${schema} value=${picked ? asTyped(picked) : {}} submit=${t("try_it")} onSubmit=${explain}/><//>
     ${answer ? html`<${Explained} answer=${answer}/>` : html`<${Card}><${Empty} icon="route" title=${t("nothing_sent")}>${t("nothing_sent_what")}<//><//>`}</div>`;
+}
+
+const asTyped = (message) => ({ bot: message.bot, user: message.user_id, group: message.group_id, text: message.text });
+
+// What was heard last, to be tried again.
+function Pick({ onPick }) {
+  const { answer } = useAnswer(NEWEST, 0);
+  const heard = answer?.messages || [];
+  if (!heard.length) return null;
+  return html`<div class="field"><label class="form-label" for="pick">${t("pick_message")}</label><select id="pick" class="form-select" onChange=${(event) => onPick(heard.find((one) => one.id === event.target.value))}>
+    <option value="">–</option>${heard.map((one) => html`<option key=${one.id} value=${one.id}>${clock(one.at)} ${one.bot} ${one.conv}: ${one.text.slice(0, 60)}</option>`)}</select></div>`;
 }
 
 export const Explained = ({ answer }) => html`<div class="stack"><${Card} title=${html`<${State} value=${answer.verdict}/>`}><p>${translated(answer.why)}</p>

@@ -28,11 +28,11 @@ function Setting({ name, one, draft, setDraft }) {
 }
 
 // Where the value comes from, when a change acts, and what is stronger.
-const Standing = ({ one, barred }) => html`<div class="standing"><span class="badge tag">${word("source", one.source)}</span>
+const Standing = ({ one, barred }) => html`<div class="standing"><span class="badge tag">${one.locked_by === "up" ? "up" : word("source", one.source)}</span>
   <span>${one.hot ? t("acts_at_once") : t("acts_after_restart")}</span>
   ${one.needs_restart && html`<strong class="waits">${t("waits_now", { value: said(one.value) })}</strong>`}
   ${one.locked_by && html`<span class="locked"><${Icon} name="lock"/>${/^[A-Z_]+$/.test(one.locked_by) ? t("locked_by", { what: one.locked_by })
-    : one.source === "flag" ? t("locked_by_flag") : t("locked_here")}</span>`}
+    : one.locked_by === "up" ? t("locked_by_up") : one.source === "flag" ? t("locked_by_flag") : t("locked_here")}</span>`}
   ${!one.locked_by && barred && html`<span class="locked"><${Icon} name="lock"/>${t("for_owners")}</span>`}</div>`;
 
 const said = (value) => (value === null ? "•••" : Array.isArray(value) ? value.join(", ") || "–" : String(value) || "–");
