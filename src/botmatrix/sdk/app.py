@@ -15,6 +15,7 @@ from botmatrix.bus.envelope import ActionEntry
 from botmatrix.onebot.message import Sendable
 from botmatrix.sdk.address import Address
 from botmatrix.sdk.outbox import Outbox
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.services import Services
 from botmatrix.sdk.store import Store
 from botmatrix.sdk.voice import answer, array, encode, is_granted, refusal, target, text
@@ -129,7 +130,10 @@ class App:
 
         def fire() -> None:
             self._timers.discard(timer)
-            function()
+            try:
+                function()
+            except BaseException as error:
+                self.log.exception("a timer of it failed", exc_info=error)
 
         timer = asyncio.get_running_loop().call_later(seconds, fire)
         self._timers.add(timer)
@@ -155,7 +159,9 @@ class App:
                 ended = self._undo.pop()()
                 if inspect.isawaitable(ended):
                     await ended
-            except Exception as error:
+            except BaseException as error:
+                if must_leave(error):
+                    raise
                 self.log.exception("something could not be closed", exc_info=error)
         self._http.clear()
         self._db.clear()

@@ -105,6 +105,10 @@ class Services(Protocol):
         """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
         ...
 
+    async def keep_media(self, token: str, data: bytes) -> None:
+        """Keep a piece of media for an hour under this name. Raises `ActionFailed`, `EngineUnavailable`."""
+        ...
+
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot (`platform:self_id`) that can speak there, `preferred` if it can. Raises `ActionFailed`."""
         ...

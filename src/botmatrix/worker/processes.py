@@ -7,7 +7,6 @@ import contextlib
 import os
 import sys
 import threading
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,6 +15,7 @@ import cloudpickle  # type: ignore[import-untyped]
 
 from botmatrix.sdk.running import RunCrashed, RunFailed
 from botmatrix.worker.crunch import HEAD
+from botmatrix.worker.spawn import Spawned, spawn
 
 LARGEST: Final = 256 << 20
 """Bytes of what goes in or comes back."""
@@ -29,8 +29,8 @@ class Processes:
 
     def __init__(self, size: int = 0) -> None:
         self._room = asyncio.Semaphore(size or max(1, min(8, os.cpu_count() or 1)))
-        self._idle: list[Process] = []
-        self._busy: set[Process] = set()
+        self._idle: list[Spawned] = []
+        self._busy: set[Spawned] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -64,7 +64,7 @@ class Processes:
         """Those that are there."""
         return [process.pid for process in (*self._idle, *self._busy)]
 
-    def _keep(self, process: Process) -> None:
+    def _keep(self, process: Spawned) -> None:
         self._idle.append(process)
         if self._timer is not None:
             self._timer.cancel()
@@ -74,24 +74,15 @@ class Processes:
         """Nobody needed one for a while."""
         while self._idle:
             process = self._idle.pop()
-            if process.stdin is not None:
-                process.stdin.close()
+            process.stdin.close()
 
 
-async def _start() -> Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "botmatrix.worker.crunch"),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=None,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        start_new_session=True,
-    )
+async def _start() -> Spawned:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return await spawn((sys.executable, "-m", "botmatrix.worker.crunch"), env=env, own_stderr=False)
 
 
-async def _exchange(process: Process, asked: bytes) -> bytes:
-    if process.stdin is None or process.stdout is None:
-        raise RunCrashed("the process has no pipes")
+async def _exchange(process: Spawned, asked: bytes) -> bytes:
     try:
         process.stdin.write(HEAD.pack(len(asked)) + asked)
         await process.stdin.drain()
@@ -105,12 +96,11 @@ async def _exchange(process: Process, asked: bytes) -> bytes:
         raise RunCrashed(f"the process that ran it died ({process.returncode})") from error
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Spawned) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
-    if process.stdin is not None:
-        process.stdin.close()
     await process.wait()
+    process.close()
 
 
 def _packed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

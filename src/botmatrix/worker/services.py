@@ -94,6 +94,10 @@ class WorkerServices:
         """Put names in the place of large media; what is given keeps them. Raises `ActionFailed`."""
         return self._media.offload(segments)
 
+    async def keep_media(self, token: str, data: bytes) -> None:
+        """Keep a piece of media for an hour under this name. Raises `ActionFailed`, `EngineUnavailable`."""
+        await self._media.keep(token, data)
+
     async def speaker(self, there: Address, preferred: str) -> str:
         """The bot that can speak there. Raises `ActionFailed`, `EngineUnavailable`."""
         return await self._speakers.choose(there.platform, there.kind, there.id, preferred)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import msgspec
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.sdk.raised import must_leave
 from botmatrix.skills.model import DECLINED, OWN_PARAMS, BadParams, Capability, SkillCall, State, answer
 from botmatrix.skills.permission import SkillPermission, SkillPermissions
 from botmatrix.worker.plugins.blocked import PluginBlocked
@@ -84,9 +84,8 @@ class Executing:
             return self._said(call, State.FAILED, error=str(error))
         except PluginBlocked:
             return self._said(call, State.FAILED, error="it blocked the event loop and was interrupted")
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        except BaseException as error:
+            if must_leave(error):
                 raise
             log.error("a skill failed", skill=call.skill, execution=call.execution_id, exc_info=error)
             return self._said(call, State.FAILED, error=f"{type(error).__name__}: {error}"[:500])

@@ -100,3 +100,37 @@ async def test_python_that_runs_in_the_worker_can_be_checked_as_well(tmp_path: P
     assert [finding.problem async for finding in check(tmp_path, None) if finding.problem] == []
     (tmp_path / "plugin.py").write_text("import nothing_like_that")
     assert "nothing_like_that" in "".join([finding.problem async for finding in check(tmp_path, None)])
+
+
+KEEPING = """
+from botmatrix import Plugin, rate
+plugin = Plugin(id="mine", permissions=["send_msg"])
+@plugin.on_startup
+async def up(app): await app.store.set("begun", 1)
+@plugin.command("buy", cooldown=rate("100/min"))
+async def buy(ctx):
+    sure = (await ctx.ask("sure?")).text
+    n = await ctx.store.update("n", lambda n: n + 1, default=0)
+    await ctx.session.set("mine.sure", sure)
+    last = await ctx.session.get("mine.sure"), await ctx.store.get("begun"), await ctx.store.keys()
+    ctx.log.info("bought %s %s", n, last)
+@plugin.cron("0 0 1 1 *")
+async def yearly(app):
+    await app.send("qq:group:1", "happy new year")
+    app.log.info("new year")
+"""
+
+
+async def test_what_python_keeps_asks_and_does_by_the_clock_is_checked_as_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "plugin.json").write_text('{"id": "mine"}')
+    (tmp_path / "plugin.py").write_text(KEEPING)
+    with caplog.at_level("INFO"):
+        found = [finding async for finding in check(tmp_path, None, ["/buy"])]
+    assert [finding.problem for finding in found if finding.problem] == []
+    assert any("bought 1 ('yes', 1, ['begun', 'n'])" in text for text in caplog.messages)
+    assert any("new year" in text for text in caplog.messages)
+    (tmp_path / "plugin.json").write_text('{"id": "mine", "isolation": "process"}')
+    problems = [finding.problem async for finding in check(tmp_path, None) if finding.problem]
+    assert "send_msg is not in permissions" in problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import textwrap
 import zipfile
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 from tests.integration.plugins.conftest import FAST, LivePlatform, TextRoom, texts
 from tests.integration.plugins.test_isolated import dialogue, process
-from tests.unit.plugins.fakes import Platform, message
+from tests.unit.plugins.fakes import Platform, actions, message
 
+from botmatrix.bus.media import LARGEST, SCHEME
 from botmatrix.errors import ActionFailed
 from botmatrix.worker.outcome import Dead, Retry
 from botmatrix.worker.plugins.host import Host
@@ -111,6 +113,56 @@ async def test_it_may_ask_and_its_uses_are_counted(host: Host, tmp_path: Path, p
     assert texts(await asking) == ["to Bonn"]
     assert texts(await room.handle(message("/once"), "c" * 24)) == ["once"]
     assert texts(await room.handle(message("/once"), "d" * 24)) != ["once"]
+
+
+LARGE = """
+    @plugin.command("picture")
+    async def picture(ctx, size: int): return Image(b"x" * size)
+    @plugin.command("now")
+    async def now(ctx, size: int): return f"said {await ctx.reply(Image(b'y' * size), now=True)}"
+    @plugin.command("words")
+    async def words(ctx): return "x" * 2_000_000
+    @plugin.command("often")
+    async def often(ctx):
+        for n in range(120):
+            await ctx.session.set("mine.n", n)
+        return str(await ctx.session.get("mine.n"))
+"""
+
+
+async def test_its_pictures_may_be_larger_than_a_line(host: Host, tmp_path: Path, platform: Platform) -> None:
+    await load(host, tmp_path, LARGE)
+    room = TextRoom(platform, host)
+    for size in (100, 3_000_000):
+        outcome = await room.handle(message(f"/picture {size}"))
+        (entry,) = actions(outcome)
+        await check_media(platform, json.loads(bytes(entry.params)), b"x" * size)
+    assert await room.say("/now 2000000") == ["said 77"]
+    await check_media(platform, platform.sent[-1][1], b"y" * 2_000_000)
+    outcome = await room.handle(message(f"/picture {LARGEST + 1}"))
+    assert isinstance(outcome, Dead)
+
+
+async def check_media(platform: Platform, params: Any, expected: bytes) -> None:
+    file = params["message"][0]["data"]["file"]
+    inline = base64.b64decode(file.removeprefix("base64://")) if file.startswith("base64://") else b""
+    assert (inline or await platform.media.find(file.removeprefix(SCHEME))) == expected
+
+
+async def test_what_is_too_long_to_be_said_at_once_fails_with_the_reason(
+    host: Host, tmp_path: Path, platform: Platform
+) -> None:
+    await load(host, tmp_path, LARGE)
+    outcome = await TextRoom(platform, host).handle(message("/words"))
+    assert isinstance(outcome, Dead)
+    assert "and may have 1024" in outcome.reason
+
+
+async def test_its_sessions_are_no_actions_of_which_there_may_be_too_many(
+    host: Host, tmp_path: Path, platform: Platform
+) -> None:
+    await load(host, tmp_path, LARGE)
+    assert await TextRoom(platform, host).say("/often") == ["119"]
 
 
 async def test_its_commands_are_listed_with_the_others(host: Host, tmp_path: Path) -> None:

@@ -178,6 +178,16 @@ async def test_a_dialled_bot_that_was_sent_away_is_not_let_in_until_it_may_come(
     await dialer.close()
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+async def test_a_host_that_no_host_can_be_called_is_named_and_tried_again(host: str, meeting: Meeting) -> None:
+    dialer = new_dialer()
+    line = dial.Line("x", f"ws://{host}/", Silent)
+    dialer.keep(line)
+    await meeting.seen.until(lambda: line.attempts > 1)
+    assert line.error == "no host can have the name that stands in the URL"
+    await dialer.close()
+
+
 async def test_dialling_ends_in_order_while_nothing_answers() -> None:
     listener = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(3600), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]

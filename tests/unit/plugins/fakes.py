@@ -89,6 +89,9 @@ class Platform:
     def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
         return self.media.offload(segments)
 
+    async def keep_media(self, token: str, data: bytes) -> None:
+        await self.media.keep(token, data)
+
     async def database_url(self) -> str:
         return self.url
 

@@ -115,7 +115,7 @@ class Dialer:
             self.on_change()
             await transport.wait_disconnected()
             self.on_change()
-        except (OSError, TimeoutError, picows.WSError) as error:
+        except (OSError, TimeoutError, UnicodeError, picows.WSError) as error:
             self._failed(line, error)
         finally:  # it may be open even while `_open` is being cancelled
             if owner.connection.state not in (ConnectionState.HANDSHAKE, ConnectionState.CLOSED):
@@ -187,4 +187,6 @@ def _words(error: Exception) -> str:
         return "connection refused: nothing listens there"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, UnicodeError):
+        return "no host can have the name that stands in the URL"
     return str(error)[:200] or type(error).__name__

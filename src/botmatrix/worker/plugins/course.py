@@ -30,9 +30,9 @@ class Course:
     """Runs the handlers that take an event.
 
     A plugin's own handlers run one after another. Plugins in the worker do so too, by their rank, but for those that
-    are slow; these, and plugins in processes of their own, run beside the others. When they are not done `APART`
-    after the others, or are known to be slow, what the others said is written early: it has the ids that it would have
-    had, so it is not said again when the event is.
+    are slow; these, and plugins in processes of their own, run beside the others. What the others said is written early
+    when they are not done `APART` after the others, and at once when one of them is known to be slow: it has the ids
+    that it would have had, so it is not said again when the event is.
     """
 
     def __init__(self, executor: Executor, services: Services) -> None:
@@ -70,8 +70,9 @@ class Course:
         tasks = [asyncio.create_task(self._through(ways.pop(life), envelope, event), name="beside") for life in beside]
         try:
             ran = await self._through([match for way in ways.values() for match in way], envelope, event)
-            patience = 0.0 if any(life.slow for life in beside) else APART
-            _, late = await asyncio.wait(tasks, timeout=patience)
+            if any(life.slow for life in beside):
+                await self._early(ran)
+            _, late = await asyncio.wait(tasks, timeout=APART)
             for life, task in zip(beside, tasks, strict=True):
                 life.slow = life.slow or task in late
             if late:

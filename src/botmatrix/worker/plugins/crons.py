@@ -20,8 +20,8 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.app import App
 from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.outbox import Outbox
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.services import Services
-from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.runs import Runs
 from botmatrix.worker.plugins.threads import Threads
@@ -137,7 +137,9 @@ class Crons:
         try:
             work = cron.function(acting) if cron.is_async else self._threads.run(partial(cron.function, acting))
             await self._runs.watch(ticking, work)
-        except (Exception, PluginBlocked) as error:
+        except BaseException as error:
+            if must_leave(error):
+                raise
             app.log.error("%s, due at %d, failed", ticking.name, due, exc_info=error)
         finally:
             ticking.life.leave()

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins.crons import Crons
 from botmatrix.worker.plugins.loader import LoadError
@@ -124,7 +125,9 @@ class Exchange:
         old.be_deaf()
         try:
             await self.begin(old)
-        except Exception as error:
+        except BaseException as error:
+            if must_leave(error):
+                raise
             log.error("plugin %s: neither the new version nor the old one starts", old.id, exc_info=error)
 
     @asynccontextmanager

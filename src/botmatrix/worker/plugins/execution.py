@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from botmatrix.sdk.ask import AskEnded, Finished
 from botmatrix.sdk.context import Context
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.sdk.outbox import Outbox
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.retry import Retry as RetryRequest
 from botmatrix.sdk.services import Services, Worker
 from botmatrix.worker.outcome import Retry
@@ -116,8 +116,8 @@ class Executor:
             said = "%s blocked the event loop and was interrupted (event %s)"
             bound.app.log.error(said, bound.name, context.trace_id, exc_info=error)
             return Failure(f"handler_blocked: {bound.name}")
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+        except BaseException as error:
+            if must_leave(error):
                 raise
             kind = type(error).__name__
             bound.app.log.error("%s raised %s (event %s)", bound.name, kind, context.trace_id, exc_info=error)
@@ -167,9 +167,3 @@ def _arguments(match: Match) -> Arguments | None:
         return [], handler.arguments.groups(match.groups or {})
     except UsageError:
         return None
-
-
-def _cancelled_from_outside() -> bool:
-    """Whether this task was asked to end; if not, the plugin awaited something that was cancelled."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

@@ -11,9 +11,9 @@ from typing import Any
 from botmatrix.core.plugins import Wish
 from botmatrix.sdk.cron import Cron
 from botmatrix.sdk.plugin import Plugin
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import info
-from botmatrix.worker.plugins.blocked import PluginBlocked
 from botmatrix.worker.plugins.exchange import Exchange
 from botmatrix.worker.plugins.fuse import Fuse
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
@@ -152,12 +152,12 @@ class Registry:
         except LoadError as error:
             log.warning("plugin %s can't be loaded: %s", source, error)
             return await self._failed(source, code, error)
-        except (Exception, SystemExit, PluginBlocked) as error:
+        except BaseException as error:
+            if must_leave(error):
+                await code.close()
+                raise
             log.error("plugin %s can't be loaded", source, exc_info=error)
             return await self._failed(source, code, LoadError(f"{type(error).__name__}: {error}"))
-        except BaseException:
-            await code.close()
-            raise
         self._absent.pop(source.place, None)
         log.info("plugin %s %s loaded from %s", version.id, version.plugin.version, source)
         return self._now(version)

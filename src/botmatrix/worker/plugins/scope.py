@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from botmatrix.worker.plugins.blocked import PluginBlocked
+from botmatrix.sdk.raised import must_leave
 
 log = logging.getLogger(__name__)
 
@@ -32,5 +32,7 @@ class Scope:
         """Undo everything. What raises is logged, and the rest still undone."""
         try:
             await self._stack.aclose()
-        except (Exception, SystemExit, PluginBlocked):
+        except BaseException as error:
+            if must_leave(error):
+                raise
             log.exception("plugin %s: something went wrong while it was unloaded", self._plugin)

@@ -37,6 +37,9 @@ def filled(plugin: Plugin, wanted: Configured) -> BaseModel | None:
         return plugin.config.model_validate(wanted.values)
     except ValidationError as error:
         raise SettingsRefused(plugin.id, _words(error), schema_of(plugin)) from None
+    except BaseException as error:  # of a validator of its own
+        log.error("plugin %s: its settings can't be looked at", plugin.id, exc_info=error)
+        raise SettingsRefused(plugin.id, f"a validator raised {type(error).__name__}", schema_of(plugin)) from None
 
 
 def schema_of(plugin: Plugin) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from botmatrix.sdk.app import App
 from botmatrix.sdk.handler import Function
 from botmatrix.sdk.outbox import Outbox
 from botmatrix.sdk.plugin import Plugin
+from botmatrix.sdk.raised import must_leave
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins import leftovers
 from botmatrix.worker.plugins.crons import Crons
@@ -131,7 +132,9 @@ class Version:
         for function in self.plugin.configured:
             try:
                 await _hook(function, self._app, threads)
-            except Exception as error:
+            except BaseException as error:
+                if must_leave(error):
+                    raise
                 self.settings_error = f"{type(error).__name__} in {function.__name__}"
                 log.error("plugin %s could not take its settings over", self.id, exc_info=error)
 

@@ -24,12 +24,17 @@ from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.given import greet
 from botmatrix.worker.plugins.isolated.going import INTERNAL
 from botmatrix.worker.plugins.isolated.keeper import Keeper, Pace
-from botmatrix.worker.plugins.isolated.lines import Action
+from botmatrix.worker.plugins.isolated.lines import Action, Call, ToldCron
 from botmatrix.worker.plugins.isolated.manifest import Manifest, read_manifest
 from botmatrix.worker.plugins.isolated.pretended import ANSWER, World
+from botmatrix.worker.plugins.isolated.ticks import CRON
 from botmatrix.worker.plugins.loader import LoadError
 
 AT_ONCE = 10
+LONGEST_CRON = 30.0
+"""Seconds that what the clock starts may take here."""
+TICKING = frozenset({"app.speaker", "app.call"})
+"""What it may ask for."""
 HERE = Here("qq:10001", "123", "456", numeric=True)
 RAW = {"self_id": 10001, "user_id": 123, "group_id": 456, "message_id": 9, "time": 1_700_000_000}
 OWN = frozenset({"skill_result", "skill_response"})
@@ -62,7 +67,7 @@ async def check(folder: Path, envs: Path | None, words: Sequence[str] = ()) -> A
     yield Finding("plugin.json can be read and names a program")
     program = Program(manifest, Launch(manifest.id, argv, folder, manifest.limits, env))
     try:
-        await program.keeper.start()
+        await program.start()
     except LoadError as error:
         await program.keeper.stop()
         yield Finding("it starts and stays", str(error))
@@ -97,12 +102,19 @@ class Program:
         )
         if says_hello:
             self.keeper.on_start = partial(greet, self.exchange, Configured())
+            self.exchange.on_call = self._called
         self._broker = Broker(manifest.wanted)
-        self.world = World()
+        self.world = World(INTERNAL | TICKING if says_hello else ())
+        self.crons: Sequence[ToldCron] = ()
 
-    async def event(self, name: str, payload: Mapping[str, Any]) -> str:
-        """Send one; what is wrong with the answer."""
-        timeout = max(self.manifest.timeout_ms / 1000, 1.0)
+    async def start(self) -> None:
+        """Raises `LoadError` when it does not stay."""
+        hello = await self.keeper.start()
+        self.crons = hello.crons if hello else ()
+
+    async def event(self, name: str, payload: Mapping[str, Any], timeout: float = 0) -> str:
+        """Send one; what is wrong with the answer. `timeout`: seconds, unless the manifest says more."""
+        timeout = max(self.manifest.timeout_ms / 1000, 1.0, timeout)
         try:
             with self.exchange.ask(name, payload, id="check") as pending:
                 while True:
@@ -117,6 +129,9 @@ class Program:
             return f"its process {error}"
 
     def _wrong(self, action: Action) -> str:
+        if action.type in TICKING:
+            name = str(action.params.get("action", "send_msg"))
+            return "" if self._broker.allows(name) else f"{name} is not in permissions"
         if action.type in OWN | INTERNAL or action.type.startswith("storage."):
             return ""
         try:
@@ -126,6 +141,10 @@ class Program:
         except Refused as error:
             return f"{action.type}: {error}"
         return ""
+
+    def _called(self, call: Call) -> None:
+        told = self.world.call(call.name, msgspec.json.decode(call.payload, type=dict[str, Any]), payload(ANSWER))
+        self.exchange.tell("response", f"{call.name}_response", told, call.id)
 
     def _answer(self, actions: list[Action]) -> None:
         for action in actions:
@@ -145,6 +164,9 @@ async def _conversation(program: Program, more: Sequence[str]) -> AsyncIterator[
     for intent in program.manifest.intents:
         told = payload(intent.keywords[0] if intent.keywords else "x") | {"intent_name": intent.name}
         yield Finding(f"it answers intent_{intent.name}", await program.event(f"intent_{intent.name}", told))
+    for cron in program.crons:
+        problem = await program.event(f"{CRON}{cron.name}", {}, min(cron.timeout, LONGEST_CRON))
+        yield Finding(f"it runs what the clock starts: {cron.name}", problem)
     for program.world.works in (True, False):
         about = "everything works" if program.world.works else "nothing works"
         for words in more:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.isolated.lines import Splitter
 from botmatrix.worker.plugins.isolated.manifest import Limits
 from botmatrix.worker.plugins.isolated.tap import Tap
+from botmatrix.worker.spawn import Spawned, spawn
 
 MOST_UNREAD = 4 << 20
 """Bytes that may wait for a plugin to read them."""
@@ -52,7 +52,7 @@ class Child:
     `on_line` says whether a line was of use.
     """
 
-    def __init__(self, process: Process, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> None:
+    def __init__(self, process: Spawned, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> None:
         self._process, self._figures, self._tap, self._on_line = process, figures, tap, on_line
         self._junk = 0.0
         self._stopped_for = ""
@@ -60,16 +60,9 @@ class Child:
     @classmethod
     async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
         """Start it behind its guard. Raises `OSError`."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", guard.__file__, json.dumps(_config(launch.limits)), *launch.argv),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=launch.folder,
-            env={**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env},
-            start_new_session=True,
-        )
-        return cls(process, figures, tap, on_line)
+        argv = (sys.executable, "-I", "-S", guard.__file__, json.dumps(_config(launch.limits)), *launch.argv)
+        env = {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env}
+        return cls(await spawn(argv, env=env, folder=launch.folder), figures, tap, on_line)
 
     @property
     def pid(self) -> int:
@@ -79,7 +72,7 @@ class Child:
     def write(self, line: bytes) -> bool:
         """Send a line; False when it is gone or does not read."""
         stdin = self._process.stdin
-        if stdin is None or stdin.is_closing() or stdin.transport.get_write_buffer_size() > MOST_UNREAD:
+        if stdin.is_closing() or stdin.transport.get_write_buffer_size() > MOST_UNREAD:
             return False
         stdin.write(line)
         return True
@@ -93,13 +86,13 @@ class Child:
                 code = await self._process.wait()
         finally:
             self._kill_group()
+            self._process.close()
         return self._stopped_for or _reason(code, self._tap.last)
 
     def stop(self, reason: str) -> None:
         """Have it end: first kindly, after the grace by force. `run` returns when it has."""
         self._stopped_for = self._stopped_for or reason
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._process.stdin.close()
         with suppress(ProcessLookupError):
             self._process.terminate()
 
@@ -107,7 +100,7 @@ class Child:
         stdout, splitter = self._process.stdout, Splitter()
         loop = asyncio.get_running_loop()
         left, filled = float(BURST), loop.time()
-        while stdout is not None and (chunk := await stdout.read(CHUNK)):
+        while chunk := await stdout.read(CHUNK):
             before = self._junk
             self._take(splitter, chunk)
             if self._junk == before and splitter.skipping:
@@ -134,7 +127,7 @@ class Child:
 
     async def _read_stderr(self) -> None:
         stderr, splitter = self._process.stderr, Splitter(longest=64 * 1024)
-        while stderr is not None and (chunk := await stderr.read(CHUNK)):
+        while chunk := await stderr.read(CHUNK):
             for line in splitter.feed(chunk):
                 self._tap.line(line)
             await asyncio.sleep(len(chunk) / RATE)

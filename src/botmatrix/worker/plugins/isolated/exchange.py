@@ -53,7 +53,7 @@ class Pending:
         self._actions += len(answer.actions)
         is_too_much = self._bytes > MOST_WAITING
         self.put(PluginError("said more than could be done meanwhile") if is_too_much else answer, size)
-        return not answer.more or 0 < len(answer.actions) <= self._actions <= MOST_ACTIONS
+        return not answer.more or len(answer.actions) == 1 or (bool(answer.actions) and self._actions <= MOST_ACTIONS)
 
     def put(self, answer: Answer | Exception, size: int = 0) -> None:
         """What came for it."""

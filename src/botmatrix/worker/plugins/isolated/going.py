@@ -75,7 +75,7 @@ class Going:
 
     async def _do_all(self, actions: list[Action], questions: Questions, *, last: bool) -> None:
         for action in actions:
-            self._actions += 1
+            self._actions += not (self._plugin.tries and action.type in INTERNAL)
             if self._actions > MOST_ACTIONS:
                 self._plugin.figures.refused["more than 100"] += 1
                 self._tell(action, failure(Refused(f"more than {MOST_ACTIONS} actions in answer to one event")))

@@ -1,4 +1,4 @@
-"""What a Python plugin keeps for good in PostgreSQL, as its process asks for it, also outside of any event."""
+"""What a Python plugin keeps: values for good, media for an hour; asked for by its process, also outside of events."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from botmatrix.errors import EngineUnavailable
+from botmatrix.errors import ActionFailed, EngineUnavailable
 from botmatrix.sdk.services import Services
 from botmatrix.sdk.store import LARGEST, LONGEST_KEY, MOST_KEYS, Values
 from botmatrix.worker.plugins.isolated.exchange import Exchange
 from botmatrix.worker.plugins.isolated.lines import Call
+from botmatrix.worker.plugins.isolated.media import PUT, Part, Parts
 
 MOST: Final = 64
 """Calls of one plugin that are under way at once."""
@@ -40,6 +41,7 @@ class Keeping:
     def __init__(self, plugin: str, services: Services, exchange: Exchange) -> None:
         self._plugin, self._services, self._exchange = plugin, services, exchange
         self._tasks: set[asyncio.Task[None]] = set()
+        self._parts = Parts()
 
     def called(self, call: Call) -> None:
         """One came."""
@@ -58,13 +60,22 @@ class Keeping:
 
     async def _answer(self, call: Call) -> None:
         try:
-            wanted = msgspec.json.decode(call.payload, type=Wanted)
-            told = {"ok": True, "data": await self._do(call.name, wanted)}
+            told = {"ok": True, "data": await self._done(call)}
         except EngineUnavailable as error:
             told = {"ok": False, "error": error.reason, "engine": error.engine}
+        except ActionFailed as failed:
+            told = {"ok": False, "error": failed.message, "engine": "", "retcode": failed.retcode}
         except (ValueError, TypeError) as error:
             told = {"ok": False, "error": str(error), "engine": ""}
         self._tell(call, told)
+
+    async def _done(self, call: Call) -> Any:
+        if call.name != PUT:
+            return await self._do(call.name, msgspec.json.decode(call.payload, type=Wanted))
+        part = msgspec.json.decode(call.payload, type=Part)
+        if (piece := self._parts.add(part)) is not None:
+            await self._services.keep_media(part.token, piece)
+        return None
 
     async def _do(self, name: str, wanted: Wanted) -> Any:
         values, plugin, key = self._services.values(), self._plugin, wanted.key

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from botmatrix.worker.plugins.isolated.lines import Action
+from botmatrix.worker.plugins.isolated.pretended_sdk import Sdk
 
 ASKING = frozenset({"send_message", "reply", "send_image"})
 ANSWER = "yes"
@@ -20,19 +22,26 @@ class Response(NamedTuple):
 
 
 class World:
-    """`works`: whether actions succeed, values are kept and people answer."""
+    """`works`: whether actions succeed, values are kept and people answer. `internal`: actions of the Python SDK."""
 
-    def __init__(self) -> None:
-        self.works = False
+    def __init__(self, internal: Collection[str] = ()) -> None:
+        self.works = True
+        self._internal, self._sdk = internal, Sdk()
         self._values: dict[str, Any] = {}
 
     def response(self, action: Action, heard: dict[str, Any]) -> Response:
         """`heard`: the payload of a person's message, in case one is asked for."""
+        if action.type in self._internal:
+            return Response("response", f"{action.type}_response", self.call(action.type, action.params, heard))
         asks = action.type in ASKING
         if asks and self.works:
             return Response("event", "on_message", heard)
         name = "ask_timeout" if asks else f"{action.type}_response"
         return Response("response", name, self._done(action) if self.works else _NOTHING)
+
+    def call(self, name: str, params: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:
+        """What the Python SDK is told that asks for something."""
+        return {"ok": True, "error": "", "data": self._sdk.done(name, params, heard)} if self.works else _NOTHING
 
     def _done(self, action: Action) -> dict[str, Any]:
         if action.type.startswith("storage."):

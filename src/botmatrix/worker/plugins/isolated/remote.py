@@ -23,6 +23,7 @@ from botmatrix.sdk.address import Address
 from botmatrix.sdk.ask import TooManyQuestions
 from botmatrix.sdk.plugin import Plugin
 from botmatrix.skills.model import SkillAsk
+from botmatrix.worker.plugins.isolated.media import RemoteMedia
 from botmatrix.worker.plugins.isolated.remote_results import NotHere, Result, result_of
 from botmatrix.worker.plugins.isolated.remote_sessions import RemoteSessions
 from botmatrix.worker.plugins.isolated.remote_ticks import RemoteTicks
@@ -96,7 +97,8 @@ class RemoteServices:
         self.uses = RemoteUses(self)
         self._ids: dict[str, str] = {}
         self._bots: dict[str, str] = {}
-        self._values, self.ticks = RemoteValues(self.ask_worker), RemoteTicks(self.ask)
+        self._values, self._media = RemoteValues(self.ask_worker), RemoteMedia(self.ask_worker)
+        self.ticks = RemoteTicks(self.ask)
         self._configured, self._known = Configured(), asyncio.Event()
         self._closed = False
         self._numbers = itertools.count(1)
@@ -168,12 +170,19 @@ class RemoteServices:
             del self._waiting[correlation]
 
     def offload(self, segments: Iterable[dict[str, Any]]) -> list[Callable[[], Awaitable[None]]]:
-        """Media goes along in the line."""
-        return []
+        """Put names in the place of large media; what is given has the worker keep them. Raises `ActionFailed`."""
+        return self._media.offload(segments)
+
+    async def keep_media(self, token: str, data: bytes) -> None:
+        """Have the worker keep it. Raises `ActionFailed`, `EngineUnavailable`."""
+        await self._media.keep(token, data)
 
     async def database_url(self) -> str:
         """A database belongs to the worker."""
-        raise NotHere("ctx.db is not there in a plugin with its own process: use ctx.store")
+        raise NotHere(
+            "ctx.db is not there in a plugin with its own process, which has no address of the database: "
+            'use ctx.store, or run it in the worker (without "isolation" in plugin.json)'
+        )
 
     def grants(self, plugin: Plugin, wish: Wish, *, packaged: bool) -> Collection[str]:
         """The worker's broker decides, by `plugin.json`."""

@@ -28,6 +28,7 @@ from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginInfo, PluginState
 from botmatrix.worker.plugins.isolated.given import SETTINGS
+from botmatrix.worker.plugins.isolated.lines import LONGEST as LONGEST_LINE
 from botmatrix.worker.plugins.isolated.remote import RemoteServices
 from botmatrix.worker.plugins.isolated.ticks import CRON
 from botmatrix.worker.plugins.source import Source
@@ -166,7 +167,10 @@ async def main(folder: Path) -> None:
     out = _protocol_output()
 
     def say(answer: Mapping[str, Any]) -> None:
-        _write(out, bytes(_encode(answer)) + b"\n")
+        line = bytes(_encode(answer)) + b"\n"
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"what is said at once has {len(line) >> 10} KiB, and may have {LONGEST_LINE >> 10}")
+        _write(out, line)
 
     services = RemoteServices(say)
     host = Host(services)
