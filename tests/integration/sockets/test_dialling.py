@@ -99,6 +99,23 @@ async def test_a_refusal_is_told_in_words_without_the_token(open_meeting: OpenMe
     await dialer.close()
 
 
+async def test_an_application_is_not_dialled_under_the_name_of_a_stream_worker(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    taken = {"nonebot"}
+    hub.sockets.is_taken = taken.__contains__
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application)])
+    dialled.bot_came("qq:10001")
+    line = dialer.lines["nonebot for qq:10001"]
+    await application.seen.until(lambda: line.attempts > 1)
+    assert line.error == "a stream worker has this name: give the application another one"
+    assert not hub.sockets.workers
+    taken.clear()
+    await application.seen.until(lambda: "qq:10001" in application.hub.bots)
+    await dialer.close()
+
+
 async def test_a_changed_application_is_dialled_anew(open_meeting: OpenMeeting) -> None:
     hub, one, other = await open_meeting(), await open_meeting(), await open_meeting()
     dialer = new_dialer()
