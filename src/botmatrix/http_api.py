@@ -72,8 +72,9 @@ class HttpApi:
 
 def _answer(echo: bytes, status: int, body: bytes) -> bytes:
     try:
+        body.decode()
         fields = _decode_answer(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         fields = {}
     if "retcode" in fields or "status" in fields:
         fields["echo"] = Raw(echo)

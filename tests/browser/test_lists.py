@@ -112,3 +112,31 @@ def test_a_dialog_is_as_high_as_what_is_in_it(visit: Visit) -> None:
     page.get_by_role("button", name="Kick").click()
     height = page.get_by_role("dialog").evaluate("one => one.getBoundingClientRect().height")
     assert height < 400
+
+
+def test_several_sentences_of_the_server_are_each_said_in_chinese(visit: Visit) -> None:
+    page = visit("zh-CN").log_in().page
+    said = page.evaluate(
+        """text => import(new URL(`${document.documentElement.dataset.assets}/app/lib/i18n.js`, document.baseURI))
+        .then(module => module.translated(text))""",
+        "redis: no answer within 1 s; gateway: no answer within 2 s",
+    )
+    assert said == "redis：1 秒内没有响应；gateway：2 秒内没有响应"
+
+
+def test_a_form_in_a_dialog_is_filled_and_sent_by_keyboard(visit: Visit) -> None:
+    page = visit().log_in().show("routing")
+    page.get_by_role("button", name="Add a rule").press("Enter")
+    expect(page.locator("dialog [name=key]")).to_be_focused()
+    page.keyboard.type("group_31337")
+    page.keyboard.press("Tab")
+    page.keyboard.type("block")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Delete group_31337").press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("cell", name="group_31337", exact=True).wait_for(state="detached")
+    page.get_by_role("button", name="Add a rule").press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Add a rule")).to_be_focused()

@@ -37,6 +37,10 @@ WAIT_SECONDS = 86_400.0
 """For so long an event waits for a target whose rule says `wait`."""
 
 
+class LeaseLost(Exception):
+    """Another nexus moves parked events by now: what was found out here is out of date."""
+
+
 class Parked(NamedTuple):
     """One parked entry: where its conversation (or the part of it that follows a rule) is noted, and its rule."""
 
@@ -89,13 +93,16 @@ class Parking:
             try:
                 while (self._is_wanted() or self._overdue()) and await self._mine() and await self.move():
                     pass
-            except (EngineUnavailable, ReplyError) as error:
+            except (EngineUnavailable, ReplyError, LeaseLost) as error:
                 self._places.clear()
                 log.debug("parked events wait", error=str(error))
             await asyncio.sleep(EVERY)
 
     async def move(self) -> bool:
-        """Give up what is overdue, and move a page of each place. False: that was all, or nobody takes it just now."""
+        """Give up what is overdue, and move a page of each place. False: that was all, or nobody takes it just now.
+
+        Raises `LeaseLost`, `EngineUnavailable`.
+        """
         for name in self._overdue():
             await self._give_up(name)
         names = [PARKING, *(name for name in self._workers.parkings if name != PARKING)]
@@ -160,8 +167,10 @@ class Parking:
     async def _move_share(self, place: Place, lane: str, share: list[Parked]) -> int:
         k = self._keys
         args = [part for one in share for part in one[:3]]
-        keys = [k.lane(place.name), k.lane(lane), k.parkings]
-        moved = int(await self._client.run(UNPARK, keys, place.name, lane, *args))
+        keys = [k.lane(place.name), k.lane(lane), k.parkings, k.parking_owner]
+        moved = int(await self._client.run(UNPARK, keys, place.name, lane, self._inc, *args))
+        if moved < 0:
+            raise LeaseLost
         self._workers.on_accepted(lane, moved)
         if moved < len(share):
             place.refused = True  # that lane takes nothing now: soon again

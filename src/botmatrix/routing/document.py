@@ -100,7 +100,7 @@ def _case(entry: Any, where: str) -> Case:
 def _entries(text: str, name: str) -> list[Any]:
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day such as 2026-99-99 is a ValueError
         raise BadRule("YAML", " ".join(str(error).split())) from None
     entries = content.get(name) if isinstance(content, dict) else content
     if not isinstance(entries, list):

@@ -90,12 +90,13 @@ class SchemasBack:
             raise self._bad(f"their schema can't be made ({error})") from error
         await self._connection.execute(CREATE_MARKS.format(schema=self._schema.replace('"', '""')))
         await self._connection.execute(f"SET LOCAL search_path TO {quoted(self._schema)}")
+        await self._connection.execute(_STEP)
         mark = f"INSERT INTO {marks} (number, digest, step) VALUES ($1, $2, $3)"  # noqa: S608 - names are quoted
         for row in held:
             if hashlib.sha256(row["step"].encode()).hexdigest() != row["digest"]:
                 raise self._bad(f"step {row['number']} is damaged")
             try:
-                await self._connection.execute(row["step"])
+                await self._connection.execute("SELECT pg_temp.botmatrix_step($1)", row["step"])
             except asyncpg.PostgresConnectionError:
                 raise  # PostgreSQL went away
             except asyncpg.PostgresError as error:
@@ -143,6 +144,10 @@ _HOLD: Final = """
 CREATE TEMP TABLE IF NOT EXISTS botmatrix_held_steps (number integer, digest text, step text) ON COMMIT DROP;
 CREATE TEMP TABLE IF NOT EXISTS botmatrix_held_numbering (name text, last_value bigint) ON COMMIT DROP;
 TRUNCATE botmatrix_held_steps, botmatrix_held_numbering"""
+_STEP: Final = """
+CREATE OR REPLACE FUNCTION pg_temp.botmatrix_step(step text) RETURNS void LANGUAGE plpgsql AS
+    $$ BEGIN EXECUTE step; END $$"""
+"""Inside a function no step can end the transaction that everything happens in."""
 _HERE: Final = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')"""

@@ -133,6 +133,7 @@ async def test_when_a_context_began_is_kept(box: SessionBox, client: Client) -> 
         ('{"last_msg": "b", "history": ["a", "b"], "platform": "qq"}', ["a", "b", "message 1"]),
         ('{"history": [{"text": "a", "more": 1}]}', ["a", "message 1"]),
         ('{"history": {"a": 1}}', ["message 1"]),
+        ('{"history": [{"text": "a", "size": 1e999}, {"text": "b"}]}', ["b", "message 1"]),
         ("no json", ["message 1"]),
         ("[[[", ["message 1"]),
     ],

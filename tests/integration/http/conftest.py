@@ -83,7 +83,8 @@ class HttpImplementation:
                 body = await reader.readexactly(size)
                 action = head.split()[1].removeprefix("/")
                 status, answer = await self._answer(head, action, json.loads(body or b"{}"))
-                text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                answer = answer.encode() if isinstance(answer, str) else answer
+                text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(text), text))
         except (asyncio.IncompleteReadError, ConnectionError):
             return

@@ -97,6 +97,19 @@ async def test_a_body_that_never_ends_is_given_up(nexus: Nexus, monkeypatch: pyt
     assert nexus.gateway._desk.room == 8 * 65536
 
 
+@pytest.mark.parametrize("rest", [b"Content-Length: 5\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"])
+async def test_who_asks_for_a_head_alone_and_goes_wrong_hears_a_head_alone(
+    nexus: Nexus, monkeypatch: pytest.MonkeyPatch, rest: bytes
+) -> None:
+    monkeypatch.setattr(door, "BODY_SECONDS", 0.1)
+    answer = await raw(nexus, b"HEAD /onebot/v11/app/10001/get_status HTTP/1.1\r\nHost: x\r\n" + rest)
+    assert answer.startswith(b"HTTP/1.1 40")
+    assert answer.endswith(b"\r\n\r\n")
+    async with asyncio.timeout(20):
+        while nexus.gateway._doors:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

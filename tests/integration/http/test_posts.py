@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.conftest import ValkeyProcess
 from tests.integration.http.conftest import House, message, online, signed, well
@@ -15,6 +16,7 @@ from tests.integration.nexus.scene import emptied
 from tests.integration.nexus.scene import reply as action_entry
 
 from botmatrix.bus.actions import ActionBox
+from botmatrix.bus.envelope import encode
 from botmatrix.bus.keys import Keys
 from botmatrix.nexus.app import Nexus
 from botmatrix.nexus.bot import BotState
@@ -151,6 +153,49 @@ async def test_how_an_action_ended_is_known_from_the_answer(
     result = await box.call(action_entry("hello"), timeout=5)
     await box.close()
     assert (result.state, result.retcode) == (state, retcode)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b'{"retcode":0,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"retcode":0,"data":"\xff"}']
+)
+async def test_an_answer_that_can_not_be_read_ends_neither_the_bot_nor_what_waits_behind_it(
+    house: House, nonsense: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "EVERY", 0.05)
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+
+    async def speak(action: str, params: dict[str, Any]) -> tuple[int, Any]:
+        return (200, nonsense) if params.get("message") == "first" or action == "get_status" else await well(action, {})
+
+    bot.answering = speak
+    boxes = [ActionBox(house.url, KEYS, f"asker{number}") for number in (1, 2)]
+    calls = [box.call(action_entry(word, word), timeout=20) for box, word in zip(boxes, ("first", "next"), strict=True)]
+    first, after = await asyncio.gather(*calls)
+    assert (first.state, first.retcode, after.state) == ("UNKNOWN", 1200, "DONE")
+    line = nexus.sockets.dialer.lines["bot qq:10001"]
+    tried = line.attempts
+    await until(lambda: line.attempts > tried + 1)
+    assert nexus.hub.bots["qq:10001"].links
+    for box in boxes:
+        await box.close()
+
+
+async def test_no_action_is_nested_too_deep_for_the_nexus(house: House) -> None:
+    """How deep is too deep depends on where in the program one asks: each depth about there is tried."""
+    bot = await house.implementation()
+    nexus = await house.serve(bot.entry())
+    await online(nexus)
+    for depth in range(880, 1000):
+        entry = action_entry("deep", f"a{depth}")
+        entry.params = msgspec.Raw(b'{"group_id":456,"message":' + b"[" * depth + b"]" * depth + b"}")
+        await house.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", encode(entry))
+    await house.client.call("XADD", KEYS.actions(nexus.inc), "*", "payload", encode(action_entry("last", "last")))
+    async with asyncio.timeout(30):
+        while not any(params.get("message") == "last" for _, params in bot.asked):
+            await asyncio.sleep(0.01)
+    assert not [task for task in nexus._tasks if task.done()]
 
 
 async def test_a_server_that_is_away_fails_the_action_and_comes_back(

@@ -383,3 +383,17 @@ async def test_an_application_with_links_to_two_nexuses_is_one_worker_and_stays_
     async with asyncio.timeout(20):
         while await stage.client.call("EXISTS", KEYS.presence("nonebot")):
             await asyncio.sleep(0.02)
+
+
+async def test_no_event_is_nested_too_deep_to_be_handed_on(stage: Scene) -> None:
+    """How deep is too deep depends on where in the program one asks: each depth about there is tried."""
+    nexus = await stage.nexus()
+    bot, old = await stage.bot(nexus), await worker_link(stage, nexus, "/ws/workers")
+    for depth in range(880, 1000):
+        await bot.send(event("deep", depth)[:-1] + ', "extra": ' + "[" * depth + "]" * depth + "}")
+    await bot.send(event("last", 1))
+    async with asyncio.timeout(30):
+        while '"last"' not in str(await old.recv()):
+            pass
+    counted = nexus.counters()
+    assert counted["received"] == counted["socket_handed"] > 1

@@ -289,3 +289,18 @@ async def test_one_of_several_targets_gets_it_when_not_all_do(matrix: Matrix) ->
     for group in range(1, 21):
         await bot.send(json.dumps({**json.loads(message(1, group=group))}))
     assert await matrix.numbers("v1", 20) == [1] * 20
+
+
+async def test_a_nexus_that_slept_while_another_took_over_moves_nothing(matrix: Matrix) -> None:
+    nexus = await matrix.nexus()
+    bot = await matrix.bot(nexus)
+    await bot.send(message(1))
+    await matrix.numbers(PARKING, 1)
+    await matrix.client.call("SET", KEYS.parking_owner, "n2.another", "PX", 60_000)
+    await matrix.lane("w1")
+    await until(lambda: nexus.workers.candidates)
+    with pytest.raises(parking.LeaseLost):
+        await nexus.parking.move()
+    assert await matrix.numbers(PARKING, 1) == [1]
+    await matrix.client.call("DEL", KEYS.parking_owner)
+    assert await matrix.numbers("w1", 1) == [1]

@@ -99,6 +99,23 @@ async def test_a_refusal_is_told_in_words_without_the_token(open_meeting: OpenMe
     await dialer.close()
 
 
+async def test_an_application_is_not_dialled_under_the_name_of_a_stream_worker(open_meeting: OpenMeeting) -> None:
+    hub, application = await open_meeting(), await open_meeting()
+    taken = {"nonebot"}
+    hub.sockets.is_taken = taken.__contains__
+    dialer = new_dialer()
+    dialled = DialledApplications(hub.sockets, dialer)
+    dialled.configure([app_at(application)])
+    dialled.bot_came("qq:10001")
+    line = dialer.lines["nonebot for qq:10001"]
+    await application.seen.until(lambda: line.attempts > 1)
+    assert line.error == "a stream worker has this name: give the application another one"
+    assert not hub.sockets.workers
+    taken.clear()
+    await application.seen.until(lambda: "qq:10001" in application.hub.bots)
+    await dialer.close()
+
+
 async def test_a_changed_application_is_dialled_anew(open_meeting: OpenMeeting) -> None:
     hub, one, other = await open_meeting(), await open_meeting(), await open_meeting()
     dialer = new_dialer()
@@ -175,6 +192,16 @@ async def test_a_dialled_bot_that_was_sent_away_is_not_let_in_until_it_may_come(
     assert ("online", "qq:10001") not in hub.seen.happenings
     away.clear()
     await hub.seen.until(lambda: ("online", "qq:10001") in hub.seen.happenings)
+    await dialer.close()
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+async def test_a_host_that_no_host_can_be_called_is_named_and_tried_again(host: str, meeting: Meeting) -> None:
+    dialer = new_dialer()
+    line = dial.Line("x", f"ws://{host}/", Silent)
+    dialer.keep(line)
+    await meeting.seen.until(lambda: line.attempts > 1)
+    assert line.error == "no host can have the name that stands in the URL"
     await dialer.close()
 
 

@@ -262,3 +262,20 @@ async def test_who_may_not_make_a_schema_is_told_and_nothing_changes(full: str, 
     finally:
         await connection.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
         await connection.close()
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "END", "ROLLBACK", "COMMIT; BEGIN"])
+async def test_a_step_that_would_end_the_transaction_changes_nothing(
+    end: str, database_url: str, other_url: str, tmp_path: Path, steps: Made
+) -> None:
+    await steps(
+        database_url, ["CREATE TABLE one (n int)", f"CREATE TABLE two (n int); {end}; CREATE TABLE three (n int)"]
+    )
+    await backup(database_url, tmp_path / "b")
+    await do(other_url, "INSERT INTO public.routing_rules (key, target) VALUES ('kept', 'w1')")
+    with pytest.raises(BadBackup, match="the tables of the plugin bank: step 2 fails here"):
+        await restore(other_url, tmp_path / "b")
+    connection = await asyncpg.connect(other_url)
+    assert await connection.fetchval("SELECT count(*) FROM routing_rules") == 1
+    assert await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = 'plugin_bank'") == 0
+    await connection.close()

@@ -71,3 +71,9 @@ def test_a_case_that_says_nothing_is_refused(text: str) -> None:
 def test_rules_of_a_file_are_as_old_as_their_place() -> None:
     first, second = in_order([make_rule("b", "w1"), make_rule("a", "w1")], 100.0)
     assert 100.0 <= first.created < second.created < 101.0
+
+
+@pytest.mark.parametrize("text", ["rules: [{key: 2026-99-99, target: w1}]", "[" * 3000 + "]" * 3000, "- " * 3000 + "x"])
+def test_what_yaml_itself_chokes_on_is_refused_in_words(text: str) -> None:
+    with pytest.raises(BadRule, match="YAML"):
+        load_rules(text)

@@ -12,7 +12,8 @@ local function foreign(old)
   local history = ok and type(document) == 'table' and document.history
   local found = {}
   for _, entry in ipairs(type(history) == 'table' and history or {}) do
-    found[#found + 1] = cjson.encode(type(entry) == 'table' and entry or {text = tostring(entry)})
+    local fits, line = pcall(cjson.encode, type(entry) == 'table' and entry or {text = tostring(entry)})
+    if fits then found[#found + 1] = line end
   end
   return found
 end

@@ -1,8 +1,9 @@
 -- Move entries from a parking place to a lane or to another parking place, in their order, and note where their
 -- conversations went. A place of a rule's target is gone when it is empty.
--- KEYS: parking stream, target stream, set of parking places
--- ARGV: name of the parking place, name of the target, (entry id, affinity hash, conversation)*
--- Answer: how many were moved; it stops at the first that the target does not take
+-- KEYS: parking stream, target stream, set of parking places, who moves parked entries
+-- ARGV: name of the parking place, name of the target, who asks, (entry id, affinity hash, conversation)*
+-- Answer: how many were moved; it stops at the first that the target does not take; -1: somebody else moves them now
+if redis.call('GET', KEYS[4]) ~= ARGV[3] then return -1 end
 local moved = 0
 local to_place = string.find(ARGV[2], ':', 1, true)
 
@@ -13,7 +14,7 @@ local function add(fields)
   return id
 end
 
-for i = 3, #ARGV, 3 do
+for i = 4, #ARGV, 3 do
   local entry = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i], 'COUNT', 1)
   if entry[1] then
     if type(add(entry[1][2])) ~= 'string' then break end

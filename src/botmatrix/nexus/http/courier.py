@@ -89,7 +89,7 @@ def _lane(frame: Frame) -> str:
     """The conversation that the action is for; one of its own for an action that is for none."""
     try:
         target = _decode_target(frame.params)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frame.echo
     if target.group_id is None and target.user_id is None:
         return frame.echo

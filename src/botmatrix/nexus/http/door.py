@@ -166,6 +166,11 @@ class HttpDoor(asyncio.Protocol):
 
     # ---------------------------------------------------------------- answering
 
+    @property
+    def _is_head(self) -> bool:
+        """Whether only the head of an answer may be sent."""
+        return self._asked is not None and self._asked.method == "HEAD"
+
     def _reply(self, turn: int, reply: Reply) -> None:
         if self._lost or turn != self._turn or self._http.our_state is not h11.SEND_RESPONSE:
             return
@@ -174,7 +179,7 @@ class HttpDoor(asyncio.Protocol):
         headers += [("Content-Type", reply.content_type)] if reply.body else []
         phrase = HTTPStatus(reply.status).phrase.encode()
         out = self._http.send(h11.Response(status_code=reply.status, headers=headers, reason=phrase)) or b""
-        if reply.body and self._asked is not None and self._asked.method != "HEAD":
+        if reply.body and not self._is_head:
             out += self._http.send(h11.Data(data=reply.body)) or b""
         out += self._http.send(h11.EndOfMessage()) or b""
         self._write(out)
@@ -199,7 +204,8 @@ class HttpDoor(asyncio.Protocol):
             headers = [("Content-Length", str(len(body))), ("Content-Type", TEXT), ("Connection", "close")]
             phrase = HTTPStatus(status).phrase.encode()
             self._write(self._http.send(h11.Response(status_code=status, headers=headers, reason=phrase)))
-            self._write(self._http.send(h11.Data(data=body)))
+            if not self._is_head:
+                self._write(self._http.send(h11.Data(data=body)))
         self.socket_transport.close()
 
     def _write(self, data: bytes | None) -> None:

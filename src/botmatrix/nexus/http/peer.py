@@ -180,7 +180,11 @@ class HttpPeer:
     # ---------------------------------------------------------------- actions
 
     def _send(self, payload: bytes) -> None:
-        frame = decode_frame(payload)
+        try:
+            frame = decode_frame(payload)
+        except RecursionError:  # it is nested so deep that it could just be read before
+            self._hub.count("action_too_deep")
+            return
         if frame.action in ACTIONS and self._quick.take(bytes(frame.params)):
             self._on_answer(b'{"status":"ok","retcode":0,"data":null,"echo":%b}' % msgspec.json.encode(frame.echo))
         else:

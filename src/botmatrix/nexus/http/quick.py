@@ -70,7 +70,7 @@ class QuickDesk:
         """A worker's operation. False: nothing that waits is meant."""
         try:
             asked = _decode_params(params)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         held = self._held.pop(_key(asked.context), None)
         if held is None:
@@ -97,7 +97,7 @@ def _key_of(event: Event) -> str:
         return f"message {event.message_id}" if event.message_id else ""
     try:
         return _key(_decode_flag(event.raw))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -13,6 +13,7 @@ import picows
 import structlog
 
 from botmatrix.clock import Clock
+from botmatrix.errors import BotMatrixError
 from botmatrix.nexus import closing
 from botmatrix.nexus.connection import Connection, ConnectionState, Owner
 from botmatrix.nexus.timing import Timing
@@ -27,6 +28,10 @@ STEADY: Final = 10.0
 """A link that lived so long was a good one: the next attempt comes soon again."""
 
 
+class Unfit(BotMatrixError):
+    """A line can't be opened as things stand: says why."""
+
+
 class Dialled(Owner, Protocol):
     """Whoever a dialled connection belongs to."""
 
@@ -38,6 +43,7 @@ class Dialled(Owner, Protocol):
 class Line:
     """One server that is dialled. `state`: `dialling`, `open` or `waiting`; `error`: why the last attempt failed.
 
+    `owner` makes whoever the next connection belongs to, or raises `Unfit`.
     `headers` are sent with the upgrade; a token is among them, so they are never shown.
     """
 
@@ -104,7 +110,11 @@ class Dialer:
         """Dial once and stay until the link is gone."""
         self._note(line, "dialling")
         line.attempts += 1
-        owner = line.owner()
+        try:
+            owner = line.owner()
+        except Unfit as error:
+            self._failed(line, error)
+            return
         owner.connection = Connection(_Opening(owner, self._timing, self._clock), self._max_frame)
         try:
             transport = await self._open(line, owner)
@@ -115,7 +125,7 @@ class Dialer:
             self.on_change()
             await transport.wait_disconnected()
             self.on_change()
-        except (OSError, TimeoutError, picows.WSError) as error:
+        except (OSError, TimeoutError, UnicodeError, picows.WSError) as error:
             self._failed(line, error)
         finally:  # it may be open even while `_open` is being cancelled
             if owner.connection.state not in (ConnectionState.HANDSHAKE, ConnectionState.CLOSED):
@@ -187,4 +197,6 @@ def _words(error: Exception) -> str:
         return "connection refused: nothing listens there"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, UnicodeError):
+        return "no host can have the name that stands in the URL"
     return str(error)[:200] or type(error).__name__

@@ -115,7 +115,11 @@ class WorkerLink(ABC):
         return self.connection.state is ConnectionState.OPEN
 
     def _hand(self, parcel: Parcel, envelope: Envelope) -> None:
-        self.connection.send(self.event(envelope))
+        try:
+            frame = self.event(envelope)
+        except RecursionError:  # nested just as deep as it could be read at the gateway
+            frame = bytes(envelope.event)
+        self.connection.send(frame)
         self.worker.written(envelope.id, parcel, self.sockets.clock, envelope.t / 1000)
 
     # ---------------------------------------------------------------- what each kind says in its own way

@@ -13,7 +13,8 @@ from botmatrix.nexus.handshake import Accept, Role
 from botmatrix.nexus.http.bots import HttpBots
 from botmatrix.nexus.hub import Hub
 from botmatrix.nexus.links import Link
-from botmatrix.nexus.sockets.dial import Dialer, Line, place_of
+from botmatrix.nexus.sockets.dial import Dialer, Line, Unfit, place_of
+from botmatrix.nexus.sockets.link import WorkerLink
 from botmatrix.nexus.sockets.request import AcceptWorker, Kind
 from botmatrix.nexus.sockets.workers import SocketWorkers
 from botmatrix.onebot.serving import is_number
@@ -65,8 +66,12 @@ class DialledApplications:
         headers += [("X-Platform", platform)] if not is_number(self_id) or platform != "qq" else []
         headers += [("Authorization", f"Bearer {app.token}")] if app.token else []
         accept = AcceptWorker(Kind.APPLICATION, app.name, bot, Role.UNIVERSAL, "")
-        place = place_of(app.url)
-        return Line(_name(app.name, bot), app.url, lambda: self._sockets.link(accept, place), headers)
+        return Line(_name(app.name, bot), app.url, partial(self._link, accept, place_of(app.url)), headers)
+
+    def _link(self, accept: AcceptWorker, place: str) -> WorkerLink:
+        if self._sockets.is_taken(accept.worker_id):
+            raise Unfit("a stream worker has this name: give the application another one")
+        return self._sockets.link(accept, place)
 
 
 class DialledBots:

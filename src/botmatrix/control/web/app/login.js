@@ -26,16 +26,23 @@ async function logIn(values) {
   }
 }
 
-export const Login = () => html`<main class="login"><div class="login-box">
+export function Login() {
+  const box = useRef(null);
+  useEffect(() => { box.current.querySelector("input")?.focus(); }, []);
+  return html`<main class="login" ref=${box}><div class="login-box">
   <div class="brand"><img src="static/icon.svg" alt="" width="40" height="40"/><h1>BotMatrix</h1></div>
   <div class="card"><div class="card-body"><h2 class="h3">${t("login")}</h2>
     <${Form} schema=${schema()} submit=${t("login")} onSubmit=${logIn}/>
     <p class="text-secondary login-hint">${t("login_hint")}</p></div></div>
   <${Appearance}/></div></main>`;
+}
 
 export function Expired() {
   const box = useRef(null);
-  useEffect(() => { box.current.showModal(); }, []);
+  useEffect(() => {
+    box.current.showModal();
+    box.current.querySelector("[type=password]").focus();
+  }, []);
   const { username } = me.value.user;
   const stay = (event) => event.preventDefault();
   return html`<dialog ref=${box} class="card" aria-label=${t("session_over")} onCancel=${stay}>

@@ -22,7 +22,7 @@ export function Shell() {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
         palette();
-      }
+      } else if (event.key === "Escape") menu.value = false;
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
@@ -72,7 +72,8 @@ function Health() {
   return state?.warnings.map((one) => html`<${Notice} look="warn">${translated(one)}<//>`);
 }
 
-const unready = ({ checks = {} }) => Object.entries(checks).filter(([, one]) => !one.ok).map(([name, one]) => `${word("engine", name)}: ${translated(one.reason)}`).join("; ");
+const unready = ({ checks = {} }) => Object.entries(checks).filter(([, one]) => !one.ok)
+  .map(([name, one]) => t("engine_says", { name: word("engine", name), what: translated(one.reason) })).join(t("between"));
 
 const Urge = () => me.value.generated_password && html`<${Notice} look="warn">${t("urge")} <a href=${link("account")}>${t("change_password")}</a><//>`;
 

@@ -5,6 +5,7 @@ import { t, translated } from "./i18n.js";
 export const me = signal(null);
 export const expired = signal(false);
 export const reachable = signal(true);
+const LONGEST = 20_000;
 // Where a value stands in what was sent: forms are filled by people, who know no body.
 const BODY = /(^|; )(?:body|query)\.(?:[a-z_]+\.)*(?=\S+: )/g;
 const ROLES = ["viewer", "operator", "admin", "owner"];
@@ -63,9 +64,16 @@ async function sent(path, { body, method, signal: aborted }) {
   }
 }
 
+// A question that is never answered, as behind a line that is dead, is given up; what changes something is waited for.
+function patient({ method, signal: aborted }) {
+  if (method !== "GET") return aborted;
+  const late = AbortSignal.timeout(LONGEST);
+  return aborted ? AbortSignal.any([aborted, late]) : late;
+}
+
 async function reached(path, options) {
   try {
-    const response = await fetch(path, options);
+    const response = await fetch(path, { ...options, signal: patient(options) });
     reachable.value = true;
     return response;
   } catch (error) {

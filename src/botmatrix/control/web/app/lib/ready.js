@@ -1,7 +1,9 @@
 // Readiness of the whole matrix, in its own words; null while nobody answers.
 import { useEffect, useState } from "./html.js";
 
-export const readiness = async () => (await fetch("readyz")).json();
+const LONGEST = 8000;
+
+export const readiness = async () => (await fetch("readyz", { signal: AbortSignal.timeout(LONGEST) })).json();
 
 export function useReadiness(every) {
   const [state, setState] = useState(null);

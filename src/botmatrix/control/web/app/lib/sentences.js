@@ -21,13 +21,20 @@ const patternOf = (sentence) => new RegExp(`^${sentence.split(/\{(\w+)\}/).map((
 export function translated(text, step = 0) {
   const { whole, open } = sentences.value;
   if (!whole.size || typeof text !== "string" || text.length > LONGEST || step > MOST_STEPS) return text;
-  const exact = whole.get(text);
+  const exact = whole.get(text) || allOf(text, step);
   if (exact) return exact;
   for (const { pattern, words } of open) {
     const found = pattern.exec(text);
     if (found) return words.replace(/\{(\w+)\}/g, (_, name) => translated(found.groups[name], step + 1));
   }
   return inParts(text, step);
+}
+
+// Several sentences, if each of them is known: a slot of one must not reach into the next.
+function allOf(text, step) {
+  const several = text.split("; ");
+  const all = several.length > 1 ? several.map((one) => translated(one, step + 1)) : [];
+  return all.length && all.every((one, at) => one !== several[at]) ? all.join("；") : "";
 }
 
 function inParts(text, step) {

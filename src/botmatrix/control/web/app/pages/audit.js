@@ -10,7 +10,7 @@ export default function Audit() {
     { key: "at", label: t("time"), cell: (one) => html`<span title=${exact(one.at)}>${moment(one.at)}</span>` },
     { key: "who", label: t("who"), cell: (one) => html`${one.who || "–"} <${Quiet}>${one.via}<//>` },
     { key: "what", label: t("what_changed"), look: "mono", cell: (one) => one.what },
-    { key: "object", label: t("object"), look: "mono", cell: (one) => one.object || "–" },
+    { key: "object", label: t("object"), look: "mono free", cell: (one) => one.object || "–" },
     { label: t("address"), look: "mono minor", cell: (one) => one.address || "–" },
     { look: "end", cell: (one) => html`<${Button} look="btn-sm" icon="eye" onClick=${() => show(one)} aria-label=${`${t("read")} ${one.id}`}>${t("read")}<//>` },
   ]} empty=${{ icon: "history", title: t("no_audit"), what: t("no_audit_what") }}/></div>`;

@@ -16,7 +16,7 @@ export default function Bots({ thing }) {
 
 const columns = () => [
   { key: "bot", label: t("bot"), cell: (one) => html`<a class="mono strong" href=${link("bots", one.bot)}>${one.bot}</a>` },
-  { key: "nickname", label: t("nickname"), cell: (one) => one.nickname || "–" },
+  { key: "nickname", look: "free", label: t("nickname"), cell: (one) => one.nickname || "–" },
   { key: "state", label: t("state"), cell: (one) => html`<${State} value=${one.state}/>` },
   { key: "since", look: "minor", label: t("since"), cell: (one) => html`<span title=${one.since ? exact(one.since) : ""}>${moment(one.since)}</span>` },
   { key: "groups", look: "minor", label: t("groups"), number: true, cell: (one) => whole(one.groups) },

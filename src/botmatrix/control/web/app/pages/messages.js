@@ -10,6 +10,7 @@ import { Stream } from "./stream.js";
 const RANGES = { "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24 };
 const OUTCOMES = ["answered", "silent", "under_way", "duplicate", "blocked", "failed"];
 const MINUTE = 60_000;
+const COUNTED = 10_000;
 
 export default function Messages({ thing }) {
   const tabs = [{ to: "", name: t("history") }, { to: "live", name: t("as_it_happens") }, { to: "events", name: t("what_became") }];
@@ -46,9 +47,9 @@ function History() {
     { label: t("direction"), cell: (one) => html`<span class="direction"><${Icon} name=${one.direction === "in" ? "arrow-down" : "arrow-up"}/>${word("direction", one.direction)}</span>` },
     { label: t("bot"), look: "mono", cell: (one) => one.bot }, { label: t("conversation"), look: "mono minor", cell: place },
     { label: t("user"), look: "mono", cell: (one) => one.user_id || "–" }, { label: t("text"), look: "wide", cell: text },
-    { label: t("state"), cell: heardAs }, { look: "end", cell: (one) => road(one.event_id) },
+    { label: t("state"), look: "verdict", cell: heardAs }, { look: "end", cell: (one) => road(one.event_id) },
   ];
-  return html`<${List} label=${t("history")} path="api/messages" plural="messages" every=${10} asked=${said(useSpan())} columns=${columns}
+  return html`<${List} label=${t("history")} path="api/messages" plural="messages" every=${10} most=${COUNTED} asked=${said(useSpan())} columns=${columns}
     filters=${[{ key: "direction", label: t("direction"), options: ["in", "out"].map((one) => [one, word("direction", one)]) }, ...about(), ...times()]}
     empty=${{ icon: "messages", title: t("no_messages"), what: html`${t("no_messages_what")} <a href=${link("chat")}>${t("chat")}</a>` }}/>`;
 }
@@ -63,10 +64,10 @@ function Events() {
     { label: t("bot"), look: "mono", cell: (one) => one.bot }, { label: t("user"), look: "mono", cell: (one) => one.user_id || "–" },
     { label: t("text"), look: "wide", cell: text }, { label: t("worker"), look: "mono minor nowrap", cell: (one) => one.worker || "–" },
     { label: t("state"), cell: (one) => html`<${State} value=${one.outcome}/>` },
-    { label: t("why"), look: "minor", cell: (one) => html`<${Quiet}>${one.reason ? word("reason", one.reason) : "–"}<//>` },
+    { label: t("why"), look: "minor verdict", cell: (one) => html`<${Quiet}>${one.reason ? word("reason", one.reason) : "–"}<//>` },
     { look: "end", cell: (one) => road(one.event_id) },
   ];
-  return html`<${List} label=${t("what_became")} path="api/traces" plural="traces" by="event_id" every=${10} asked=${said(useSpan())} columns=${columns}
+  return html`<${List} label=${t("what_became")} path="api/traces" plural="traces" by="event_id" every=${10} most=${COUNTED} asked=${said(useSpan())} columns=${columns}
     filters=${[{ key: "outcome", label: t("state"), options: OUTCOMES.map((one) => [one, word("state", one)]) }, ...about(), ...times()]}
     empty=${{ icon: "route", title: t("no_events"), what: html`${t("no_messages_what")} <a href=${link("chat")}>${t("chat")}</a>` }}/>`;
 }

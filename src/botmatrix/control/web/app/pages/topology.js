@@ -45,7 +45,7 @@ function Listed({ found, flow }) {
   const sum = (node) => found.edges.filter((one) => one.from === node.id || one.to === node.id).reduce((total, one) => total + flow.rate(one.id, now), 0);
   const rows = KINDS.flatMap((kind) => found.nodes.filter((one) => one.kind === kind));
   return html`<${Rows} label=${t("topology")} rows=${rows} columns=${[
-    { label: t("kind"), cell: (one) => word("node", one.kind) }, { label: t("id"), look: "mono", cell: (one) => html`<a href=${link(one.page, one.thing)}>${one.name}</a>` },
+    { label: t("kind"), cell: (one) => word("node", one.kind) }, { label: t("id"), look: "mono free", cell: (one) => html`<a href=${link(one.page, one.thing)}>${one.name}</a>` },
     { label: t("state"), cell: (one) => (one.state ? html`<${State} value=${one.state}/>` : "–") }, { label: t("backlog"), number: true, cell: (one) => (one.kind === "lane" ? whole(one.count) : "–") },
     { label: t("leads_to"), look: "mono minor", cell: (one) => found.edges.filter((edge) => edge.from === one.id).map((edge) => edge.to.replace(/^\w+:/, "")).join(", ") || "–" },
     { label: t("per_second"), number: true, cell: (one) => rate(sum(one)) }]}/>`;

@@ -3,6 +3,8 @@ import { html, signal, useEffect, useRef, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { Button, Icon, Notice } from "./basics.js";
 
+// Where one begins to type or choose: not at the cross that closes it.
+const FIRST = ":is(input, select, textarea, button):not(:disabled, .card-actions, [hidden])";
 const open = signal([]);
 
 // `draw(close)` is the content. What is open stays open, with all that was typed, until it is closed.
@@ -20,7 +22,10 @@ export const Dialogs = () => html`${open.value.map((one) => html`<${Shown} key=$
 
 function Shown({ title, draw, wide, close }) {
   const box = useRef(null);
-  useEffect(() => { box.current.showModal(); }, []);
+  useEffect(() => {
+    box.current.showModal();
+    box.current.querySelector(FIRST)?.focus();
+  }, []);
   return html`<dialog ref=${box} class=${wide ? "card wide" : "card"} aria-label=${title} onClose=${close}>
     <div class="card-header"><h2 class="card-title">${title}</h2>
       <button type="button" class="btn btn-icon btn-ghost-secondary btn-sm card-actions" aria-label=${t("close")} onClick=${close}><${Icon} name="x"/></button></div>

@@ -11,8 +11,8 @@ const AGAIN = 5;
 
 // path, plural: where the list is; by: the field that tells its rows apart; columns: [{key, label, cell(row), number, sort: false}];
 // filters: [{key, label, options?, type?, local?}], a local one is not sent as it is;
-// empty: {title, what}; every: seconds between two looks; asked: fixed parameters; after: what the answer is told to.
-export function List({ path, plural, by = "id", columns, filters = [], empty, every = 0, asked = {}, search = true, onAnswer, version = 0, size = SIZE, label }) {
+// empty: {title, what}; every: seconds between two looks; asked: fixed parameters; most: how many the server counts.
+export function List({ path, plural, by = "id", columns, filters = [], empty, every = 0, asked = {}, search = true, most = Infinity, onAnswer, version = 0, size = SIZE, label }) {
   const { params } = route.value;
   const wanted = { size, ...asked, ...only(params, ["page", "sort", "q", ...filters.filter((one) => !one.local).map((one) => one.key)]) };
   const { answer, error, again } = useAnswer(`${path}${query(wanted)}`, every, version, onAnswer);
@@ -22,7 +22,7 @@ export function List({ path, plural, by = "id", columns, filters = [], empty, ev
   useEffect(() => { if (answer?.page > last) adjust({ page: last === 1 ? "" : String(last) }); }, [answer?.page > last]);
   const narrowed = Boolean(params.q) || filters.some((one) => params[one.key]);
   return html`<div class="list" aria-busy=${!answer && !error}>
-    ${(search || filters.length > 0) && html`<${Tools} ...${{ params, filters, search }} total=${answer?.total}/>`}
+    ${(search || filters.length > 0) && html`<${Tools} ...${{ params, filters, search, most }} total=${answer?.total}/>`}
     ${error && html`<${Notice} look="bad">${error.message} <button type="button" class="btn btn-sm" onClick=${again}>${t("again")}</button><//>`}
     ${rows ? (rows.length ? html`<${Rows} ...${{ columns, rows, by, params, label }}/>` : html`<${None} ...${{ empty, narrowed }}/>`) : !error && html`<${Skeleton}/>`}
     ${answer && answer.total > answer.size && html`<${Pager} ...${answer}/>`}</div>`;
@@ -66,11 +66,11 @@ export function useAnswer(address, every, version, onAnswer) {
 
 const isAway = ({ status }) => !status || status >= 500;
 
-const Tools = ({ params, filters, search, total }) => html`<div class="tools" role="search">
+const Tools = ({ params, filters, search, total, most }) => html`<div class="tools" role="search">
     ${search && html`<div class="input-icon"><span class="input-icon-addon"><${Icon} name="search"/></span><${Typed} class="form-control" type="search" maxlength="200"
       placeholder=${t("search")} aria-label=${t("search")} value=${params.q || ""} onTyped=${(q) => adjust({ q, page: "" })}/></div>`}
     ${filters.map((one) => html`<${one.options ? Choice : Narrow} key=${one.key} one=${one} value=${params[one.key] || ""} onChosen=${(value) => adjust({ [one.key]: value, page: "" })}/>`)}
-    ${total !== undefined && html`<span class="total text-secondary">${t("total", { n: whole(total) })}</span>`}</div>`;
+    ${total !== undefined && html`<span class="total text-secondary">${t(total < most ? "total" : "total_most", { n: whole(total) })}</span>`}</div>`;
 
 const Choice = ({ one, value, onChosen }) => html`<select class="form-select" aria-label=${one.label} value=${value} onChange=${(event) => onChosen(event.target.value)}>
   <option value="">${one.label}: ${t("any")}</option>${one.options.map(([option, name]) => html`<option value=${option}>${name}</option>`)}</select>`;
