@@ -47,7 +47,7 @@ function History() {
     { label: t("direction"), cell: (one) => html`<span class="direction"><${Icon} name=${one.direction === "in" ? "arrow-down" : "arrow-up"}/>${word("direction", one.direction)}</span>` },
     { label: t("bot"), look: "mono", cell: (one) => one.bot }, { label: t("conversation"), look: "mono minor", cell: place },
     { label: t("user"), look: "mono", cell: (one) => one.user_id || "–" }, { label: t("text"), look: "wide", cell: text },
-    { label: t("state"), cell: heardAs }, { look: "end", cell: (one) => road(one.event_id) },
+    { label: t("state"), look: "verdict", cell: heardAs }, { look: "end", cell: (one) => road(one.event_id) },
   ];
   return html`<${List} label=${t("history")} path="api/messages" plural="messages" every=${10} most=${COUNTED} asked=${said(useSpan())} columns=${columns}
     filters=${[{ key: "direction", label: t("direction"), options: ["in", "out"].map((one) => [one, word("direction", one)]) }, ...about(), ...times()]}
@@ -64,7 +64,7 @@ function Events() {
     { label: t("bot"), look: "mono", cell: (one) => one.bot }, { label: t("user"), look: "mono", cell: (one) => one.user_id || "–" },
     { label: t("text"), look: "wide", cell: text }, { label: t("worker"), look: "mono minor nowrap", cell: (one) => one.worker || "–" },
     { label: t("state"), cell: (one) => html`<${State} value=${one.outcome}/>` },
-    { label: t("why"), look: "minor", cell: (one) => html`<${Quiet}>${one.reason ? word("reason", one.reason) : "–"}<//>` },
+    { label: t("why"), look: "minor verdict", cell: (one) => html`<${Quiet}>${one.reason ? word("reason", one.reason) : "–"}<//>` },
     { look: "end", cell: (one) => road(one.event_id) },
   ];
   return html`<${List} label=${t("what_became")} path="api/traces" plural="traces" by="event_id" every=${10} most=${COUNTED} asked=${said(useSpan())} columns=${columns}

@@ -30,7 +30,7 @@ const columns = () => [
   { label: t("time"), cell: (one) => clock(one.t / 1000) }, { label: t("bot"), look: "mono", cell: (one) => one.bot },
   { label: t("conversation"), look: "mono minor", cell: (one) => one.conv }, { label: t("user"), look: "mono", cell: (one) => one.user || "–" },
   { label: t("text"), look: "wide", cell: (one) => html`<span class="said">${one.text || html`<${Quiet}>${word("kind", one.kind)}<//>`}</span>${one.answers.map((answer) => html`<span class="said answered"><${Icon} name="arrow-back-up"/>${answer}</span>`)}` },
-  { label: t("state"), cell: (one) => html`<${State} value=${one.outcome}/>${one.reason && html` <${Quiet}>${word("reason", one.reason)}<//>`}` },
+  { label: t("state"), look: "verdict", cell: (one) => html`<${State} value=${one.outcome}/>${one.reason && html` <${Quiet}>${word("reason", one.reason)}<//>`}` },
   { label: t("took"), number: true, look: "minor", cell: (one) => (one.took === null ? "–" : one.took ? millis(one.took) : "< 1 ms") },
   { look: "end", cell: (one) => one.id && html`<a class="btn btn-sm" href=${link("trace", one.id)} aria-label=${`${t("trace")} ${one.id}`}>${t("trace")}</a>` },
 ];

@@ -15,6 +15,6 @@ export function Fires({ cron, zone }) {
     return () => clearTimeout(timer);
   }, [cron, zone]);
   if (!cronWords(cron)) return html`<small class="form-hint">${t("cron_hint")}</small>`;
-  return html`<small class="form-hint fires" role="status"><strong>${cronWords(cron)}</strong>
+  return html`<small class="form-hint fires" role="status">${!state.error && html`<strong>${cronWords(cron)}</strong>`}
     ${state.error ? html`<span class="said-bad">${state.error.message}</span>` : state.next?.map((at) => html`<span>${exact(at)}</span>`)}</small>`;
 }
