@@ -73,6 +73,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._next: dict[Turn | str, float] = {}
+        self._most = MOST
         self.adjust(RateLimits())
 
     def adjust(self, limits: RateLimits) -> None:
@@ -121,8 +122,9 @@ class Pace:
         return latest
 
     def _book(self, pauses: list[tuple[Turn | str, float]], now: float) -> None:
-        if len(self._next) >= MOST:
+        if len(self._next) >= self._most:
             self._next = {key: due for key, due in self._next.items() if due > now}
+            self._most = max(MOST, 2 * len(self._next))  # not with each message while very many pause
         for key, pause in pauses:
             begin = max(now, self._next.get(key, 0.0)) if pause < SHORT else now
             jitter = random.uniform(0, self._jitter) if self._jitter else 0.0  # noqa: S311 - no secret

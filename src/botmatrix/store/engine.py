@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -174,6 +175,8 @@ def _reason(error: BaseException) -> str:
         return ""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if isinstance(error, socket.gaierror):
+        return "its host has no address"
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else type(error).__name__
     if isinstance(error, asyncpg.PostgresError):

@@ -81,6 +81,13 @@ async def test_an_engine_that_is_not_there_is_named_without_secrets(url: str) ->
     await database.close()
 
 
+async def test_a_host_that_nobody_knows_is_said_to_be_that() -> None:
+    database = Database("postgresql://postgres@no-such-host.invalid/x", part="tests")
+    with pytest.raises(EngineUnavailable, match="its host has no address"):
+        await database.ping()
+    await database.close()
+
+
 async def test_a_missing_database_is_named(postgres_server: PostgresProcess) -> None:
     database = Database(postgres_server.url("no_such_database"), part="tests")
     with pytest.raises(EngineUnavailable, match="no_such_database"):
