@@ -186,7 +186,8 @@ async def _activate(desk: Desk, plugin: str, version: str) -> Rows:
 
 async def _come_to(desk: Desk, plugin: str, version: str, before: Rows) -> Rows:
     def is_so(row: dict[str, Any]) -> bool:
-        return row.get("version") == version or f"bmpk {plugin} {version}" in row.get("shadowed", ())
+        serves = row.get("version") == version and not row.get("error")  # else the error is of another version
+        return serves or f"bmpk {plugin} {version}" in row.get("shadowed", ())
 
     return await desk.settled(plugin, before, await desk.workers(), is_so)
 

@@ -54,7 +54,9 @@ def make(id: str, language: str, into: Path) -> Made:
     known = LANGUAGES.get(language)
     if known is None:
         raise BotMatrixError(f"--lang: one of {', '.join(LANGUAGES)}, not {language!r}")
-    if not _ID.fullmatch(id) or id in RESERVED:
+    if id in RESERVED:
+        raise BotMatrixError(f"{id!r} can't be its id: BotMatrix itself has it")
+    if not _ID.fullmatch(id):
         raise BotMatrixError(f"{id!r} can't be its id: use small letters, digits, _ and -, at most 32")
     place = into / id
     if place.exists():

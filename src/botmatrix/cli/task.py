@@ -23,7 +23,8 @@ app = typer.Typer(
     help="Tasks: list, add, run, enable, disable, delete, executions, cancel, tags, tag, untag.", no_args_is_help=True
 )
 
-Id = Annotated[int, typer.Argument(help="The number of the task, as `list` shows it.", min=1)]
+_LARGEST = (1 << 63) - 1
+Id = Annotated[int, typer.Argument(help="The number of the task, as `list` shows it.", min=1, max=_LARGEST)]
 Tag = Annotated[str, typer.Argument(help="The tag.")]
 Target = Annotated[str, typer.Argument(help="group:77 or friend:12345; on another platform kook:group:77.")]
 
@@ -129,7 +130,7 @@ def delete(context: typer.Context, task: Id) -> None:
 @app.command()
 def executions(
     context: typer.Context,
-    task: Annotated[int | None, typer.Argument(help="Of this task only.", min=1)] = None,
+    task: Annotated[int | None, typer.Argument(help="Of this task only.", min=1, max=_LARGEST)] = None,
     size: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20,
     json: Json = False,
 ) -> None:

@@ -55,6 +55,7 @@ class Tags:
 
     async def find(self, *, q: str, limit: int, offset: int) -> tuple[Sequence[Tag], int]:
         """Tags by name, and how many there are in all. `q`: part of a name, or of the id that it is on."""
+        q = q.replace("\0", "")
         where = or_(Tag.name.icontains(q, autoescape=True), Tag.target_id.icontains(q, autoescape=True))
         order = (Tag.name, Tag.platform, Tag.type, Tag.target_id)
         async with self._database.session() as session:

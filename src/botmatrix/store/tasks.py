@@ -158,8 +158,8 @@ def _where(wanted: WantedTasks) -> list[ColumnElement[bool]]:
         where.append(Task.type == wanted.type)
     if wanted.status:
         where.append(Task.status == wanted.status)
-    if wanted.q:
-        where.append(or_(*(one.icontains(wanted.q, autoescape=True) for one in (Task.name, Task.creator))))
+    if q := wanted.q.replace("\0", ""):
+        where.append(or_(*(one.icontains(q, autoescape=True) for one in (Task.name, Task.creator))))
     return where
 
 

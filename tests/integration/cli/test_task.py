@@ -66,6 +66,8 @@ def test_a_task_is_added_paused_run_cancelled_and_deleted(command: Command, caps
     assert command("delete", "1") == 0
     assert command("delete", "1") == 1
     assert "there is no task with this id" in capsys.readouterr().err
+    for verb in ("delete", "run", "enable", "executions"):
+        assert command(verb, "9" * 23) == 2
 
 
 def test_tags_are_put_on_and_taken_off(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

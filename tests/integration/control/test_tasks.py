@@ -89,6 +89,12 @@ async def test_a_task_is_made_changed_paused_run_and_deleted(owner: httpx.AsyncC
 
 
 @pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tags"])
+async def test_what_is_searched_for_may_hold_what_postgresql_can_not(owner: httpx.AsyncClient, path: str) -> None:
+    answer = await owner.get(path, params={"q": "%\0'"})
+    assert (answer.status_code, answer.json()["total"]) == (200, 0)
+
+
 async def test_a_cron_expression_is_tried_before_it_is_kept(owner: httpx.AsyncClient) -> None:
     asked = {"cron": "0 9 * * *", "time_zone": "Asia/Shanghai"}
     moments = (await owner.get("/api/tasks/preview", params=asked)).json()["next"]

@@ -47,7 +47,7 @@ class Held:
 @pytest.fixture
 async def nexuses(own_valkey: ValkeyProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nexuses]:
     monkeypatch.setattr(forward, "EVERY", 0.1)
-    monkeypatch.setattr(forward, "LEASE_MS", 1000)
+    monkeypatch.setattr(forward, "LEASE_MS", 3000)
     async with AsyncExitStack() as stack:
 
         def start(inc: str) -> Held:
