@@ -47,6 +47,8 @@ def newcomer(browser: Browser, fresh: Up) -> Iterator[Watched]:
 def test_a_first_start_ends_with_an_answered_message(newcomer: Watched, fresh: Up) -> None:
     page = newcomer.page
     _choose_a_password(page, newcomer.address, (fresh.home / "admin-password.txt").read_text().strip())
+    _try_the_chat_first(newcomer)
+    newcomer.show("setup")
     url, token = _see_how_to_connect(page)
     with pytest.raises(InvalidStatus):
         Talker(url, "not-" + token)
@@ -81,6 +83,14 @@ def _choose_a_password(page: Page, address: str, generated: str) -> None:
     page.get_by_role("button", name="Change password").click()
     page.get_by_role("heading", name="Choose your password (done)").wait_for()
     page.get_by_text("You use the password that was generated").wait_for(state="detached")
+
+
+def _try_the_chat_first(newcomer: Watched) -> None:
+    """Its simulated bot is none: the dashboard goes on saying how to connect one."""
+    newcomer.show("chat").get_by_text("online", exact=True).wait_for(timeout=PATIENCE)
+    page = newcomer.show("dashboard")
+    page.get_by_role("heading", name="Connect your first bot").wait_for(timeout=PATIENCE)
+    page.locator(".figure").filter(has_text="Bots").get_by_text("of 0 online").wait_for(timeout=PATIENCE)
 
 
 def _see_how_to_connect(page: Page) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from botmatrix.bus.client import Client
 from botmatrix.bus.cron import LEASE, CronBox, Turn
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import ManualClock
+from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.cron import Cron
 from botmatrix.worker.plugins.host import Host
 
@@ -127,3 +128,38 @@ async def test_a_time_that_passed_while_versions_changed_is_made_up_for_and_noth
     await host.unload("mine")
     assert [params["group_id"] for _, params in platform.sent] == [456]
     assert len(asyncio.all_tasks()) == before
+
+
+class Forgetful(CronBox):
+    """Redis goes away just when a run is done, once."""
+
+    away = True
+
+    async def done(self, name: str, due: int, by: str) -> None:
+        if self.away:
+            self.away = False
+            raise EngineUnavailable("Redis", "as told")
+        await super().done(name, due, by)
+
+
+async def test_what_is_done_is_not_done_again_because_redis_was_away_then(
+    platform: Platform, host: Host, tmp_path: Path, redis_url: str
+) -> None:
+    client = Client(redis_url, name="forgetful")
+    platform.crons = box = Forgetful(client, Keys(), "w1", platform.clock)
+    due, ran = int(platform.clock.now() // 60 * 60), tmp_path / "ran"
+    await box.take("mine.tick", due - 60, "before")
+    code = f"""
+        plugin = Plugin(id="mine")
+
+        @plugin.cron("* * * * *")
+        async def tick(app):
+            with open({str(ran)!r}, "a") as file:
+                file.write("x")
+    """
+    await host.load(write_plugin(tmp_path, code))
+    async with asyncio.timeout(60):
+        while box.away or await box.take("mine.tick", due, "other") is not Turn.OVER:
+            await asyncio.sleep(0.01)
+    assert ran.read_text() == "x"
+    await client.close()

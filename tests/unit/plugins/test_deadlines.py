@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -139,17 +140,18 @@ def interrupt(_signal: int, frame: FrameType | None) -> None:
         raise Blamed(plugin)
 
 
-@pytest.fixture
-def _alarm() -> Iterator[None]:
-    """A watchdog: as soon as the alarm goes off, the plugin on the stack is interrupted."""
+@contextmanager
+def alarmed() -> Iterator[None]:
+    """A watchdog in the block: as soon as the alarm goes off, the plugin on the stack is interrupted."""
     previous = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, previous)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
 
 
-@pytest.mark.usefixtures("_alarm")
 @pytest.mark.parametrize(
     "block",
     [
@@ -181,17 +183,18 @@ async def test_plugin_that_blocks_is_interrupted_and_hurts_only_its_event(open_r
         """,
         other=AFTER,
     )
-    outcome = await room.handle(message("block"))
+    with alarmed():
+        outcome = await room.handle(message("block"))
     assert isinstance(outcome, Dead)
     assert outcome.reason == "handler_blocked: mine.block"
     assert replies(outcome) == ["after"]
     assert await room.say("runs") == ["1", "after"]
 
 
-@pytest.mark.usefixtures("_alarm")
 @pytest.mark.parametrize("code", ["while True: pass", "@plugin.on_startup\nasync def up(app):\n    while True: pass"])
 async def test_plugin_that_blocks_while_it_is_loaded_is_not_loaded(host: Host, tmp_path: Path, code: str) -> None:
-    info = await host.load(write_plugin(tmp_path, code))
+    with alarmed():
+        info = await host.load(write_plugin(tmp_path, code))
     assert info.state is PluginState.FAILED
     assert info.error == "Blamed: mine"
 
@@ -227,7 +230,6 @@ async def test_plugin_is_found_through_what_it_calls(open_room: Open) -> None:
     assert found == ["mine"]
 
 
-@pytest.mark.usefixtures("_alarm")
 async def test_plugin_that_blocks_while_it_is_unloaded_is_unloaded_all_the_same(open_room: Open, host: Host) -> None:
     room = await open_room("""
         @plugin.on_shutdown
@@ -236,7 +238,8 @@ async def test_plugin_that_blocks_while_it_is_unloaded_is_unloaded_all_the_same(
         @plugin.command("go")
         async def go(ctx): return "went"
     """)
-    await host.unload("mine")
+    with alarmed():
+        await host.unload("mine")
     assert await room.say("/go") == []
     assert not [name for name in sys.modules if name.startswith("botmatrix_plugin_")]
 

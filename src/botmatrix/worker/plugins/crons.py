@@ -110,11 +110,14 @@ class Crons:
 
     async def _turn(self, ticking: Ticking, due: int) -> None:
         """Run it if it is ours; else wait until it is done, or ours because its worker died."""
+        ran = False
         while self._services.clock.now() - due < ticking.handler.timeout + LATE:
             try:
                 turn = await self._box.take(ticking.name, due, self._by)
                 if turn is Turn.OURS:
-                    await self._run_ours(ticking, due)
+                    if not ran:  # else only that it is done could not be said
+                        ran = True
+                        await self._run_ours(ticking, due)
                     await self._box.done(ticking.name, due, self._by)
                 if turn is not Turn.OTHERS:
                     return

@@ -2,7 +2,7 @@
 import { may } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { bytes, clock, millis, rate, seconds, short, t, whole, word } from "../lib/i18n.js";
-import { live } from "../lib/live.js";
+import { live, simulated } from "../lib/live.js";
 import { adjust, link, route } from "../lib/route.js";
 import { Card, Empty, Head, Notice } from "../ui/basics.js";
 import { Chart } from "../ui/chart.js";
@@ -21,7 +21,7 @@ export default function Dashboard() {
     onClick=${() => adjust({ range: one === "1h" ? "" : one })}>${word("range", one)}</button>`);
   return html`<${Head} title=${t("dashboard")}><div class="btn-group" role="group" aria-label=${t("range")}>${choice}</div><//>
     ${error && html`<${Notice} look="bad">${error.message}<//>`}
-    ${answer && answer.now?.bots === 0 && may("admin") && html`<${FirstSteps}/>`}
+    ${answer && inAll(answer.now) === 0 && may("admin") && html`<${FirstSteps}/>`}
     <${Figures} now=${answer?.now} known=${Boolean(answer)}/>
     ${answer && html`<${Charts} series=${answer.series}/>`}
     <div class="columns three">
@@ -30,10 +30,18 @@ export default function Dashboard() {
     ${answer && html`<${Parts} parts=${answer.parts}/>`}`;
 }
 
+// The bots that the live view lists; null while it has none or not all of them. A bot of the chat page counts for none.
+function listed() {
+  const found = live.bots.value?.data;
+  return found && found.length < MOST_LISTED ? found.filter((one) => !simulated(one.bot)) : null;
+}
+
+const inAll = (now) => listed()?.length ?? now?.bots;
+
 function Figures({ now, known }) {
-  const bots = live.bots.value?.data;
+  const bots = listed();
   const workers = live.workers.value?.data;
-  const online = bots && bots.length < MOST_LISTED ? bots.filter((one) => one.state !== "offline").length : now?.bots_online;
+  const online = bots ? bots.filter((one) => one.state !== "offline").length : now?.bots_online;
   const sum = (found) => Object.values(found || {}).reduce((one, other) => one + other, 0);
   const figure = (name, value, note, href, look = "") => html`<a class=${`figure ${look}`} href=${href}><span class="name">${name}</span>
     <span class="value">${value}</span><span class="note">${note}</span></a>`;
@@ -45,7 +53,7 @@ function Figures({ now, known }) {
     ${figure(t("response"), dash((one) => one.response_ms, millis), `p95 ${dash((one) => one.response_p95_ms, millis)}`, link("workers"))}
     ${figure(t("queued"), dash((one) => one.queued, short), !now ? "–" : now.oldest ? t("oldest_is", { n: seconds(now.oldest) }) : t("nothing_waits"), link("queues"), now?.oldest > 30 ? "warn" : "")}
     ${figure(t("dead"), dash((one) => one.dead_letters, short), t("dead_note"), link("queues"), now?.dead_letters ? "bad" : "")}
-    ${figure(t("bots"), online === undefined ? "–" : whole(online), now ? t("of_n", { n: whole(Math.max(now.bots, bots?.length || 0)) }) : t("online"), link("bots"), online === 0 ? "warn" : "")}
+    ${figure(t("bots"), online === undefined ? "–" : whole(online), bots || now ? t("of_n", { n: whole(inAll(now)) }) : t("online"), link("bots"), online === 0 ? "warn" : "")}
     ${figure(t("workers"), workers ? whole(workers.length) : dash((one) => one.workers, whole), t("alive"), link("workers"), workers?.length === 0 ? "bad" : "")}
     ${figure("CPU", dash((one) => sum(one.cpu_percent), (value) => `${rate(value)} %`), dash((one) => sum(one.rss), bytes), link("dashboard"))}
   </div>${known && !now && html`<${Notice}>${t("no_sample")}<//>`}`;

@@ -2,8 +2,8 @@
 import { ask, may } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
 import { exact, moment, t, word } from "../../lib/i18n.js";
-import { route } from "../../lib/route.js";
-import { Button, Card, Facts, State } from "../../ui/basics.js";
+import { link, route } from "../../lib/route.js";
+import { Button, Card, Facts, Notice, State } from "../../ui/basics.js";
 import { dialog } from "../../ui/dialog.js";
 import { failed } from "../../ui/toast.js";
 import { List } from "../../ui/table.js";
@@ -25,7 +25,8 @@ export function Executions() {
       failed(error);
     }
   };
-  return html`<${Card} flush><${List} label=${t("executions")} path="api/tasks/executions" plural="executions" by="execution_id" every=${4} version=${version} search=${false} asked=${task_id ? { task_id } : {}}
+  return html`${task_id && html`<${Notice}>${t("of_one_task", { id: task_id })} <a href=${link("tasks", "executions")}>${t("show_all")}</a><//>`}
+  <${Card} flush><${List} label=${t("executions")} path="api/tasks/executions" plural="executions" by="execution_id" every=${4} version=${version} search=${false} asked=${task_id ? { task_id } : {}}
     filters=${[{ key: "status", label: t("state"), options: STATES.map((one) => [one, word("state", `run_${one}`)]) }]} columns=${[
       { key: "trigger_time", label: t("time"), cell: (one) => html`<span title=${exact(one.trigger_time)}>${moment(one.trigger_time)}</span>` },
       { label: t("what"), cell: (one) => html`<span class="mono strong">${what(one)}</span>` }, { label: t("state"), cell: (one) => html`<${Status} one=${one}/>` },
