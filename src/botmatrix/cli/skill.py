@@ -67,7 +67,8 @@ def call_skill(
     async def call() -> bool:
         async with _desk(settings) as desk:
             caller = Caller("command line", Role.OWNER, SkillPermissions(settings.skill_permissions))
-            found = await desk.call(name, given, caller, limit=max(timeout, 300.0), wait=timeout)
+            made = await desk.make(name, given, caller, limit=max(timeout, 300.0))
+            found = await desk.end(made, timeout)
         if found.status == "success":
             typer.echo(found.result)
             return True

@@ -5,8 +5,11 @@ A route says what it did through `Noting`; of a route that says nothing, method,
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Final
 
 import structlog
@@ -36,6 +39,8 @@ class Note:
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     body: bytearray = field(default_factory=bytearray, repr=False)
+    writer: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    writing: asyncio.Future[None] | None = field(default=None, repr=False)
 
     def by(self, who: str, via: str) -> None:
         """Who does it."""
@@ -46,6 +51,11 @@ class Note:
     ) -> None:
         """What was done, in place of the request itself. Secrets are masked by the names of their fields."""
         self.what, self.object, self.before, self.after = what, object, before, after
+
+    def write(self) -> None:
+        """It is done: write it down beside what is still to be waited for; the answer leaves when it is written."""
+        if self.writer is not None and self.writing is None:
+            self.writing = asyncio.ensure_future(self.writer())
 
     def nothing_changed(self) -> None:
         """The request only asked: it is not written down."""
@@ -77,6 +87,7 @@ class AuditTrail:
             await self._app(scope, receive, send)
             return
         note = scope[_KEY] = Note()
+        note.writer = partial(self._write, scope, note)
 
         async def remembering() -> Message:
             message = await receive()
@@ -85,7 +96,9 @@ class AuditTrail:
 
         async def writing(message: Message) -> None:
             if message["type"] == "http.response.start" and _may_have_acted(message["status"]) and note.who:
-                await self._write(scope, note)
+                note.write()
+            if note.writing is not None:
+                await note.writing
             await send(message)
 
         await self._app(scope, remembering, writing)

@@ -75,15 +75,18 @@ class SkillDesk:
         found = self._offered.get(skill)
         return found[0] if found else None
 
-    async def call(self, skill: str, params: Mapping[str, Any], caller: Caller, *, limit: float, wait: float) -> Seen:
-        """Call a skill and wait up to `wait` (s) for its end; it fails `limit` (s) from now.
+    async def make(self, skill: str, params: Mapping[str, Any], caller: Caller, *, limit: float) -> Seen:
+        """Write a call down, for `end` to have it executed; it fails `limit` (s) from now.
 
         A skill that no worker has now is waited for as well. Raises `BadParams`, `NotPermitted`.
         """
         known = await self.require(skill, caller)
         given = fitted(params, known.schema) if known else dict(params)
         self._listen()
-        made = await self._executions.make(skill, given, limit=limit, creator=caller.name)
+        return await self._executions.make(skill, given, limit=limit, creator=caller.name)
+
+    async def end(self, made: Seen, wait: float) -> Seen:
+        """Tell the nexuses of a call, and wait up to `wait` (s) for its end."""
         async with self._told(made.execution_id) as ended:
             await self._nudging.ask(made.execution_id)
             return await self._ended(made, ended, wait)

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-from sqlalchemy import Engine, event, text
+from sqlalchemy import ClauseElement, Engine, event, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -131,6 +132,12 @@ class Database:
                 "idle_in_transaction_session_timeout": "60000",
             },
         )
+
+
+def as_driver_takes(query: ClauseElement) -> str:
+    """The text of a query for `Database.rows`: its parameters are `$1` and so on, in their order."""
+    dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects have no types
+    return str(query.compile(dialect=dialect))
 
 
 def _replace_the_dead(engine: Engine) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from asyncpg import Record
 from sqlalchemy import LargeBinary, Update, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from botmatrix.errors import BotMatrixError
-from botmatrix.store.engine import Database
-from botmatrix.store.tables import LoginSession, User
+from botmatrix.store.engine import Database, as_driver_takes
+from botmatrix.store.tables import LoginSession, Role, User
 from botmatrix.store.text import line
 from botmatrix.store.together import Together
 from botmatrix.store.tokens import digest, new_token
@@ -26,8 +27,10 @@ _IS_OPEN: Final = (
     User.disabled.is_(False),
 )
 _STALE: Final = LoginSession.last_seen_at < func.now() - SEEN_EVERY
-_HOLDERS: Final = (  # asked with every request, so that it is put together once
-    select(LoginSession, User, _STALE)
+_SESSION: Final = tuple(LoginSession.__table__.columns.keys())
+_USER: Final = tuple(User.__table__.columns.keys())
+_HOLDERS: Final = as_driver_takes(  # asked with every request
+    select(LoginSession, User, func.now())
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.token_hash == any_(bindparam("hashes", type_=ARRAY(LargeBinary))), *_IS_OPEN)
 )
@@ -80,11 +83,11 @@ class Logins:
         return await self._looking.ask(digest(token))
 
     async def _holders(self, hashes: Sequence[bytes]) -> list[Login | None]:
-        async with self._database.glance() as session:
-            rows = (await session.execute(_HOLDERS, {"hashes": list(set(hashes))})).all()
-            if stale := [login.id for login, _, is_stale in rows if is_stale]:
+        rows = await self._database.rows(_HOLDERS, list(set(hashes)))
+        found = {login.session.token_hash: login for login in map(_login, rows)}
+        if stale := [row["id"] for row in rows if row["last_seen_at"] < row["now_1"] - SEEN_EVERY]:
+            async with self._database.glance() as session:
                 await session.execute(_seen(stale))
-        found = {login.token_hash: Login(login, user) for login, user, _ in rows}
         return [found.get(one) for one in hashes]
 
     async def end(self, token: str) -> None:
@@ -120,6 +123,13 @@ class Logins:
         async with self._database.session() as session:
             ended = await session.scalars(delete(LoginSession).where(*others).returning(LoginSession.id))
             return len(ended.all())
+
+
+def _login(row: Record) -> Login:
+    """Of a row that is no object of a session yet: its columns one after the other."""
+    session = LoginSession(**dict(zip(_SESSION, row, strict=False)))
+    about = dict(zip(_USER, row[len(_SESSION) :], strict=False))
+    return Login(session, User(**about | {"role": Role(about["role"])}))
 
 
 def _seen(ids: Sequence[int]) -> Update:

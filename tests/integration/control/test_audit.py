@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncio
 import asyncpg
 import httpx
 import pytest
@@ -185,3 +186,23 @@ async def test_the_change_counts_even_when_it_cannot_be_written_down() -> None:
     await database.close()
     assert [(one["log_level"], one["who"], one["what"]) for one in logs] == [("error", "anna", "POST /x")]
     assert "canary" not in str(logs)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_what_is_done_is_written_while_the_answer_is_waited_for(parts: Parts, status: int) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        note = note_of(Request(scope, receive))
+        note.by("anna", "login")
+        note.say("skill.call", "weather")
+        note.write()
+        async with asyncio.timeout(20):
+            while not (await parts.operations.list())[1]:
+                await asyncio.sleep(0.01)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    trail = AuditTrail(application, parts.operations)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(trail), base_url="http://h") as client:
+        assert (await client.post("/x")).status_code == status
+    [change], _ = await parts.operations.list()
+    assert (change.who, change.what, change.object) == ("anna", "skill.call", "weather")

@@ -116,7 +116,9 @@ async def call_skill(name: Name, body: Call, desk: Desk, parts: UsedParts, asker
     note.say("skill.call", name, after={"params": body.params})
     wait = body.timeout if body.wait else 0.0
     caller = Caller(asker.user.username, asker.role, parts.permissions())
-    found = await desk.call(name, _text(body.params), caller, limit=body.limit, wait=wait)
+    made = await desk.make(name, _text(body.params), caller, limit=body.limit)
+    note.write()
+    found = await desk.end(made, wait)
     return JSONResponse(_called(found).model_dump(mode="json"), 202 if found.status in OPEN else 200)
 
 
