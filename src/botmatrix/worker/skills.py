@@ -92,7 +92,7 @@ class Executing:
 
     def _success(self, call: SkillCall, found: Any) -> bytes:
         text = found if isinstance(found, str) else _json(found)
-        if len(text) > LARGEST:
+        if len(text.encode(errors="surrogatepass")) > LARGEST:
             return self._said(call, State.FAILED, error=f"the result is larger than {LARGEST >> 10} KiB")
         return self._said(call, State.SUCCESS, result=text)
 
