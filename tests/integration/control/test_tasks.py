@@ -95,6 +95,7 @@ async def test_what_is_searched_for_may_hold_what_postgresql_can_not(owner: http
     assert (answer.status_code, answer.json()["total"]) == (200, 0)
 
 
+@pytest.mark.usefixtures("on")
 async def test_a_cron_expression_is_tried_before_it_is_kept(owner: httpx.AsyncClient) -> None:
     asked = {"cron": "0 9 * * *", "time_zone": "Asia/Shanghai"}
     moments = (await owner.get("/api/tasks/preview", params=asked)).json()["next"]

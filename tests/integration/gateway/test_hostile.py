@@ -76,13 +76,13 @@ async def test_frame_that_drips_is_closed(open_stage: OpenStage) -> None:
 
 
 async def test_large_frame_that_comes_steadily_is_taken(open_stage: OpenStage) -> None:
-    stage = await open_stage(Timing(greeting=3600, sweep=0.1, partial=0.4, silence=0.8, ping=0.3))
+    stage = await open_stage(Timing(greeting=3600, sweep=0.1, partial=1.5, silence=3, ping=0.3))
     bot = await stage.dial("10001")
     payload = b'{"post_type":"message","user_id":1,"message":"%b"}' % (b"x" * 200_000)
     bot.writer.write(bytes((0x81, 0xFF)) + struct.pack("!Q", len(payload)) + bytes(4))
     for start in range(0, len(payload), 5_000):
         bot.writer.write(payload[start : start + 5_000])
-        await asyncio.sleep(0.04)
+        await asyncio.sleep(0.1)
     await stage.seen.until(lambda: bool(stage.seen.events))
     assert stage.seen.events[0][1].raw == payload
 

@@ -11,8 +11,10 @@ async def test_waiting_handling_and_response_are_told_apart(stage: Stage, runnin
         await stage.put("w1", *(event_of(0, user=user, sleep=0.2) for user in range(1, 5)))
         await stage.until_sent(4)
 
-        async def announced() -> bool:
-            return (await stage.presence("w1")).get("handled") == "4"
+        async def announced() -> bool:  # an event is handled a moment before it is settled
+            said = await stage.presence("w1")
+            apart = sum(float(said.get(name, "0")) for name in ("handling_ms", "waiting_ms"))
+            return said.get("handled") == "4" and float(said["response_ms"]) >= apart - 1
 
         await until(announced)
         said = await stage.presence("w1")
@@ -21,7 +23,7 @@ async def test_waiting_handling_and_response_are_told_apart(stage: Stage, runnin
     )
     assert 200 <= handling < 300
     assert 300 <= waiting < 600, "0, 200, 400 and 600 ms behind the others"
-    assert response >= handling + waiting - 1
+    assert response < 900
     assert p95 > 1.3 * response, "the last one waited for all others"
 
 

@@ -70,7 +70,7 @@ const Tools = ({ params, filters, search, total, most }) => html`<div class="too
     ${search && html`<div class="input-icon"><span class="input-icon-addon"><${Icon} name="search"/></span><${Typed} class="form-control" type="search" maxlength="200"
       placeholder=${t("search")} aria-label=${t("search")} value=${params.q || ""} onTyped=${(q) => adjust({ q, page: "" })}/></div>`}
     ${filters.map((one) => html`<${one.options ? Choice : Narrow} key=${one.key} one=${one} value=${params[one.key] || ""} onChosen=${(value) => adjust({ [one.key]: value, page: "" })}/>`)}
-    ${total !== undefined && html`<span class="total text-secondary">${t(total < most ? "total" : "total_most", { n: whole(total) })}</span>`}</div>`;
+    ${total !== undefined && html`<span class="total text-secondary">${total < most ? t("total", { n: whole(total) }) : t("total_most", { n: whole(total) })}</span>`}</div>`;
 
 const Choice = ({ one, value, onChosen }) => html`<select class="form-select" aria-label=${one.label} value=${value} onChange=${(event) => onChosen(event.target.value)}>
   <option value="">${one.label}: ${t("any")}</option>${one.options.map(([option, name]) => html`<option value=${option}>${name}</option>`)}</select>`;
