@@ -27,7 +27,8 @@ MOST_JUNK, FORGIVEN = 32 << 20, 64 << 10
 """Bytes that are no answer, after which a process is ended, and how many of them are forgotten a second."""
 LINE = 512
 """Bytes that a line counts as at least: many short ones cost more than their bytes."""
-CHUNK = 32 * 1024
+CHUNK = 4096
+"""Bytes that are read at once: two thousand lines at the most, before everything else has its turn."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 NICE = 5
@@ -111,8 +112,8 @@ class Child:
             left = min(BURST, left + (now - filled) * RATE) - cost
             self._junk = max(0.0, self._junk - (now - filled) * FORGIVEN)
             filled = now
-            if left < 0:
-                await asyncio.sleep(-left / RATE)
+            # Reading what is there already lets nobody else have a turn.
+            await asyncio.sleep(max(0.0, -left / RATE))
 
     def _take(self, splitter: Splitter, chunk: bytes) -> None:
         for line in splitter.feed(chunk):
