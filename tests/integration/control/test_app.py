@@ -307,8 +307,10 @@ async def give_back(parts: Parts, skill: Capability) -> None:
     while True:
         await parts.presence.announce("w1", {"capabilities": encode([skill]).decode()})
         claimed = await executions.claim(100)
+        late = await executions.expire()
         await executions.apply([SkillResult(execution_id=one.execution_id, result="done") for one in claimed])
-        await parts.redis.call("PUBLISH", Keys().skills_ended, ",".join(one.execution_id for one in claimed))
+        ended = ",".join(one.execution_id for one in claimed + late)
+        await parts.redis.call("PUBLISH", Keys().skills_ended, ended)
         await asyncio.sleep(0.02)
 
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from tests.integration.plugins.children import ECHO, write_isolated
 from tests.integration.plugins.conftest import Open, texts
-from tests.unit.plugins.fakes import Platform, Room, actions, envelope, message, private, replies
+from tests.unit.plugins.fakes import Platform, Room, actions, envelope, message, private, replies, write_plugin
 
 from botmatrix.errors import ActionFailed
 from botmatrix.skills.model import BadParams
@@ -20,6 +20,11 @@ from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.keeper import Pace
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.source import Source
+
+OTHER = """
+    @plugin.on_message()
+    async def other(ctx): return "fine"
+"""
 
 
 def process(host: Host, name: str = "mine") -> dict[str, Any]:
@@ -96,6 +101,24 @@ async def test_what_is_said_with_more_leaves_at_once(open_room: Open, platform: 
     assert await room.say("draw") == ["done"]
     ((action, params),) = platform.sent
     assert (action, params["message"][0]["data"]["text"]) == ("send_msg", "drawing")
+
+
+async def test_what_others_say_leaves_before_it_has_answered(
+    open_room: Open, platform: Platform, host: Host, tmp_path: Path
+) -> None:
+    room = await open_room("""
+        for m in messages():
+            while not os.path.exists(m["payload"]["text"]): time.sleep(0.01)
+            reply(m, "at last")
+    """)
+    await host.load(write_plugin(tmp_path, OTHER, "other"))
+    handled = asyncio.create_task(room.say(str(tmp_path / "go")))
+    async with asyncio.timeout(20):
+        while not platform.sent:
+            await asyncio.sleep(0.01)
+    assert [params["message"][0]["data"]["text"] for _, params in platform.sent] == ["fine"]
+    (tmp_path / "go").touch()
+    assert await handled == ["at last"]
 
 
 async def test_an_action_that_is_not_granted_is_refused_answered_and_counted(

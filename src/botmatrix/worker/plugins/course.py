@@ -19,8 +19,6 @@ from botmatrix.worker.plugins.table import Match
 
 PATIENCE = 0.1
 """Seconds after which a plugin in the worker is slow: from then on it runs beside the others."""
-APART = 0.02
-"""The same for one in a process of its own, which runs beside them anyway: what they say leaves without it."""
 
 Ran: TypeAlias = "tuple[Match, Ended, Step]"
 Ways: TypeAlias = "dict[Life, list[Match]]"
@@ -30,9 +28,8 @@ class Course:
     """Runs the handlers that take an event.
 
     A plugin's own handlers run one after another. Plugins in the worker do so too, by their rank, but for those that
-    are slow; these, and plugins in processes of their own, run beside the others. What the others said is written early
-    when they are not done `APART` after the others, and at once when one of them is known to be slow: it has the ids
-    that it would have had, so it is not said again when the event is.
+    are slow; these, and plugins in processes of their own, run beside the others. What a plugin said while another one
+    is still at work is written early: it has the ids that it would have had, so it is not said again when the event is.
     """
 
     def __init__(self, executor: Executor, services: Services) -> None:
@@ -57,7 +54,7 @@ class Course:
             started, life = clock.monotonic(), match.bound.life
             ended = await self._executor.run(match, envelope, event)
             seconds = clock.monotonic() - started
-            if seconds > (APART if life.apart else PATIENCE) or (life.apart and isinstance(ended, Failure)):
+            if seconds > PATIENCE:
                 slow, life.slow = life, True
             elif life is not slow and not isinstance(ended, Failure):
                 life.slow = False
@@ -70,17 +67,16 @@ class Course:
         tasks = [asyncio.create_task(self._through(ways.pop(life), envelope, event), name="beside") for life in beside]
         try:
             ran = await self._through([match for way in ways.values() for match in way], envelope, event)
-            if any(life.slow for life in beside):
-                await self._early(ran)
-            _, late = await asyncio.wait(tasks, timeout=APART)
-            for life, task in zip(beside, tasks, strict=True):
-                life.slow = life.slow or task in late
-            if late:
-                await self._early(ran + [one for task in tasks if task not in late for one in task.result()])
-                await asyncio.wait(late)
+            left = set(tasks)
+            said = ran
+            while left:
+                await self._early(said)
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                said = [one for task in done for one in task.result()]
+                ran += said
         finally:
             await _end(tasks)
-        return sorted([*ran, *(one for task in tasks for one in task.result())], key=_rank)
+        return sorted(ran, key=_rank)
 
     async def _early(self, ran: list[Ran]) -> None:
         """Write what was said so far, unless its plugin failed or the event will be handled again."""

@@ -9,14 +9,13 @@ from contextlib import suppress
 class Life:
     """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged.
 
-    `apart`: it has a process of its own. `slow`: it takes its time, or did when it last got through; who is apart has
-    to show first that it is quick.
+    `apart`: it has a process of its own. `slow`: it took its time when it last got through.
     """
 
     __slots__ = ("_given_up", "_quiet", "apart", "events", "held", "slow")
 
     def __init__(self, *, apart: bool = False) -> None:
-        self.apart, self.slow = apart, apart
+        self.apart, self.slow = apart, False
         self.events = 0
         self.held: asyncio.Event | None = None
         self._quiet = asyncio.Event()

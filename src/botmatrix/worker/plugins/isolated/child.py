@@ -31,7 +31,7 @@ CHUNK = 4096
 """Bytes that are read at once: two thousand lines at the most, before everything else has its turn."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
-NICE = 5
+NICE = 19
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMROOT")
 
