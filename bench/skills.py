@@ -11,6 +11,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from rich.console import Console
 from tests.chaos.fleet import Talker
@@ -86,6 +87,22 @@ async def log_in(client: HttpClient) -> None:
     raise RuntimeError("no worker offers the skill")
 
 
+def taken() -> int:
+    """Clock ticks of this machine's processors that its host gave to others, so far."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8])
+
+
+async def lone(client: HttpClient, count: int) -> tuple[list[float], list[float]]:
+    """Seconds that calls took, one after the other; and those of them during which the host took nothing away."""
+    took, undisturbed = [], []
+    for number in range(count):
+        before = taken()
+        took.append(await call(client, number))
+        if taken() == before:
+            undisturbed.append(took[-1])
+    return took, undisturbed
+
+
 async def call(client: HttpClient, number: int) -> float:
     """Seconds that one call took."""
     began = time.perf_counter()
@@ -135,16 +152,22 @@ async def measure(args: argparse.Namespace) -> list[Check]:
         async with HttpClient("127.0.0.1", case.control) as client:
             await log_in(client)
             await many(client, 100)
-            took = [await call(client, number) for number in range(args.calls)]
+            took, undisturbed = await lone(client, args.calls)
             by_rest = await many(client, args.calls * 3)
             floor = await many(client, args.calls * 3, look)
             by_code = await asyncio.to_thread(from_code, case, args.calls * 10)
-    p99 = statistics.quantiles(took, n=100)[98] * 1000
+    median, p99, p99_undisturbed = statistics.median(took) * 1000, p99_of(took), p99_of(undisturbed)
+    calm = f"{p99_undisturbed:.1f} ms of the {len(undisturbed)} from which the host took nothing"
     return [
-        Check(f"one call, p99 (median {statistics.median(took) * 1000:.1f} ms)", p99, 25, 25, "ms", False),
+        Check(f"one call, p99 (median {median:.1f} ms; {calm})", p99, 25, 25, "ms", False),
         Check(f"calls by REST (GET /api/me: {floor:.0f})", by_rest, 300, 300, "/s", True),
         Check("calls from code", by_code, 1000, 1000, "/s", True),
     ]
+
+
+def p99_of(took: list[float]) -> float:
+    """In ms."""
+    return statistics.quantiles(took, n=100)[98] * 1000
 
 
 def main() -> None:

@@ -85,9 +85,10 @@ class Keys:
         self.skill_result = p + "worker:skill_result"  # channel: results of workers that don't write the stream
         self.skill_results = p + "skills:results"  # stream: results of skill calls
         self.skills_due = p + "skills:due"  # channel: an execution waits to be dispatched
+        self.skills_told = p + "skills:told"  # list: calls that control made, for a nexus to put on lanes
         self.skills_asked = p + "skills:asked"  # stream: skills called from code
         self.tasks_changed = p + "tasks:changed"  # channel: tasks were made or changed
-        self.skills_ended = p + "skills:ended"  # channel: ids of executions that ended
+        self.skills_ended = p + "skills:ended"  # channel: executions that ended, and what came of them
         self.results = p + "act:done:"  # channel prefix: an action somebody waits for has its result
 
     def lane(self, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from botmatrix.bus.client import Client, ReplyError
@@ -13,13 +13,17 @@ from botmatrix.bus.keys import Keys, plain_id
 from botmatrix.bus.presence import Presence
 from botmatrix.bus.scripts import CALL, REPORT
 from botmatrix.routing.rule import POOL
-from botmatrix.skills.model import Capability, SkillCall, decode_capabilities, encode
+from botmatrix.skills.model import Capability, SkillAnswer, SkillCall, decode_call, decode_capabilities, encode
 
 GROUP = "nexuses"
 MARK_SECONDS = 3600
 SEEN_SECONDS = 60
 ABANDONED_MS = 15_000
 """For how long a nexus may hold results before another one takes them."""
+NEWS = 16_384
+"""Characters of a result that go with the news of it."""
+MOST_TOLD, TOLD_SECONDS = 1000, 60
+"""Calls that wait for a nexus to hear of them, and for how long after the last one."""
 
 
 class Report(NamedTuple):
@@ -36,6 +40,7 @@ class SkillBox:
         self._keys = keys
         self._client = Client(url, name=name)
         self._reader = Client(url, name=f"{name}-results", timeout=10.0)
+        self._ear = Client(url, name=f"{name}-told", timeout=10.0)
 
     async def call(self, worker_id: str, call: SkillCall, attempt: int) -> bool:
         """Put a call on a worker's lane, once for each attempt; False: there is no such lane."""
@@ -45,14 +50,30 @@ class SkillBox:
         keys = [k.lane(worker_id), k.skill_mark(f"{call.execution_id}:{attempt}"), k.stats]
         return bool(await self._client.run(CALL, keys, encode(call), MARK_SECONDS))
 
-    async def due(self) -> None:
-        """Tell the nexuses that an execution waits."""
-        await self._client.call("PUBLISH", self._keys.skills_due, "")
+    async def tell(self, calls: Sequence[SkillCall]) -> None:
+        """Have a nexus put calls on lanes that are written down. What gets lost here is found there later."""
+        told = self._keys.skills_told
+        await self._client.pipeline(
+            ("RPUSH", told, *map(encode, calls)), ("LTRIM", told, -MOST_TOLD, -1), ("EXPIRE", told, TOLD_SECONDS)
+        )
 
-    async def ended(self, executions: list[str]) -> None:
-        """Tell whoever waits that these ended."""
-        if executions:
-            await self._client.call("PUBLISH", self._keys.skills_ended, ",".join(executions))
+    async def told(self, *, count: int = 100, block_ms: int = 1000) -> list[SkillCall]:
+        """The next calls that somebody told of, which nobody else gets; an empty list after `block_ms`."""
+        told = self._keys.skills_told
+        first, more = await self._ear.pipeline(("BLPOP", told, str(block_ms / 1000)), ("LPOP", told, count - 1))
+        for error in (first, more):
+            if isinstance(error, Exception):
+                raise error
+        found = [*(first[1:] if first else ()), *(more or ())]
+        return [call for payload in found if (call := decode_call(payload)) is not None]
+
+    async def ended(self, answers: Sequence[SkillAnswer]) -> None:
+        """Tell whoever waits what came of these; what is long they look up."""
+        if answers:
+            told = [
+                one if len(one.result) + len(one.error) <= NEWS else SkillAnswer(one.execution_id) for one in answers
+            ]
+            await self._client.call("PUBLISH", self._keys.skills_ended, encode(told))
 
     async def report(self, payload: bytes) -> bool:
         """Add a result that came another way; False when it is there already."""
@@ -95,6 +116,7 @@ class SkillBox:
         """End the connections."""
         await self._client.close()
         await self._reader.close()
+        await self._ear.close()
 
     async def _read(self, reader: str, count: int, block_ms: int) -> list[Report]:
         stream = self._keys.skill_results

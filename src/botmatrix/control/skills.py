@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from botmatrix.bus.keys import Keys
@@ -16,7 +17,7 @@ from botmatrix.bus.presence import Presence
 from botmatrix.bus.signals import Signals
 from botmatrix.bus.skills import SkillBox, merged, skilled
 from botmatrix.control.skill_access import NotPermitted, may_call
-from botmatrix.skills.model import OPEN, Capability
+from botmatrix.skills.model import OPEN, Capability, SkillAnswer, decode_answers
 from botmatrix.skills.permission import SkillPermission, SkillPermissions
 from botmatrix.skills.schema import fitted
 from botmatrix.store.executions import Executions, Seen, Wanted
@@ -50,8 +51,8 @@ class SkillDesk:
         self._keys, self._executions, self._presence = keys, executions, presence
         self._box = SkillBox(url, keys, name="botmatrix-skill-desk")
         self._signals = Signals(url, name="botmatrix-skill-desk")
-        self._nudging = Together(self._nudge)
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._telling = Together(self._tell)
+        self._waiting: dict[str, asyncio.Queue[SkillAnswer]] = {}
         self._listening = False
         self._offered: dict[str, tuple[Capability, list[str]]] = {}
         self._offered_until = 0.0
@@ -86,10 +87,10 @@ class SkillDesk:
         return await self._executions.make(skill, given, limit=limit, creator=caller.name)
 
     async def end(self, made: Seen, wait: float) -> Seen:
-        """Tell the nexuses of a call, and wait up to `wait` (s) for its end."""
-        async with self._told(made.execution_id) as ended:
-            await self._nudging.ask(made.execution_id)
-            return await self._ended(made, ended, wait)
+        """Tell a nexus of a call, and wait up to `wait` (s) for its end."""
+        async with self._told(made.execution_id) as told:
+            await self._telling.ask(made)
+            return await self._ended(made, told, wait)
 
     async def find(self, wanted: Wanted) -> tuple[list[Seen], int]:
         """Executions, newest first, and how many there are in all."""
@@ -100,27 +101,28 @@ class SkillDesk:
         await self._signals.close()
         await self._box.close()
 
-    async def _ended(self, made: Seen, ended: asyncio.Event, wait: float) -> Seen:
+    async def _ended(self, made: Seen, told: asyncio.Queue[SkillAnswer], wait: float) -> Seen:
         loop = asyncio.get_running_loop()
         until, seen = loop.time() + wait, made
         while seen.status in OPEN and (left := until - loop.time()) > 0:
-            try:
+            answer = None
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_SECONDS)):
-                    await ended.wait()
-            except TimeoutError:
-                pass
+                    answer = await told.get()
+            if answer is not None and answer.status:
+                return _as_told(made, answer)
             seen = await self._executions.look(made.execution_id) or seen
         return seen
 
-    async def _nudge(self, made: Sequence[str]) -> Sequence[None]:
-        await self._box.due()
+    async def _tell(self, made: Sequence[Seen]) -> Sequence[None]:
+        await self._box.tell([one.call for one in made])
         return [None] * len(made)
 
     @asynccontextmanager
-    async def _told(self, execution: str) -> AsyncIterator[asyncio.Event]:
-        event = self._waiting[execution] = asyncio.Event()
+    async def _told(self, execution: str) -> AsyncIterator[asyncio.Queue[SkillAnswer]]:
+        told = self._waiting[execution] = asyncio.Queue[SkillAnswer]()
         try:
-            yield event
+            yield told
         finally:
             del self._waiting[execution]
 
@@ -130,6 +132,10 @@ class SkillDesk:
             self._listening = True
 
     def _on_ended(self, body: bytes) -> None:
-        for execution in body.decode(errors="replace").split(","):
-            if event := self._waiting.get(execution):
-                event.set()
+        for answer in decode_answers(body):
+            if told := self._waiting.get(answer.execution_id):
+                told.put_nowait(answer)
+
+
+def _as_told(made: Seen, answer: SkillAnswer) -> Seen:
+    return replace(made, status=answer.status, result=answer.result, error=answer.error, worker_id=answer.worker_id)

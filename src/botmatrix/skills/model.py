@@ -77,12 +77,13 @@ class SkillAsk(msgspec.Struct, frozen=True):
 
 
 class SkillAnswer(msgspec.Struct, frozen=True):
-    """What came of it: `success` or `failed`."""
+    """What came of it: `success` or `failed`; without a status, it ended and must be looked up."""
 
     execution_id: str
-    status: str
+    status: str = ""
     result: str = ""
     error: str = ""
+    worker_id: str = ""
 
 
 class SkillResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,11 +131,12 @@ _call = msgspec.json.Decoder(SkillCall)
 _result = msgspec.json.Decoder(SkillResult, strict=False)
 _ask = msgspec.json.Decoder(SkillAsk)
 _answer = msgspec.json.Decoder(SkillAnswer)
+_answers = msgspec.json.Decoder(list[SkillAnswer])
 _encoder = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def encode(value: SkillCall | SkillResult | SkillAsk | SkillAnswer | list[Capability]) -> bytes:
+def encode(value: SkillCall | SkillResult | SkillAsk | SkillAnswer | list[SkillAnswer] | list[Capability]) -> bytes:
     """The JSON that travels."""
     return _encoder.encode(value)
 
@@ -171,6 +173,14 @@ def decode_answer(payload: bytes) -> SkillAnswer | None:
         return _answer.decode(payload)
     except _UNREADABLE:
         return None
+
+
+def decode_answers(payload: bytes) -> list[SkillAnswer]:
+    """Read what came of several; nothing when it can't be."""
+    try:
+        return _answers.decode(payload)
+    except _UNREADABLE:
+        return []
 
 
 def decode_capabilities(text: bytes | str) -> list[Capability]:

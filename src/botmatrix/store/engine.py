@@ -18,14 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store.direct import MOST, TRUSTED, Busy, Direct
 
 POOL_SIZE: Final = 10
 CONNECT_TIMEOUT: Final = 2.0
 """Seconds to wait for a free connection, and for a new one."""
 STATEMENT_TIMEOUT: Final = 5.0
 """Seconds a statement may take on the server."""
-TRUSTED: Final = 2.0
-"""Seconds for which a connection that served is taken again without being asked whether it lives."""
 
 _AWAY_STATES: Final = ("08", "53", "57P", "28", "3D")
 """SQLSTATE prefixes of: connection lost, out of resources, shutting down, refused, no such database."""
@@ -53,6 +52,7 @@ class Database:
         )
         _replace_the_dead(self._engine.sync_engine)
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._direct = Direct(self._connect, patience=CONNECT_TIMEOUT)
 
     def __repr__(self) -> str:
         return f"<Database of {self._application}>"
@@ -95,12 +95,13 @@ class Database:
         """The rows of one statement, which is a transaction of its own. Raises `EngineUnavailable`.
 
         As the driver takes it, `$1` being the first of `given`: for what is asked with every request and call, as the
-        way through SQLAlchemy takes five times as long.
+        way through SQLAlchemy takes longer than the statement.
         """
-        async with self.statements() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - `_connect` made it
-            return await driver.fetch(statement, *given)
+        try:
+            return await self._direct.fetch(statement, *given)
+        except Exception as error:
+            raise_if_away(error)
+            raise
 
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncSession]:
@@ -119,6 +120,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._direct.close()
         await self._engine.dispose()
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
@@ -174,8 +176,8 @@ def raise_if_away(error: Exception) -> None:
 
 def _reason(error: BaseException) -> str:
     """Why PostgreSQL can't serve, in words without addresses and secrets; empty for any other error."""
-    if isinstance(error, PoolTimeout):
-        return f"all {POOL_SIZE} connections are busy"
+    if isinstance(error, PoolTimeout | Busy):
+        return f"all {POOL_SIZE if isinstance(error, PoolTimeout) else MOST} connections are busy"
     if isinstance(error, DBAPIError):
         return _reason_of_driver(error)
     if isinstance(error, SQLAlchemyError):

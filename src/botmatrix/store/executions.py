@@ -8,6 +8,7 @@ A state only moves on while it is open: what has ended is never changed again.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from botmatrix.skills.model import SkillResult, State
+from botmatrix.skills.model import SkillCall, SkillResult, State
 from botmatrix.store.engine import Database
 from botmatrix.store.together import Together
 
@@ -24,6 +25,8 @@ CLAIM_SECONDS: Final = 15
 """How long a nexus has from claiming an execution to having it on a lane."""
 WAIT_SECONDS: Final = 1
 """After which an execution without a worker is looked at again."""
+HEAD_START: Final = 1
+"""How long a nexus that was told of a call has to put it on a lane, before nexuses find it here."""
 KEPT_DAYS: Final = 7
 """For how long calls that ended are kept."""
 HISTORY_DAYS: Final = 30
@@ -46,8 +49,9 @@ _MAKE: Final = (
     " AS g (id, skill, params, seconds, creator)),"
     " tasks AS (INSERT INTO tasks (id, name, type, action_type, action_params, hidden, creator)"
     " SELECT task, skill, 'once', 'skill_call', params::jsonb, true, creator FROM given)"
-    " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, time_limit)"
-    " SELECT task, id, skill, params::jsonb, 'pending', now() + make_interval(secs => seconds), seconds FROM given"
+    " INSERT INTO executions (task_id, execution_id, skill, params, status, deadline, time_limit, due_at)"
+    " SELECT task, id, skill, params::jsonb, 'pending', now() + make_interval(secs => seconds), seconds,"
+    f" now() + make_interval(secs => {HEAD_START}) FROM given"
     f" RETURNING {COLUMNS}"
 )
 _CLAIM: Final = (
@@ -60,12 +64,13 @@ _CLAIM: Final = (
 _LOCKED: Final = "locked AS (SELECT id FROM executions WHERE execution_id = ANY($1) ORDER BY id FOR UPDATE)"
 _RUNNING: Final = (
     f"WITH {_LOCKED} UPDATE executions AS e SET status = 'running', worker_id = sent.worker"
-    " FROM unnest($1::text[], $2::text[]) AS sent (id, worker), locked"
-    " WHERE e.id = locked.id AND e.execution_id = sent.id AND e.status = 'dispatching'"
+    " FROM unnest($1::text[], $2::text[], $3::int[]) AS sent (id, worker, attempt), locked"
+    " WHERE e.id = locked.id AND e.execution_id = sent.id AND e.attempt = sent.attempt"
+    " AND e.status IN ('pending', 'dispatching')"
 )
 _WAITING: Final = (
     f"WITH {_LOCKED} UPDATE executions SET status = 'pending', due_at = now() + make_interval(secs => {WAIT_SECONDS})"
-    " WHERE id IN (SELECT id FROM locked) AND status = 'dispatching'"
+    " WHERE id IN (SELECT id FROM locked) AND status IN ('pending', 'dispatching')"
 )
 _NEWEST: Final = f"SELECT execution_id FROM executions WHERE task_id = $1 AND {_OPEN} ORDER BY id DESC LIMIT 1"
 _END: Final = (
@@ -133,6 +138,19 @@ class Seen:
     max_retries: int
     next_retry_time: datetime | None
 
+    @property
+    def call(self) -> SkillCall:
+        """As it goes on a lane now."""
+        return SkillCall(
+            skill=self.skill,
+            params=self.params,
+            task_id=self.task_id,
+            execution_id=self.execution_id,
+            timestamp=int(time.time()),
+            deadline=self.deadline.timestamp(),
+            attempt=self.attempt,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -155,6 +173,14 @@ class Call(NamedTuple):
     creator: str
 
 
+class Sent(NamedTuple):
+    """An attempt of an execution that is under way. `worker_id`: empty when it is for a bot."""
+
+    execution_id: str
+    worker_id: str
+    attempt: int
+
+
 class Executions:
     """Executions in PostgreSQL. Every method raises `EngineUnavailable`."""
 
@@ -169,16 +195,24 @@ class Executions:
             return bool(await connection.scalar(text("SELECT to_regclass('tags') IS NOT NULL")))
 
     async def make(self, skill: str, params: dict[str, Any], *, limit: float, creator: str) -> Seen:
-        """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result."""
+        """A hidden task for one call, and its execution; `limit`: seconds after which it fails without a result.
+
+        Nobody claims it for a second: until then it is for the nexus that is told of it.
+        """
         return await self._making.ask(Call(str(uuid4()), skill, params, limit, creator))
 
     async def claim(self, count: int) -> list[Seen]:
         """Executions that are to be put on a lane now; nobody else gets them for 15 s."""
         return [Seen(*row) for row in await self._database.rows(_CLAIM, count)]
 
-    async def running(self, sent: Sequence[tuple[str, str]]) -> None:
-        """These (execution, worker) are on a lane."""
-        await self._database.rows(_RUNNING, [one for one, _ in sent], [worker for _, worker in sent])
+    async def running(self, sent: Sequence[Sent]) -> None:
+        """These are on a lane, or with a bot."""
+        await self._database.rows(
+            _RUNNING,
+            [one.execution_id for one in sent],
+            [one.worker_id for one in sent],
+            [one.attempt for one in sent],
+        )
 
     async def waiting(self, ids: Collection[str]) -> None:
         """There is no worker for these now."""

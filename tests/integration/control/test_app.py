@@ -21,12 +21,13 @@ from tests.integration.control.test_resources import put_nexus
 from tests.postgres import PostgresProcess
 
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.skills import SkillBox
 from botmatrix.control.app import listen, prepare, run, serve
 from botmatrix.control.bootstrap import ensure_administrator
 from botmatrix.control.parts import Parts, build
 from botmatrix.core.wording import PATTERNS
 from botmatrix.errors import ConfigError
-from botmatrix.skills.model import Capability, SkillResult, encode
+from botmatrix.skills.model import Capability, SkillAnswer, SkillResult, encode
 from botmatrix.store.executions import Executions
 from botmatrix.store.migrate import SchemaTooNew, upgrade
 from botmatrix.store.tables import Role
@@ -303,15 +304,14 @@ async def test_skills_and_tasks_keep_their_description(
 
 async def give_back(parts: Parts, skill: Capability) -> None:
     """Offer a skill and end every execution, as a nexus and a worker would."""
-    executions = Executions(parts.database)
+    executions, box = Executions(parts.database), SkillBox(str(parts.settings.redis_url), Keys(), name="test")
     while True:
         await parts.presence.announce("w1", {"capabilities": encode([skill]).decode()})
-        claimed = await executions.claim(100)
+        claimed = [one.execution_id for one in await box.told(block_ms=20)]
+        claimed += [one.execution_id for one in await executions.claim(100)]
         late = await executions.expire()
-        await executions.apply([SkillResult(execution_id=one.execution_id, result="done") for one in claimed])
-        ended = ",".join(one.execution_id for one in claimed + late)
-        await parts.redis.call("PUBLISH", Keys().skills_ended, ended)
-        await asyncio.sleep(0.02)
+        await executions.apply([SkillResult(execution_id=one, result="done") for one in claimed])
+        await box.ended([SkillAnswer(one) for one in (*claimed, *(one.execution_id for one in late))])
 
 
 async def compare(client: httpx.AsyncClient, token: str, folder: Path, *which: str) -> None:

@@ -11,10 +11,11 @@ import pytest
 from tests.integration.control.conftest import LogIn
 
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.skills import NEWS, SkillBox
 from botmatrix.control.parts import Parts
 from botmatrix.control.skill_access import NotPermitted
 from botmatrix.control.skills import Caller, SkillDesk
-from botmatrix.skills.model import Capability, SkillResult, encode
+from botmatrix.skills.model import Capability, SkillAnswer, SkillResult, encode
 from botmatrix.store.executions import Executions
 from botmatrix.store.tables import Role
 
@@ -60,24 +61,48 @@ async def test_without_a_nexus_a_call_waits_visibly(owner: httpx.AsyncClient, de
     assert (found["skill"], found["params"]) == ("no_such_skill", {"a": [1], "skill": "no_such_skill"})
 
 
+@pytest.fixture
+async def box(parts: Parts) -> AsyncIterator[SkillBox]:
+    box = SkillBox(str(parts.settings.redis_url), Keys(), name="test")
+    yield box
+    await box.close()
+
+
+@pytest.mark.parametrize(("times", "is_news"), [(1, True), (NEWS, True), (1, False)])
 async def test_a_caller_gets_the_result_as_soon_as_it_is_there(
-    owner: httpx.AsyncClient, desk: SkillDesk, parts: Parts
+    owner: httpx.AsyncClient, desk: SkillDesk, parts: Parts, box: SkillBox, times: int, is_news: bool
 ) -> None:
+    """Also one that is too long to be told, and one of which nothing is heard."""
     executions = Executions(parts.database)
 
     async def work() -> None:
-        while not (claimed := await executions.claim(1)):
-            await asyncio.sleep(0.01)
-        result = SkillResult(execution_id=claimed[0].execution_id, worker_id="w1", result=json.dumps(claimed[0].params))
+        while not (told := await box.told()):
+            pass
+        worked_on = json.dumps(told[0].params) * times
+        result = SkillResult(execution_id=told[0].execution_id, worker_id="w1", result=worked_on)
         await executions.apply([result])
-        await parts.redis.call("PUBLISH", Keys().skills_ended, claimed[0].execution_id)
+        if is_news:
+            await box.ended([SkillAnswer(told[0].execution_id, "success", result.text, worker_id="w1")])
 
     working = asyncio.create_task(work())
     answer = await owner.post(CALL, json={"params": {"city": "上海"}})
     await working
     said = answer.json()
     assert (answer.status_code, said["success"], said["status"], said["worker_id"]) == (200, True, "success", "w1")
-    assert json.loads(said["result"]) == {"city": "上海", "skill": "weather"}
+    assert said["result"] == json.dumps({"city": "上海", "skill": "weather"}) * times
+
+
+async def test_a_call_of_which_nobody_heard_is_found_a_moment_later(
+    owner: httpx.AsyncClient, desk: SkillDesk, parts: Parts, box: SkillBox
+) -> None:
+    answer = await owner.post(CALL, json={"params": {"city": "x"}, "wait": False})
+    assert [one.execution_id for one in await box.told()] == [answer.json()["execution_id"]]
+    assert await box.told(block_ms=20) == []
+    executions = Executions(parts.database)
+    async with asyncio.timeout(20):
+        while not (claimed := await executions.claim(9)):
+            await asyncio.sleep(0.05)
+    assert [one.execution_id for one in claimed] == [answer.json()["execution_id"]]
 
 
 async def _may_call(client: httpx.AsyncClient) -> int:

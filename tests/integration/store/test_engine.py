@@ -13,6 +13,8 @@ from sqlalchemy.exc import ProgrammingError
 from tests.postgres import PostgresProcess
 
 from botmatrix.errors import EngineUnavailable
+from botmatrix.store import direct
+from botmatrix.store.direct import MOST
 from botmatrix.store.engine import POOL_SIZE, Database
 
 
@@ -105,6 +107,8 @@ async def test_the_socket_folder_of_a_url_is_used(postgres_server: PostgresProce
 async def test_rows_come_straight_from_the_driver(database: Database) -> None:
     found = await database.rows("SELECT n, n * 2 AS twice FROM unnest($1::int[]) AS n", [1, 2])
     assert [(row["n"], row["twice"]) for row in found] == [(1, 2), (2, 4)]
+    ((meant,),) = await database.rows("SELECT $1::jsonb", '{"of": ["上海", 1.5, null]}')
+    assert meant == {"of": ["上海", 1.5, None]}
 
 
 async def test_what_rows_wrote_stays_though_the_next_statement_fails(database: Database) -> None:
@@ -128,6 +132,31 @@ async def test_who_stops_waiting_for_rows_leaves_a_connection_that_works(empty_d
             async with asyncio.timeout(0.05):
                 await database.rows("SELECT pg_sleep(30)")
     assert [row["x"] for row in await database.rows("SELECT 1 AS x")] == [1]
+    await database.close()
+
+
+async def test_rows_of_many_wait_their_turn_and_two_seconds_at_most(empty_database: str) -> None:
+    database = Database(empty_database, part="tests")
+    quick = await asyncio.gather(*(database.rows("SELECT pg_sleep(0.01), $1::int AS n", n) for n in range(30)))
+    assert [rows[0]["n"] for rows in quick] == list(range(30))
+    holding = [asyncio.create_task(database.rows("SELECT pg_sleep(4)")) for _ in range(MOST)]
+    await asyncio.sleep(0)
+    with pytest.raises(EngineUnavailable, match="all 5 connections are busy"):
+        await database.rows("SELECT 1")
+    await asyncio.gather(*holding)
+    await database.close()
+
+
+async def test_rows_do_without_a_connection_that_died_during_a_pause(
+    own_postgres: PostgresProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(own_postgres.url(), part="tests")
+    await database.rows("SELECT 1")
+    monkeypatch.setattr(direct, "TRUSTED", 0.0)
+    assert await database.rows("SELECT pg_backend_pid()") == await database.rows("SELECT pg_backend_pid()")
+    own_postgres.stop(kill=True)  # the loop stands still meanwhile, so the connection does not know yet
+    own_postgres.start()
+    assert await database.rows("SELECT 1")
     await database.close()
 
 

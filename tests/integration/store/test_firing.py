@@ -14,7 +14,7 @@ from sqlalchemy import text
 from botmatrix.skills.model import SkillResult
 from botmatrix.store.attempts import Attempts, End
 from botmatrix.store.engine import Database
-from botmatrix.store.executions import Executions, Seen, Wanted
+from botmatrix.store.executions import Executions, Seen, Sent, Wanted
 from botmatrix.store.firing import Fire, Firing
 from botmatrix.store.tables import Task
 from botmatrix.store.tags import Tagged, Tags
@@ -211,7 +211,7 @@ async def test_actions_of_bots_end_once_for_each_try(stand: Stand) -> None:
     (execution,) = await stand.firing.run(task.id, "bob")
     await stand.executions.claim(1)
     assert [one.execution_id for one in await stand.attempts.watched(9, {execution})] == [execution]
-    await stand.executions.running([(execution, "")])
+    await stand.executions.running([Sent(execution, "", 0)])
     await stand.say("UPDATE executions SET due_at = now()")
     watched = await asyncio.gather(*(stand.attempts.watched(9) for _ in range(4)))
     assert Counter(map(len, watched)) == {0: 3, 1: 1}

@@ -87,4 +87,4 @@ class Calls:
 
 def answer_of(seen: Seen) -> SkillAnswer:
     """What came of an execution that has ended."""
-    return SkillAnswer(seen.execution_id, seen.status, seen.result, seen.error)
+    return SkillAnswer(seen.execution_id, seen.status, seen.result, seen.error, seen.worker_id)

@@ -14,9 +14,10 @@ from botmatrix.bus.client import ReplyError
 from botmatrix.bus.skills import SkillBox
 from botmatrix.errors import EngineUnavailable
 from botmatrix.nexus.skills.roster import Roster
+from botmatrix.nexus.skills.underway import Underway
 from botmatrix.skills.choice import choose
 from botmatrix.skills.model import SkillCall
-from botmatrix.store.executions import Executions, Seen
+from botmatrix.store.executions import Executions, Seen, Sent
 from botmatrix.store.together import rest_after
 
 log = structlog.get_logger("nexus.skills")
@@ -33,9 +34,11 @@ class Dispatcher:
     being put on a lane a second time.
     """
 
-    def __init__(self, executions: Executions, box: SkillBox, roster: Roster, counters: Counter[str]) -> None:
+    def __init__(
+        self, executions: Executions, box: SkillBox, roster: Roster, underway: Underway, counters: Counter[str]
+    ) -> None:
         self._executions, self._box, self._roster = executions, box, roster
-        self._counters = counters
+        self._underway, self._counters = underway, counters
         self.on_expired: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self.on_actions: Callable[[list[Seen]], Awaitable[None]] = _nothing
         self._soon = asyncio.Event()
@@ -76,28 +79,32 @@ class Dispatcher:
         await self.put([one for one in claimed if one.action_type == SKILL_CALL])
         return len(claimed)
 
+    async def run_told(self) -> None:
+        """Put on lanes what control tells of; until cancelled."""
+        while True:
+            try:
+                await self._put([(call, ()) for call in await self._box.told()])
+            except (EngineUnavailable, ReplyError) as error:
+                log.debug("nothing is told", error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def put(self, claimed: Sequence[Seen]) -> None:
         """Put skill calls that this nexus claimed on lanes. Raises `EngineUnavailable`."""
-        workers = await asyncio.gather(*(self._send(one) for one in claimed))
-        pairs = list(zip((one.execution_id for one in claimed), workers, strict=True))
-        if sent := [(id, worker) for id, worker in pairs if worker]:
-            await self._executions.running(sent)
-            self._counters["skill_calls"] += len(sent)
-        if waiting := [id for id, worker in pairs if not worker]:
+        await self._put([(one.call, one.declined) for one in claimed])
+
+    async def _put(self, calls: Sequence[tuple[SkillCall, Collection[str]]]) -> None:
+        tried = await asyncio.gather(*(self._send(call, declined) for call, declined in calls))
+        sent = [one for one in tried if one.worker_id]
+        self._underway.put(sent)
+        self._counters["skill_calls"] += len(sent)
+        if waiting := [one.execution_id for one in tried if not one.worker_id]:
             await self._executions.waiting(waiting)
 
-    async def _send(self, one: Seen) -> str:
-        worker = self.find_worker_by_skill(one.skill, one.params, one.declined)
-        call = SkillCall(
-            skill=one.skill,
-            params=one.params,
-            task_id=one.task_id,
-            execution_id=one.execution_id,
-            timestamp=int(time.time()),
-            deadline=one.deadline.timestamp(),
-            attempt=one.attempt,
-        )
-        return worker if worker and await self._box.call(worker, call, one.attempt) else ""
+    async def _send(self, call: SkillCall, declined: Collection[str]) -> Sent:
+        """Without a worker there is none that could take it."""
+        worker = self.find_worker_by_skill(call.skill, call.params, declined)
+        is_sent = worker and await self._box.call(worker, call, call.attempt)
+        return Sent(call.execution_id, worker if is_sent else "", call.attempt)
 
     async def _tidy(self) -> None:
         if time.monotonic() >= self._expire_at:

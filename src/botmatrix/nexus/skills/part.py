@@ -28,6 +28,7 @@ from botmatrix.nexus.skills.dispatcher import Dispatcher
 from botmatrix.nexus.skills.results import Results
 from botmatrix.nexus.skills.roster import Roster
 from botmatrix.nexus.skills.triggers import Triggers
+from botmatrix.nexus.skills.underway import Underway
 from botmatrix.nexus.tasks.manager import TaskManager
 from botmatrix.skills.model import SkillAnswer
 from botmatrix.store.asked import AskedExecutions
@@ -50,7 +51,8 @@ class SkillPart:
         self._signals = Signals(url, name=f"botmatrix-skills-{inc}")
         self.roster = Roster(self._presence)
         self.triggers = Triggers(self.roster, settings, self.counters)
-        self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self.counters)
+        self._underway = Underway(self._executions)
+        self.dispatcher = Dispatcher(self._executions, self._box, self.roster, self._underway, self.counters)
         self._asks = AskBox(url, keys, name=f"botmatrix-skill-asks-{inc}")
         asked = AskedExecutions(self._database)
         self.calls = Calls(self._asks, asked, self.dispatcher, self.roster, inc, self.counters)
@@ -81,6 +83,8 @@ class SkillPart:
         return {
             "skills roster": self.roster.run(),
             "skills dispatch": self._with_tables(self.dispatcher.run()),
+            "skills told": self._with_tables(self.dispatcher.run_told()),
+            "skills under way": self._underway.run(),
             "skills results": self._with_tables(self.results.run()),
             "skills calls": self._with_tables(self.calls.run()),
             "skills reports": self.results.run_came(),
@@ -102,7 +106,8 @@ class SkillPart:
 
     async def _tell(self, ended: list[SkillAnswer]) -> None:
         """Those who wait for these, by REST or in a plugin."""
-        await self._box.ended([one.execution_id for one in ended])
+        self._underway.ended(one.execution_id for one in ended)
+        await self._box.ended(ended)
         await self._asks.answer(ended)
 
     async def _with_tables(self, work: Coroutine[Any, Any, None]) -> None:

@@ -13,7 +13,7 @@ from botmatrix.bus.client import ReplyError
 from botmatrix.bus.skills import ABANDONED_MS, Report, SkillBox
 from botmatrix.errors import EngineUnavailable
 from botmatrix.skills.model import SkillAnswer, SkillResult, decode_result
-from botmatrix.store.executions import Executions
+from botmatrix.store.executions import Executions, clean
 from botmatrix.store.together import rest_after
 
 log = structlog.get_logger("nexus.skills")
@@ -92,19 +92,13 @@ class Results:
         changed = await self._executions.apply(results)
         for result, execution in zip(results, changed, strict=True):
             await self._count(result, execution)
-        pairs = zip(results, changed, strict=True)
-        await self.on_ended(
-            [
-                SkillAnswer(execution, result.state.value, result.text, result.error)
-                for result, execution in pairs
-                if execution and not result.declined
-            ]
-        )
+        pairs = zip(changed, results, strict=True)
+        await self.on_ended([_answer(*pair) for pair in pairs if pair[0] and not pair[1].declined])
         if any(result.declined for result in results):
             self.on_declined()
 
     async def _announce(self, ended: list[SkillAnswer]) -> None:
-        await self._box.ended([one.execution_id for one in ended])
+        await self._box.ended(ended)
 
     async def _count(self, result: SkillResult, execution: str) -> None:
         if execution:
@@ -113,3 +107,9 @@ class Results:
             kind = "late" if result.execution and await self._executions.known(result.execution) else "foreign"
             log.warning("a skill result changes nothing", why=kind, worker=result.worker_id[:64])
         self._counters[f"skill_results_{kind}"] += 1
+
+
+def _answer(execution: str, result: SkillResult) -> SkillAnswer:
+    """As PostgreSQL keeps it."""
+    worker = clean(result.worker_id[:200])
+    return SkillAnswer(execution, result.state.value, clean(result.text), clean(result.error), worker)

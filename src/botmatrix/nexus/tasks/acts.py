@@ -16,8 +16,9 @@ from botmatrix.bus.client import ReplyError
 from botmatrix.bus.envelope import ActionEntry
 from botmatrix.bus.skills import SkillBox
 from botmatrix.errors import EngineUnavailable
+from botmatrix.skills.model import SkillAnswer
 from botmatrix.store.attempts import LOOK_SECONDS, Attempts, End
-from botmatrix.store.executions import Executions, Seen
+from botmatrix.store.executions import Executions, Seen, Sent
 from botmatrix.tasks.actions import request
 from botmatrix.tasks.model import ActionType, BadTask
 
@@ -47,7 +48,7 @@ class Acts:
     async def begin(self, claimed: Sequence[Seen]) -> None:
         """Send the actions of these executions. Raises `EngineUnavailable`."""
         ends = await asyncio.gather(*map(self._send, claimed))
-        sent = [(one.execution_id, "") for one, end in zip(claimed, ends, strict=True) if end is None]
+        sent = [Sent(one.execution_id, "", one.attempt) for one, end in zip(claimed, ends, strict=True) if end is None]
         if sent:
             await self._executions.running(sent)
         await self._end([end for end in ends if end is not None])
@@ -98,7 +99,7 @@ class Acts:
 
     async def _end(self, ends: list[End]) -> None:
         if ends:
-            await self._box.ended(await self._attempts.end(ends))
+            await self._box.ended([SkillAnswer(id) for id in await self._attempts.end(ends)])
 
     async def _rest(self) -> None:
         try:
