@@ -173,7 +173,7 @@ def p99_of(took: list[float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.skills", description=__doc__)
     parser.add_argument("--calls", type=int, default=500)
-    console = Console(width=100)
+    console = Console(soft_wrap=True)
     console.print(f"{commit()}, {machine()}, one worker")
     for check in asyncio.run(measure(parser.parse_args())):
         console.print(f"{check.text}: {check.value:.1f} {check.unit} (promised: {check.must:g})  {check.verdict}")
