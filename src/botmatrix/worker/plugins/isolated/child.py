@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +28,14 @@ MOST_JUNK, FORGIVEN = 32 << 20, 64 << 10
 """Bytes that are no answer, after which a process is ended, and how many of them are forgotten a second."""
 LINE = 512
 """Bytes that a line counts as at least: many short ones cost more than their bytes."""
-CHUNK = 4096
-"""Bytes that are read at once: two thousand lines at the most, before everything else has its turn."""
+CHUNK = 16_384
+"""Bytes that are read at once."""
+TURN = 0.0003
+"""Seconds for which its lines are read before everything else has its turn."""
+REST = 4
+"""Times as long nothing is read after what was of no use: it may take a fifth of the worker's time at the most."""
+SHORTEST = 0.001
+"""Seconds that a rest lasts at least: what is shorter is put off."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 NICE = 19
@@ -55,7 +62,7 @@ class Child:
 
     def __init__(self, process: Spawned, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> None:
         self._process, self._figures, self._tap, self._on_line = process, figures, tap, on_line
-        self._junk = 0.0
+        self._junk = self._rest = 0.0
         self._stopped_for = ""
 
     @classmethod
@@ -103,7 +110,7 @@ class Child:
         left, filled = float(BURST), loop.time()
         while chunk := await stdout.read(CHUNK):
             before = self._junk
-            self._take(splitter, chunk)
+            await self._take(splitter, chunk)
             if self._junk == before and splitter.skipping:
                 self._junk += len(chunk)
             if self._junk > MOST_JUNK:
@@ -112,19 +119,36 @@ class Child:
             left = min(BURST, left + (now - filled) * RATE) - cost
             self._junk = max(0.0, self._junk - (now - filled) * FORGIVEN)
             filled = now
-            # Reading what is there already lets nobody else have a turn.
-            await asyncio.sleep(max(0.0, -left / RATE))
+            await self._pause(-left / RATE)
 
-    def _take(self, splitter: Splitter, chunk: bytes) -> None:
+    async def _take(self, splitter: Splitter, chunk: bytes) -> None:
+        turn, began = 0.0, time.perf_counter()
         for line in splitter.feed(chunk):
             is_answer = line.startswith(b"{")
             if not is_answer:
                 self._tap.line(line)
-            if not is_answer or not self._on_line(line):
+            is_of_use = is_answer and self._on_line(line)
+            took = time.perf_counter() - began
+            if not is_of_use:
                 self._junk += max(len(line), LINE)
+                self._rest += took * REST
+            turn += took
+            if turn > TURN:
+                await self._pause()
+                turn = 0.0
+            began = time.perf_counter()
         if splitter.too_long:
             self._figures.lines["too_long"] += splitter.too_long
             splitter.too_long = 0
+
+    async def _pause(self, debt: float = 0.0) -> None:
+        """Let everything else have its turn, for so many seconds at least: reading what is there already does not."""
+        pause = max(self._rest, debt)
+        if pause < SHORTEST:
+            pause = 0.0
+        else:
+            self._rest = 0.0
+        await asyncio.sleep(pause)
 
     async def _read_stderr(self) -> None:
         stderr, splitter = self._process.stderr, Splitter(longest=64 * 1024)

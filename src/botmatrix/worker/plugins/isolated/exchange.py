@@ -47,8 +47,8 @@ class Pending:
 
     def take(self, answer: Answer, size: int) -> bool:
         """Put what the process said in so many bytes; whether it was of use. Who says too much at once fails."""
-        if self._bytes > MOST_WAITING:
-            return False
+        if self._bytes > MOST_WAITING or (self._answers and answer.ok and answer.more and not answer.actions):
+            return False  # that more will come is said by what waits already
         self._bytes += size
         self._actions += len(answer.actions)
         is_too_much = self._bytes > MOST_WAITING
