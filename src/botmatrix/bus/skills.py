@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,8 +23,8 @@ ABANDONED_MS = 15_000
 """For how long a nexus may hold results before another one takes them."""
 NEWS = 16_384
 """Characters of a result that go with the news of it."""
-MOST_TOLD, TOLD_SECONDS = 1000, 60
-"""Calls that wait for a nexus to hear of them, and for how long after the last one."""
+MOST_TOLD, TOLD_SECONDS = 1000, 5
+"""Calls that wait for a nexus to hear of them, and how long each does: later it may have been cancelled."""
 
 
 class Report(NamedTuple):
@@ -58,14 +59,15 @@ class SkillBox:
         )
 
     async def told(self, *, count: int = 100, block_ms: int = 1000) -> list[SkillCall]:
-        """The next calls that somebody told of, which nobody else gets; an empty list after `block_ms`."""
+        """The next calls that somebody told of just now, which nobody else gets; an empty list after `block_ms`."""
         told = self._keys.skills_told
         first, more = await self._ear.pipeline(("BLPOP", told, str(block_ms / 1000)), ("LPOP", told, count - 1))
         for error in (first, more):
             if isinstance(error, Exception):
                 raise error
         found = [*(first[1:] if first else ()), *(more or ())]
-        return [call for payload in found if (call := decode_call(payload)) is not None]
+        since = time.time() - TOLD_SECONDS
+        return [call for payload in found if (call := decode_call(payload)) is not None and call.timestamp > since]
 
     async def ended(self, answers: Sequence[SkillAnswer]) -> None:
         """Tell whoever waits what came of these; what is long they look up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -15,7 +16,7 @@ from botmatrix.bus.skills import NEWS, SkillBox
 from botmatrix.control.parts import Parts
 from botmatrix.control.skill_access import NotPermitted
 from botmatrix.control.skills import Caller, SkillDesk
-from botmatrix.skills.model import Capability, SkillAnswer, SkillResult, encode
+from botmatrix.skills.model import Capability, SkillAnswer, SkillCall, SkillResult, encode
 from botmatrix.store.executions import Executions
 from botmatrix.store.tables import Role
 
@@ -97,6 +98,8 @@ async def test_a_call_of_which_nobody_heard_is_found_a_moment_later(
 ) -> None:
     answer = await owner.post(CALL, json={"params": {"city": "x"}, "wait": False})
     assert [one.execution_id for one in await box.told()] == [answer.json()["execution_id"]]
+    assert await box.told(block_ms=20) == []
+    await box.tell([SkillCall(skill="weather", timestamp=time.time() - 6)])  # perhaps it was cancelled meanwhile
     assert await box.told(block_ms=20) == []
     executions = Executions(parts.database)
     async with asyncio.timeout(20):
