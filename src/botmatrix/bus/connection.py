@@ -8,6 +8,8 @@ reconnects: when it ends, every call under way fails with `ConnectionLost` and i
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -29,8 +31,8 @@ _pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: i
 class ConnectionLost(EngineUnavailable):
     """The link to Redis ended, or an answer did not come in time: what was under way may have happened."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__("Redis", reason)
+    def __init__(self, reason: str, cure: str = "") -> None:
+        super().__init__("Redis", reason, cure)
 
 
 class WritesRefused(EngineUnavailable):
@@ -158,10 +160,18 @@ async def open_connection(url: str, *, name: str, timeout: float = 5.0) -> Conne
                 _, connection = await loop.create_connection(lambda: Connection(timeout), host, port, ssl=tls)
             await _greet(connection, options, name)
     except (OSError, TimeoutError) as error:
-        raise ConnectionLost(str(error) or "no answer to the connection attempt") from error
+        raise ConnectionLost(_words(error), "Check redis_url, or run `botmatrix doctor`") from error
     except ReplyError as error:
         raise EngineUnavailable("Redis", str(error), "Check redis_url: user, password and database") from error
     return connection
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its host has no address"
+    if error.errno:
+        return os.strerror(error.errno)
+    return str(error) or "no answer to the connection attempt"
 
 
 async def _greet(connection: Connection, options: dict[str, Any], name: str) -> None:
