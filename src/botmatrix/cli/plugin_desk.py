@@ -73,12 +73,13 @@ async def desk_of(settings: Settings) -> AsyncIterator[Desk]:
     from botmatrix.control.core_keeper import PluginsKeeper
     from botmatrix.control.shelf import Shelf
     from botmatrix.store.core import PluginDocuments
+    from botmatrix.store.operations import Operations
     from botmatrix.store.packages import Packages
 
     client = Client(str(settings.redis_url), name="botmatrix-cli")
     try:
         async with tables_of(settings) as (database, note), presence_of(settings) as presence:
-            keeper = PluginsKeeper(PluginsBox(client, Keys()), PluginDocuments(database))
+            keeper = PluginsKeeper(PluginsBox(client, Keys()), PluginDocuments(database), Operations(database))
             shelf = Shelf(Packages(database), keeper, PackageBox(client, Keys()))
             yield Desk(presence, keeper, shelf, note)
     finally:

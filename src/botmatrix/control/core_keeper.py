@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.groups import GroupsBox
 from botmatrix.bus.plugins import PluginsBox, PluginSettingsBox
@@ -38,10 +40,15 @@ class GroupsKeeper(Keeper[GroupPolicies]):
 
 
 class PluginsKeeper(Keeper[PluginWishes]):
-    """Which plugins are on, and where."""
+    """Which plugins are on, and where. What chat administrators change is written into the operation log."""
 
-    def __init__(self, box: PluginsBox, documents: PluginDocuments) -> None:
+    def __init__(self, box: PluginsBox, documents: PluginDocuments, operations: Operations) -> None:
         super().__init__(box, documents, parse_plugins, PluginWishes())
+        self._operations = operations
+
+    async def taken_over(self, before: PluginWishes, after: PluginWishes) -> None:
+        old, new = _cells(before, after), _cells(after, before)
+        await self._operations.write(Change(BY_CHAT, "chat", "plugin.matrix", "", {"cells": old}, {"cells": new}))
 
 
 class PluginSettingsKeeper(Keeper[PluginSettings]):
@@ -49,3 +56,9 @@ class PluginSettingsKeeper(Keeper[PluginSettings]):
 
     def __init__(self, box: PluginSettingsBox, documents: PluginSettingsDocuments) -> None:
         super().__init__(box, documents, parse_settings, PluginSettings())
+
+
+def _cells(here: PluginWishes, there: PluginWishes) -> list[dict[str, Any]]:
+    """What only the first says of places."""
+    known = set(there.matrix)
+    return [cell.model_dump() for cell in here.matrix if cell not in known]

@@ -174,7 +174,7 @@ def build(current: Current) -> Parts:
     seen = Seen(database)
     box = SettingsBox(redis, keys)
     settings_keeper, bindings = SettingsKeeper(SettingsTable(database), box, current), Bindings(database)
-    plugins = PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database))
+    plugins = PluginsKeeper(PluginsBox(redis, keys), PluginDocuments(database), operations)
     alerts, actions = Alerts(database), ActionBox(settings.redis_url, keys, incarnation)
     skills = SkillDesk(settings.redis_url, keys, Executions(database), presence) if settings.enable_skill else None
     return Parts(

@@ -14,9 +14,11 @@ from tests.integration.control.conftest import LogIn
 from botmatrix.bus.client import Client
 from botmatrix.bus.core import CoreBox
 from botmatrix.bus.keys import Keys
+from botmatrix.bus.plugins import PluginsBox
 from botmatrix.control.core_keeper import CoreKeeper
 from botmatrix.control.parts import Parts
 from botmatrix.core.config import CoreConfig, changed, parse
+from botmatrix.core.plugins import Cell, PluginWishes
 from botmatrix.store.core import CoreDocuments
 from botmatrix.store.tables import Role
 
@@ -105,6 +107,20 @@ async def test_every_change_is_in_the_operation_log_with_what_was_before(
     assert [(one["who"], one["via"], one["what"], one["before"], one["after"]) for one in rows] == [
         *[("the-owner", "login", "core.change", {"system_control.open": True}, {"system_control.open": False})],
         ("chat", "chat", "core.change", {"permissions.whitelist.system": []}, {"permissions.whitelist.system": ["5"]}),
+    ]
+
+
+async def test_a_plugin_switched_off_in_a_chat_is_in_the_operation_log(owner: httpx.AsyncClient, parts: Parts) -> None:
+    quiet, loud = Cell(plugin="echo", group="qq:5"), Cell(plugin="echo", group="qq:6")
+    for version, cells in ((1, [quiet]), (2, [loud])):
+        document = PluginWishes(matrix=cells).to_json()
+        assert await PluginsBox(parts.redis, KEYS).write(document, expected=version - 1, version=version)
+        await parts.plugins.reconcile()
+    rows = (await owner.get("/api/audit", params={"sort": "at"})).json()["audit"]
+    said = [(one["who"], one["what"], *(one[when]["cells"] for when in ("before", "after"))) for one in rows]
+    assert said == [
+        ("chat", "plugin.matrix", [], [quiet.model_dump()]),
+        ("chat", "plugin.matrix", [quiet.model_dump()], [loud.model_dump()]),
     ]
 
 

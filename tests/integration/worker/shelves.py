@@ -16,6 +16,7 @@ from botmatrix.control.shelf import Shelf
 from botmatrix.core.plugins import granted, reloaded, rolled_back, switched
 from botmatrix.store.core import PluginDocuments
 from botmatrix.store.engine import Database
+from botmatrix.store.operations import Operations
 from botmatrix.store.packages import Packages
 
 BY = "tests"
@@ -25,7 +26,7 @@ class Store:
     """What an administrator does with packages."""
 
     def __init__(self, stage: Stage, database: Database) -> None:
-        self.keeper = PluginsKeeper(PluginsBox(stage.redis, KEYS), PluginDocuments(database))
+        self.keeper = PluginsKeeper(PluginsBox(stage.redis, KEYS), PluginDocuments(database), Operations(database))
         self.shelf = Shelf(Packages(database), self.keeper, PackageBox(stage.redis, KEYS))
 
     async def install(self, data: bytes) -> None:
