@@ -31,6 +31,7 @@ class Direct:
         self._connect, self._patience = connect, patience
         self._free: list[tuple[Connection, float]] = []
         self._turn = asyncio.Semaphore(MOST)
+        self._is_closed = False
 
     async def fetch(self, statement: str, *given: object) -> list[asyncpg.Record]:
         """The rows of one statement; `jsonb` comes as what it means. Raises `Busy`, and what the driver raises."""
@@ -41,7 +42,8 @@ class Direct:
             self._turn.release()
 
     async def close(self) -> None:
-        """Close the connections that are there."""
+        """Close the connections that are free; one that is used ends with its statement."""
+        self._is_closed = True
         free, self._free = self._free, []
         for connection, _ in free:
             with suppress(*_AWAY):
@@ -83,10 +85,10 @@ class Direct:
             is_sound = True  # it says what is wrong with the statement
             raise
         finally:
-            if is_sound and not connection.is_closed():
+            if is_sound and not self._is_closed and not connection.is_closed():
                 self._free.append((connection, time.monotonic()))
             else:
-                connection.terminate()  # nobody knows what it would answer next
+                connection.terminate()  # else nobody knows what it would answer next
         return rows
 
 

@@ -147,6 +147,15 @@ async def test_rows_of_many_wait_their_turn_and_two_seconds_at_most(empty_databa
     await database.close()
 
 
+async def test_rows_that_are_under_way_when_it_closes_leave_no_connection(empty_database: str) -> None:
+    database = Database(empty_database, part="tests")
+    under_way = asyncio.create_task(database.rows("SELECT pg_sleep(0.3), 1 AS x"))
+    await asyncio.sleep(0.1)
+    await database.close()
+    assert (await under_way)[0]["x"] == 1
+    assert database._direct._free == []
+
+
 async def test_rows_do_without_a_connection_that_died_during_a_pause(
     own_postgres: PostgresProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
