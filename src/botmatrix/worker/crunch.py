@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from botmatrix.worker.plugins.isolated.guard import step_back
+
 HEAD = struct.Struct(">I")
 NICE = 5
 """How much less it is worth than its worker, whose loop must go on."""
@@ -26,7 +28,9 @@ def main() -> None:
     os.nice(NICE)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    has_stepped_back = step_back(NICE)
     while (asked := _read(sys.stdin.buffer)) is not None:
+        has_stepped_back = has_stepped_back or step_back(NICE)
         answer = _answer(asked)
         answers.write(HEAD.pack(len(answer)) + answer)
         answers.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.unit.plugins.conftest import Open
 from tests.unit.plugins.fakes import Platform, Room, message, write_plugin
 
+from botmatrix.worker.crunch import NICE
 from botmatrix.worker.outcome import Dead
 from botmatrix.worker.plugins.host import Host
 
@@ -97,6 +99,14 @@ async def test_more_than_fit_wait_for_their_turn(platform: Platform) -> None:
     slow = [platform.processes.run(time.sleep, 0.2) for _ in range(5)]
     await asyncio.gather(*slow)
     assert len(platform.processes.pids) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="the processor is not divided among sessions")
+async def test_the_worker_comes_before_it_whichever_way_the_processor_is_divided(platform: Platform) -> None:
+    async with asyncio.timeout(20):  # Linux takes one such wish each 0.1 s
+        while not (await platform.processes.run(Path("/proc/self/autogroup").read_text)).endswith(f"nice {NICE}\n"):
+            await asyncio.sleep(0.05)
+    assert await platform.processes.run(os.nice, 0) == os.nice(0) + NICE
 
 
 async def test_what_can_not_be_carried_is_refused(platform: Platform) -> None:

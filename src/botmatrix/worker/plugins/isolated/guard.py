@@ -37,7 +37,7 @@ def main(config: dict[str, Any], argv: list[str]) -> int:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     wake = _signals()
-    has_stepped_back = _step_back(config["nice"])
+    has_stepped_back = step_back(config["nice"])
     plugin = _spawn(config, argv)
     _detach()
     family = Family(plugin, config)
@@ -46,7 +46,7 @@ def main(config: dict[str, Any], argv: list[str]) -> int:
         readable, _, _ = select.select([wake], [], [], LOOK)
         told = _drain(wake) if readable else b""
         family.reap()
-        has_stepped_back = has_stepped_back or _step_back(config["nice"])
+        has_stepped_back = has_stepped_back or step_back(config["nice"])
         now = time.monotonic()
         if stop_at is None and (bytes([signal.SIGTERM]) in told or os.getppid() != worker):
             stop_at = now + (config["grace"] if os.getppid() == worker else 0)
@@ -190,7 +190,7 @@ def _spawn(config: dict[str, Any], argv: list[str]) -> int:
         os._exit(NO_START)
 
 
-def _step_back(nice: int) -> bool:
+def step_back(nice: int) -> bool:
     """Set the niceness of the session: Linux may divide the processor among sessions first, and then that of a process
     says nothing to those of other sessions, as the worker. False: Linux wants to be asked again later."""
     try:
