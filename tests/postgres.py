@@ -86,13 +86,18 @@ class PostgresProcess:
         }
         for key, value in options.items():
             command += ["-c", f"{key}={value}"]
-        with (self.folder / "postgres.log").open("ab") as log:
-            self.process = self._spawn(command, stdout=log, stderr=log)
+        self.process = self._spawned(command)
         deadline = time.monotonic() + 30
         while not run_apart(self._answers()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise RuntimeError("postgres did not start: see " + str(self.folder))
+            if self.process.poll() is not None:  # what is left of one that was killed may still hold the memory
+                self.process = self._spawned(command)
             time.sleep(0.05)
+
+    def _spawned(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / "postgres.log").open("ab") as log:
+            return self._spawn(command, stdout=log, stderr=log)
 
     def stop(self, *, kill: bool = False) -> None:
         """End it at once (SIGQUIT), or with everything it started by SIGKILL."""

@@ -72,6 +72,11 @@ class Consumer:
             self._drop(hold)
             hold.close()
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all that has ended is settled, on every lane."""
+        return all(hold.is_caught_up for hold in self._holds.values())
+
     async def catch_up(self) -> None:
         """Until all that has ended by now is settled, on every lane."""
         for hold in list(self._holds.values()):

@@ -60,9 +60,14 @@ class Hold:
         self._count_ended += 1
         self.wake.set()
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all that has ended is settled, or the lane is lost."""
+        return self.lost or self._count_settled >= self._count_ended
+
     async def catch_up(self) -> None:
         """Until all that has ended by now is settled, or the lane is lost."""
-        if self.lost or self._count_settled >= self._count_ended:
+        if self.is_caught_up:
             return
         barrier = asyncio.get_running_loop().create_future()
         self._barriers.append((self._count_ended, barrier))

@@ -119,8 +119,9 @@ class Worker:
 
     @property
     def idle(self) -> bool:
-        """Whether no handler runs or could start; those that wait for a person's answer do not count."""
-        return not self._queues.running and not self._queues.startable()
+        """Whether no handler runs or could start, and all that ended is settled; who waits for a person is left out."""
+        is_caught_up = self._consumer is None or self._consumer.is_caught_up
+        return is_caught_up and not self._queues.running and not self._queues.startable()
 
     async def tell_plugins(self) -> None:
         """Say now which plugins it has, and their skills. Raises `EngineUnavailable`, `ReplyError`."""

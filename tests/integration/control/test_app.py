@@ -295,16 +295,19 @@ async def test_skills_and_tasks_keep_their_description(
         for _ in range(40):  # the ids that are tried first are there
             await parts.tasks.create(yearly, "admin")
         weather = Capability("weather", schema={"type": "object", "properties": {"city": {"type": "string"}}})
-        at_work = asyncio.create_task(give_back(parts, weather))
+        box = SkillBox(str(parts.settings.redis_url), Keys(), name="test")
+        at_work = asyncio.create_task(give_back(parts, box, weather))
         try:
             await compare(client, token, tmp_path, "--include-path-regex", "^/api/(tasks|tags|skills)")
         finally:
             at_work.cancel()
+            await asyncio.wait([at_work])
+            await box.close()
 
 
-async def give_back(parts: Parts, skill: Capability) -> None:
+async def give_back(parts: Parts, box: SkillBox, skill: Capability) -> None:
     """Offer a skill and end every execution, as a nexus and a worker would."""
-    executions, box = Executions(parts.database), SkillBox(str(parts.settings.redis_url), Keys(), name="test")
+    executions = Executions(parts.database)
     while True:
         await parts.presence.announce("w1", {"capabilities": encode([skill]).decode()})
         claimed = [one.execution_id for one in await box.told(block_ms=20)]
