@@ -11,7 +11,6 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from rich.console import Console
 from tests.chaos.fleet import Talker
@@ -21,6 +20,7 @@ from bench.furnish import Furnished
 from bench.http_client import HttpClient
 from bench.parts import Part
 from bench.report import Check, commit, machine
+from bench.stolen import stolen
 
 PASSWORD = "bench-password-of-loopback"  # noqa: S105 - guards nothing but this run
 UNDER_WAY = 32
@@ -87,18 +87,13 @@ async def log_in(client: HttpClient) -> None:
     raise RuntimeError("no worker offers the skill")
 
 
-def taken() -> int:
-    """Clock ticks of this machine's processors that its host gave to others, so far."""
-    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8])
-
-
 async def lone(client: HttpClient, count: int) -> tuple[list[float], list[float]]:
     """Seconds that calls took, one after the other; and those of them during which the host took nothing away."""
     took, undisturbed = [], []
     for number in range(count):
-        before = taken()
+        before = stolen()
         took.append(await call(client, number))
-        if taken() == before:
+        if stolen() == before:
             undisturbed.append(took[-1])
     return took, undisturbed
 

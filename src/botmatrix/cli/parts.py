@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -40,11 +39,10 @@ Run = Callable[[Current], Coroutine[Any, Any, bool]]
 
 def run_part(name: str, run: Run, settings: Settings) -> None:
     """Set logging and limits, then run the part until it is told to stop; asked to, it starts again in place."""
-    from botmatrix.embedded.process import raise_file_limit
+    from botmatrix.embedded.process import calm_collector, raise_file_limit
 
     raise_file_limit()
-    # Modules stay: looking at them again and again, the collector of garbage would hold up the loop for tens of ms.
-    gc.freeze()
+    calm_collector()
     with logging(name, settings) as configure:
         again = run_async(lambda: _whole(name, run, settings, configure))
     if again:

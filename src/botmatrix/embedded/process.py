@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -132,6 +133,16 @@ def kill_group(pid: int) -> None:
     """SIGKILL to a child and whatever it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def calm_collector() -> None:
+    """Have the collector of garbage hold up the loop less. Modules stay, so it need not look at them again and again.
+
+    A look at all that lives takes tens of ms when a thousand events wait: it comes ten times as seldom as usual.
+    """
+    gc.freeze()
+    young, middle, _all = gc.get_threshold()
+    gc.set_threshold(young, middle, 100)
 
 
 def raise_file_limit() -> int:
