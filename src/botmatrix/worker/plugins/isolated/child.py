@@ -38,7 +38,7 @@ SHORTEST = 0.001
 """Seconds that a rest lasts at least: what is shorter is put off."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
-NICE = 19
+NICE = 5
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMROOT")
 
