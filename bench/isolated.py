@@ -160,6 +160,7 @@ def bare_services() -> Services:
         configured=lambda _plugin: Configured(),
         grants=lambda plugin, _wish, packaged: plugin.permissions,
         offload=lambda _segments: [],
+        apart=lambda _event_id: None,
     )
     return cast("Services", services)
 

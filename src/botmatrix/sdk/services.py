@@ -121,6 +121,10 @@ class Services(Protocol):
         """While the handling of this event waits, others are handled in its place."""
         ...
 
+    def apart(self, event_id: str) -> None:
+        """Only plugins with processes of their own are still at work on this event: others need not wait for it."""
+        ...
+
     @property
     def crons(self) -> CronBox | None:
         """Who runs what the clock starts; None: it runs when the host is told to run it."""

@@ -142,7 +142,7 @@ class Sim:
         self.host = Host(services)
         self._worker = Worker(url, inc, options, self.host, report, _Patient(blame))
         services.catch_up, services.ask = self._worker.catch_up, self._worker.dialogues.asking
-        services.rest = self._worker.loans.lent
+        services.rest, services.set_apart = self._worker.loans.lent, self._worker.set_apart
         for ending in (services.close, links.close, self.host.close):
             self._stack.push_async_callback(ending)
         if shared.has_database:

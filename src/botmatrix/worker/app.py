@@ -80,6 +80,7 @@ async def run(current: Current) -> bool:
         report.capabilities = host.skills.capabilities
     worker = Worker(settings.redis_url, inc, options, host, report, Watchdog(blame), calls)
     services.catch_up, services.ask, services.rest = worker.catch_up, worker.dialogues.asking, worker.loans.lent
+    services.set_apart = worker.set_apart
     if settings.enable_skill:
         services.skills = SkillCalls(SkillCaller(settings.redis_url, keys, inc), worker.loans, clock)
     links.direct.on_acted = worker.report_action

@@ -15,8 +15,8 @@ class Hold:
     `entries` are the ids of all of them, `startable` counts those that run or could run at once. Every entry in
     memory is blamed when this worker dies, so few are read ahead: at most `2 * concurrency` startable ones, and
     `8 * concurrency` in all (the rest waits behind somebody's slow handler, or for Redis). `parked` of them don't
-    count: handlers that wait for an answer, and the answers they have. `unanswered`: the answer to a read got lost, so
-    entries may be delivered to us that we don't know of.
+    count: handlers that wait for an answer or for a plugin's own process, and the answers they have. `unanswered`: the
+    answer to a read got lost, so entries may be delivered to us that we don't know of.
     """
 
     def __init__(self, lane: Lane, deaths: dict[bytes, int], concurrency: int) -> None:
@@ -53,6 +53,16 @@ class Hold:
         """A startable entry no longer is: it ended, sleeps, or was dropped."""
         self.startable -= 1
         self._notify()
+
+    def park(self) -> None:
+        """A startable entry waits for something outside."""
+        self.parked += 1
+        self.stopped()
+
+    def unpark(self) -> None:
+        """What it waited for is there, or not to come."""
+        self.parked -= 1
+        self.started()
 
     def settle(self, item: Settlement) -> None:
         """Hand an ended entry to the lane's settler."""

@@ -85,15 +85,14 @@ class SerialQueues:
 
     def pause(self, job: Job) -> None:
         """A job that was taken waits for something outside: its key stays busy, its slot is free, others may run."""
-        self._stop(job)
+        self._end(job)
         job.alone = False
-        job.hold.parked += 1
+        job.hold.park()
 
     def resume(self, job: Job) -> None:
         """What it waited for is there, or not to come."""
         self.running += 1
-        job.hold.parked -= 1
-        job.hold.started()
+        job.hold.unpark()
 
     def listen(self, key: str, listener: Listener) -> Job | None:
         """Give the next job of a busy key that the listener wants to it; one that waits already is returned."""
@@ -151,10 +150,13 @@ class SerialQueues:
         self._ready.append(job)
 
     def _stop(self, job: Job) -> None:
+        self._end(job)
+        job.hold.stopped()
+
+    def _end(self, job: Job) -> None:
         self.running -= 1
         if job.alone:
             self._alone = False
-        job.hold.stopped()
 
     def _advance(self, key: str) -> None:
         queue = self._behind[key]

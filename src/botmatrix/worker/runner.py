@@ -34,6 +34,14 @@ class Runner:
         self._lanes, self._tally, self._tracing = lanes, tally, tracing
         self.running: dict[str, Job] = {}
         """By event id."""
+        self.apart: dict[Job, float] = {}
+        """Those that wait for nothing but plugins with processes of their own, and since when (monotonic s)."""
+
+    def set_apart(self, event_id: str) -> None:
+        """From now on the handling of this event only waits for plugins with processes of their own."""
+        job = self.running.get(event_id)
+        if job is not None and not job.alone:
+            self.apart[job] = time.monotonic()
 
     async def run(self, job: Job) -> float | None:
         """Handle a job. None: it ended and will be settled; else the seconds after which to run it again.
@@ -43,7 +51,7 @@ class Runner:
         """
         if job.alone:
             await patiently(lambda: self._mark(job), "suspect")
-        outcome = await (self._outcome(job) if job.call is None else self._called(job.call))
+        outcome = await (self._outcome(job) if job.call is None else self._called(job, job.call))
         if isinstance(outcome, Retry):
             delay = await self._delay(job, outcome)
             if delay is not None:
@@ -55,8 +63,10 @@ class Runner:
             await self._acquit(job)
         return None
 
-    async def _called(self, call: SkillCall) -> Outcome:
+    async def _called(self, job: Job, call: SkillCall) -> Outcome:
         self._tally.in_flight += 1
+        if self._calls.is_apart(call) and not job.alone:
+            self.apart[job] = time.monotonic()
         try:
             return Done(result=await self._calls.answer(call))
         finally:

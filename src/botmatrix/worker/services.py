@@ -45,6 +45,7 @@ class WorkerServices:
         self._speakers, self._media = links.speakers, links.media
         self._processes: Processes | None = None
         self.rest: Callable[[str], AbstractContextManager[None]] = lambda _event_id: nullcontext()
+        self.set_apart: Callable[[str], None] = lambda _event_id: None
         self._values: PluginValues | None = None
         self._box, self._direct, self._status = links.actions, links.direct, status
         self.take(settings)
@@ -113,6 +114,10 @@ class WorkerServices:
     def resting(self, event_id: str) -> AbstractContextManager[None]:
         """While the handling of this event waits, others are handled in its place."""
         return self.rest(event_id)
+
+    def apart(self, event_id: str) -> None:
+        """Only plugins with processes of their own are still at work on this event."""
+        self.set_apart(event_id)
 
     async def close(self) -> None:
         """Close what was opened here."""

@@ -27,6 +27,8 @@ class Skills(Protocol):
 
     def capabilities(self) -> list[Capability]: ...
 
+    def is_apart(self, name: str) -> bool: ...
+
     def permission(self, name: str, permissions: SkillPermissions) -> SkillPermission: ...
 
     async def run(self, name: str, params: Mapping[str, Any], limit: float) -> Any: ...
@@ -37,6 +39,10 @@ class Calls(Protocol):
 
     async def answer(self, call: SkillCall) -> bytes:
         """The result of a call, JSON; never raises but `CancelledError` when the worker ends."""
+        ...
+
+    def is_apart(self, call: SkillCall) -> bool:
+        """Whether another process executes it."""
         ...
 
 
@@ -52,6 +58,10 @@ class Declining:
             "skill system is disabled, a skill_call is declined", skill=call.skill[:64], execution=call.execution_id
         )
         return answer(call, self._id, DECLINED, self._clock.now(), error="the skill system is off on this worker")
+
+    def is_apart(self, _call: SkillCall) -> bool:
+        """It is declined at once."""
+        return False
 
 
 class Executing:
@@ -89,6 +99,10 @@ class Executing:
                 raise
             log.error("a skill failed", skill=call.skill, execution=call.execution_id, exc_info=error)
             return self._said(call, State.FAILED, error=f"{type(error).__name__}: {error}"[:500])
+
+    def is_apart(self, call: SkillCall) -> bool:
+        """Whether another process executes it."""
+        return self._skills.is_apart(call.skill)
 
     def _success(self, call: SkillCall, found: Any) -> bytes:
         text = found if isinstance(found, str) else _json(found)

@@ -73,6 +73,7 @@ class Worker:
         self._slots = Slots(queues, runner, options.concurrency)
         self.dialogues = Dialogues(runner.running, queues, self._slots, self._lanes, tracing)
         self.loans = Loans(runner.running, self._slots)
+        self.set_apart = runner.set_apart
         self._intake = Intake(handler, queues, self._slots, report.tally, tracing)
         self._consumer: Consumer | None = None
         self._heartbeat = Heartbeat(

@@ -10,6 +10,7 @@ from tests.integration.plugins.children import write_isolated
 from tests.integration.worker.composed import composed, message
 from tests.integration.worker.support import KEYS, Stage
 from tests.integration.worker.test_asking import hear
+from tests.integration.worker.test_skills import call
 
 from botmatrix.bus.envelope import decode_action
 
@@ -68,3 +69,29 @@ async def test_its_question_outlives_a_worker_that_is_killed(stage: Stage, home:
         await hear(stage, "well?", "so: blue")
         await stage.until_settled("w1")
     assert await stage.dead() == []
+
+
+HANGING = """
+for m in messages():
+    while m["payload"]["text"] == "hang": time.sleep(600)
+"""
+
+
+async def test_one_that_hangs_takes_no_place_of_the_others(stage: Stage, home: Path) -> None:
+    (home / "plugins").mkdir(exist_ok=True)
+    write_isolated(home / "plugins", HANGING, "hanging", timeout_ms=60_000)
+    async with composed(stage, home, environ={"WORKER_CONCURRENCY": "2"}):
+        await stage.put("w1", *(message("hang", user=number) for number in range(20)))
+        await stage.put("w1", message("/echo still here", user=99))
+        await hear(stage, "still here")
+
+
+async def test_neither_does_one_whose_skill_hangs(stage: Stage, home: Path) -> None:
+    code = "for m in messages():\n    while 'skill' in m['payload']: time.sleep(600)"
+    skills = [{"name": "stay", "description": "Stays"}]
+    (home / "plugins").mkdir(exist_ok=True)
+    write_isolated(home / "plugins", code, "hanging", timeout_ms=60_000, skills=skills)
+    async with composed(stage, home, environ={"WORKER_CONCURRENCY": "2", "ENABLE_SKILL": "1"}):
+        await stage.put_raw("w1", *(call("stay", number) for number in range(10)))
+        await stage.put("w1", message("/echo still here", user=99))
+        await hear(stage, "still here")

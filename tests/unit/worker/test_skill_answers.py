@@ -21,6 +21,9 @@ class Giving:
         self._found = found
         self.params: dict[str, Any] = {}
 
+    def is_apart(self, name: str) -> bool:
+        return False
+
     def capabilities(self) -> list[Capability]:
         return []
 

@@ -44,6 +44,8 @@ class Course:
         ways = _ways(matches) if len(matches) > 1 else {}
         beside = [life for life in ways if life.apart or life.slow] if len(ways) > 1 else []
         if not beside:
+            if matches[0].bound.life.apart:
+                self._services.apart(envelope.id)
             return self._outcome(await self._through(matches, envelope, event))
         return self._outcome(await self._together(ways, beside, envelope, event))
 
@@ -68,6 +70,8 @@ class Course:
         try:
             ran = await self._through([match for way in ways.values() for match in way], envelope, event)
             left = set(tasks)
+            if all(life.apart for life in beside):
+                self._services.apart(envelope.id)
             said = ran
             while left:
                 await self._early(said)

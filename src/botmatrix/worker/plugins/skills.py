@@ -61,6 +61,10 @@ class SkillTable:
         """The id of the plugin that offers a skill; empty when there is none."""
         return self._offers[name].app.id if name in self._offers else ""
 
+    def is_apart(self, name: str) -> bool:
+        """Whether the plugin that offers a skill has a process of its own."""
+        return name in self._offers and self._offers[name].life.apart
+
     def offered(self) -> list[Skill]:
         """The skills that may be called."""
         return [offer.handler for offer in self._offers.values()]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from botmatrix.worker.plugins.isolated.exchange import MOST_WAITING, Exchange, PluginError
+from botmatrix.worker.plugins.isolated.exchange import APART, MOST_WAITING, Exchange, PluginDown, PluginError
 from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.isolated.lines import MOST_ACTIONS
 
@@ -41,3 +43,28 @@ async def test_who_says_more_than_can_be_done_fails_and_takes_no_more_memory(exc
             assert len((await pending.next(5)).actions) == 1
         with pytest.raises(PluginError, match="more than could be done"):
             await pending.next(5)
+
+
+async def test_when_the_process_ends_those_that_wait_fail_one_after_the_other(exchange: Exchange) -> None:
+    loop, failed = asyncio.get_running_loop(), []
+
+    async def fails() -> None:
+        with exchange.ask("on_message", {}, id="e") as pending, pytest.raises(PluginDown, match="ended"):
+            await pending.next(5)
+        failed.append(loop.time())
+
+    async def waits() -> None:
+        await exchange.clear()
+        failed.append(loop.time())
+
+    tasks = [asyncio.create_task(fails()) for _ in range(5)]
+    await asyncio.sleep(0)
+    exchange.lost("ended")
+    tasks += [asyncio.create_task(waits()) for _ in range(5)]
+    began = loop.time()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*tasks)
+    assert failed[-1] - began >= 8 * APART
+    exchange.write = lambda _line: True
+    with pytest.raises(StopIteration):
+        exchange.clear().send(None)  # nothing to wait for

@@ -18,6 +18,8 @@ REMEMBERED = 512
 """Ids that have their answer or were given up, whose late answers are no forgeries."""
 MOST_WAITING = 4 << 20
 """Bytes of answers to one message that may wait until what came before them is done."""
+APART = 0.001
+"""Seconds between two of many events that fail because the process ended."""
 NO_ANSWER = "re-"
 """What the ids of messages begin with that need no answer."""
 
@@ -93,6 +95,7 @@ class Exchange:
         self.write: Callable[[bytes], bool] | None = None
         self.on_hello: Callable[[Hello], None] | None = None
         self.on_call: Callable[[Call], None] | None = None
+        self._next_turn = 0.0
         self.heard = 0
         """Valid answers so far; whoever waits sees by it that the process is alive."""
         self.heard_at = 0.0
@@ -161,8 +164,22 @@ class Exchange:
     def lost(self, reason: str) -> None:
         """The process has ended: nobody will be answered."""
         self.write = None
+        loop = asyncio.get_running_loop()
         for pending in self._pending.values():
-            pending.put(PluginDown(reason))
+            loop.call_at(self._turn(), pending.put, PluginDown(reason))
+
+    async def clear(self) -> None:
+        """For who has waited: when the process is gone, return one after the other.
+
+        Each costs the worker a part of a millisecond more, for a dead letter, and other events are due.
+        """
+        if self.write is None:
+            await asyncio.sleep(self._turn() - asyncio.get_running_loop().time())
+
+    def _turn(self) -> float:
+        """When the next one may fail, by the loop's clock."""
+        self._next_turn = max(self._next_turn, asyncio.get_running_loop().time()) + APART
+        return self._next_turn
 
     def _send(self, kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
         if self.write is None:

@@ -32,13 +32,20 @@ class Gate:
             try:
                 async with asyncio.timeout(max(left, SHORTEST)):
                     await self._places.acquire()
-                return
+                return await self._cleared()
             except TimeoutError:
                 if self._exchange.heard == heard:
                     raise PluginDown("is busy and answers nothing") from None
         await self._places.acquire()
         if self._places.locked():
             self._full_since = loop.time()
+
+    async def _cleared(self) -> None:
+        try:
+            await self._exchange.clear()
+        except asyncio.CancelledError:
+            self._places.release()
+            raise
 
     @contextmanager
     def place(self) -> Iterator[Callable[[], None]]:

@@ -192,7 +192,12 @@ def _spawn(config: dict[str, Any], argv: list[str]) -> int:
 
 def step_back(nice: int) -> bool:
     """Set the niceness of the session: Linux may divide the processor among sessions first, and then that of a process
-    says nothing to those of other sessions, as the worker. False: Linux wants to be asked again later."""
+    says nothing to those of other sessions, as the worker. False: Linux wants to be asked again later.
+
+    Whoever has work for it is not interrupted by it, either: it begins when they have done what they were at.
+    """
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         with open("/proc/self/autogroup", "w") as file:
             file.write(str(nice))

@@ -204,6 +204,9 @@ class RemoteServices:
         """The worker counts what is under way."""
         return nullcontext()
 
+    def apart(self, event_id: str) -> None:
+        """Nothing here has another process."""
+
     @property
     def crons(self) -> CronBox | None:
         """The worker keeps the time, and says when something is to run."""
