@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
@@ -197,7 +198,8 @@ def step_back(nice: int) -> bool:
     Whoever has work for it is not interrupted by it, either: it begins when they have done what they were at.
     """
     if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):  # not everywhere allowed
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         with open("/proc/self/autogroup", "w") as file:
             file.write(str(nice))
