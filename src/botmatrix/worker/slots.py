@@ -13,7 +13,7 @@ from botmatrix.worker.runner import Runner
 
 PATIENCE = 0.02
 """Seconds after which a job that is apart is slow, so that another slot works in its place if one is needed."""
-MOST_REPLACED = 16
+MOST_REPLACED = 32
 """For each slot, how many may work in the places of such jobs: all of them are in memory."""
 
 
