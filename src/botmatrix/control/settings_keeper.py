@@ -19,7 +19,7 @@ from botmatrix.config import Current, Home, Stored, check_change, remember
 from botmatrix.errors import ConfigError, EngineUnavailable
 from botmatrix.store.settings import SettingsTable
 
-EVERY: Final = 0.8
+EVERY: Final = 0.5
 """Seconds between two looks whether both hold the same, so that a change acts within a second."""
 TOKENS: Final = ("bot_token", "worker_token")
 

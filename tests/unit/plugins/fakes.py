@@ -80,7 +80,6 @@ class Platform:
         self.uses = UseBox(client, Keys())
         self.settings = Settings()
         self.processes = Processes(2)
-        self.set_apart: list[str] = []
         self.media = MediaBox(client, Keys(), self.clock)
         self.crons = CronBox(client, Keys(), "w1", self.clock)
         self.wanted: dict[str, Configured] = {}
@@ -111,7 +110,7 @@ class Platform:
         return nullcontext()
 
     def apart(self, event_id: str) -> None:
-        self.set_apart.append(event_id)
+        """There are places enough."""
 
     def configured(self, plugin: str) -> Configured:
         return self.wanted.get(plugin, Configured())
