@@ -24,7 +24,8 @@ class Gate:
         self._full_since = 0.0
 
     async def enter(self) -> None:
-        """Take a place. Raises `PluginDown`, soon when nothing has been answered for a while."""
+        """Take a place. Raises `PluginDown`: at once when there is no process, soon when it answers nothing."""
+        self._exchange.check()
         loop = asyncio.get_running_loop()
         while self._places.locked():
             heard = self._exchange.heard

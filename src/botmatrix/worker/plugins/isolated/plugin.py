@@ -175,16 +175,11 @@ class IsolatedPlugin:
             self.figures.skipped += 1
             return
         self.figures.events += 1
-        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
-        if name.startswith("intent_"):
-            payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
-        await self._ask(name, payload, ctx, 0)
+        await self._ask(name, partial(self._heard, name, ctx), ctx, 0)
 
     async def execute(self, skill: str, params: Mapping[str, Any], ctx: Context) -> Any:
         """Have the process execute a skill of its own; its result. Raises `PluginError`, `HandlerTimeout`."""
-        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
-        payload |= {"caller_id": "", "skill": skill, "payload": params, "params": params}
-        return await self._ask(f"skill_{skill}", payload, ctx, 1)
+        return await self._ask(f"skill_{skill}", partial(self._called, "", skill, params, ctx), ctx, 1)
 
     async def call_skill(self, target: str, skill: str, params: Mapping[str, Any], ctx: Context, depth: int) -> Any:
         """Have another plugin do something in the same event; its result. Raises `PluginError`."""
@@ -195,10 +190,9 @@ class IsolatedPlugin:
         given = params.get("payload")
         if not isinstance(given, dict):
             given = {key: value for key, value in params.items() if key not in ("plugin_id", "skill")}
-        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
-        payload |= {"caller_id": self.id, "skill": skill, "payload": given, "params": given}
+        make = partial(self._called, self.id, skill, given, ctx)
         try:
-            return await other._ask(f"skill_{skill[:64]}", payload, ctx, depth)
+            return await other._ask(f"skill_{skill[:64]}", make, ctx, depth)
         except HandlerTimeout as error:
             raise PluginError(str(error)) from None
 
@@ -210,11 +204,22 @@ class IsolatedPlugin:
             if self.figures.refused[name] == 1:
                 self._log.warning("refused: %s", reason)
 
-    async def _ask(self, name: str, payload: Mapping[str, Any], ctx: Context, depth: int) -> Any:
+    def _heard(self, name: str, ctx: Context) -> dict[str, Any]:
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
+        if name.startswith("intent_"):
+            payload |= {"original_text": payload["text"], "intent_name": name.removeprefix("intent_")}
+        return payload
+
+    def _called(self, caller: str, skill: str, given: Mapping[str, Any], ctx: Context) -> dict[str, Any]:
+        payload = event_payload(ctx.bot, ctx.event, self.services, ctx.trace_id, ctx.received_at)
+        return payload | {"caller_id": caller, "skill": skill, "payload": given, "params": given}
+
+    async def _ask(self, name: str, make: Callable[[], Mapping[str, Any]], ctx: Context, depth: int) -> Any:
+        """Make the payload and send it when there is a place for it; do what is answered."""
         await self._gate.enter()
         with self._gate.place() as leave:
             going = Going(self, ctx, leave, depth)
-            with self.exchange.ask(name, payload, id=ctx.trace_id) as pending:
+            with self.exchange.ask(name, make(), id=ctx.trace_id) as pending:
                 await going.run(pending)
             return going.result
 
