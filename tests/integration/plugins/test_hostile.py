@@ -21,6 +21,7 @@ from tests.unit.plugins.fakes import message, replies, write_plugin
 from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
+from botmatrix.worker.plugins.isolated import child
 from botmatrix.worker.plugins.isolated.child import NICE
 from botmatrix.worker.plugins.isolated.gate import SILENCE
 
@@ -192,6 +193,16 @@ async def test_no_secret_of_the_worker_is_in_its_environment(open_room: Open, mo
     (said,) = await room.say("x")
     assert "canary" not in said
     assert "BOTMATRIX_PLUGIN" in said
+
+
+async def test_what_it_wrote_before_its_end_holds_its_event_up_for_a_moment_only(
+    open_room: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "RATE", 1000)
+    monkeypatch.setattr(child, "BURST", 0)
+    room = await open_room("for m in messages(): print(('x' * 100 + chr(10)) * 600), sys.exit(1)", **PATIENT)
+    async with asyncio.timeout(15):  # to read all of it takes a minute
+        assert "plugin_down" in reason(await room.handle(message("x")))
 
 
 async def test_a_crashed_plugin_is_started_again(open_room: Open, host: Host) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -38,6 +37,8 @@ SHORTEST = 0.001
 """Seconds that a rest lasts at least: what is shorter is put off."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
+LAST_WORDS = 0.5
+"""Seconds for which is read what a process wrote before its end."""
 NICE = 5
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMROOT")
@@ -68,7 +69,8 @@ class Child:
     @classmethod
     async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
         """Start it behind its guard. Raises `OSError`."""
-        argv = (sys.executable, "-I", "-S", guard.__file__, json.dumps(_config(launch.limits)), *launch.argv)
+        limits = (f"{name}={value}" for name, value in _config(launch.limits).items())
+        argv = (sys.executable, "-I", "-S", guard.__file__, *limits, "--", *launch.argv)
         env = {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env}
         return cls(await spawn(argv, env=env, folder=launch.folder), figures, tap, on_line)
 
@@ -89,9 +91,12 @@ class Child:
         """Until it has ended and its output is read: why it ended."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read_stdout(), name="plugin-stdout")
-                group.create_task(self._read_stderr(), name="plugin-stderr")
+                stdout = group.create_task(self._read_stdout(), name="plugin-stdout")
+                stderr = group.create_task(self._read_stderr(), name="plugin-stderr")
                 code = await self._process.wait()
+                _, late = await asyncio.wait([stdout, stderr], timeout=LAST_WORDS)
+                for reading in late:
+                    reading.cancel()
         finally:
             self._kill_group()
             self._process.close()
@@ -163,7 +168,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _config(limits: Limits) -> dict[str, object]:
+def _config(limits: Limits) -> dict[str, float]:
     memory = limits.memory_mb << 20
     return {
         "grace": GRACE,
@@ -171,7 +176,9 @@ def _config(limits: Limits) -> dict[str, object]:
         "memory": memory,
         "cpu": limits.cpu,
         "processes": limits.processes,
-        "rlimits": {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": limits.open_files, "RLIMIT_DATA": 4 * memory},
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": limits.open_files,
+        "RLIMIT_DATA": 4 * memory,
     }
 
 

@@ -189,15 +189,18 @@ class Splitter:
         self.too_long = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that are whole now, without their ends; empty ones are left out."""
-        *ended, rest = chunk.split(b"\n")
-        for part in ended:
-            line = self._end(part)
+        """The lines that are whole now, without their ends; empty ones are left out. Each is looked for in its turn."""
+        began = 0
+        while (end := chunk.find(b"\n", began)) >= 0:
+            line = self._end(chunk[began:end])
+            began = end + 1
             if line:
                 yield line
-        self._keep(rest)
+        self._keep(chunk[began:])
 
     def _end(self, part: bytes) -> bytes:
+        if not self._size and not self.skipping and len(part) <= self._longest:
+            return part.strip()
         self._keep(part)
         line = b"" if self.skipping else b"".join(self._parts).strip()
         self._parts.clear()
