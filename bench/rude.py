@@ -36,6 +36,8 @@ SECONDS, BEGINNING = 2.5, 0.5
 """Of a measurement, and of its part that does not count: until the plugin is known to be slow."""
 MOST = 1.2
 """Times the p99 without it, in the median of all hostile plugins."""
+LEAST = 0.5
+"""Of the events, in the median of all plugins: when the host of the machine left less, nothing is concluded."""
 TURNS = 3
 POLITE = "for m in messages(): reply(m, 'so it is')"
 
@@ -112,15 +114,18 @@ async def run(folder: Path) -> bool:
     echo = Source("file", "echo", folder / "echo.py")
     alone = await line("alone", echo, None)
     polite = await line("a polite one", echo, write_isolated(folder, POLITE, "polite"))
-    found: list[float] = []
-    unanswered = 0
+    found: list[Measured] = []
     for kind, (code, manifest, _) in WORST.items():
         told: dict[str, Any] = {**manifest, "timeout_ms": min(manifest.get("timeout_ms", 1000), 1000)}
-        measured = await line(kind, echo, write_isolated(folder, code, "hostile", **told))
-        found.append(measured.p99)
-        unanswered += measured.unanswered
+        found.append(await line(kind, echo, write_isolated(folder, code, "hostile", **told)))
     again = await line("alone", echo, None)
-    reference, median = (alone.p99 + again.p99) / 2, statistics.median(found)
+    unanswered, counted = sum(each.unanswered for each in found), [each.counted for each in (alone, *found, again)]
+    if statistics.median(counted) < LEAST:
+        print(
+            f"the host took the processors away during most of the events: says nothing; {unanswered} without an answer"
+        )
+        return False
+    reference, median = (alone.p99 + again.p99) / 2, statistics.median(each.p99 for each in found if each.counted)
     print(
         f"median {median:.2f} ms: x {median / reference:.2f} of {MOST}, x {median / polite.p99:.2f} of a polite one; "
         f"{unanswered} events without an answer"
