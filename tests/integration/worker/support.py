@@ -82,11 +82,10 @@ class Stage:
         await self.put_raw(lane, *(encode(envelope) for envelope in envelopes))
 
     async def put_raw(self, lane: str, *payloads: bytes) -> None:
-        """Append entries to a lane as they are."""
-        for answer in await self.redis.pipeline(
-            *(("XADD", KEYS.lane(lane), "*", "payload", payload) for payload in payloads)
-        ):
-            assert isinstance(answer, bytes), answer
+        """Append entries to a lane as they are, all at one moment: no worker finds some of them there alone."""
+        commands = [("XADD", KEYS.lane(lane), "*", "payload", payload) for payload in payloads]
+        *queued, appended = await self.redis.pipeline(("MULTI",), *commands, ("EXEC",))
+        assert isinstance(appended, list) and len(appended) == len(payloads), (queued, appended)
 
     async def sent(self) -> list[tuple[int, int]]:
         """(person, number) of each action that left, in their order."""
