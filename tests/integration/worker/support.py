@@ -85,7 +85,8 @@ class Stage:
         """Append entries to a lane as they are, all at one moment: no worker finds some of them there alone."""
         commands = [("XADD", KEYS.lane(lane), "*", "payload", payload) for payload in payloads]
         *queued, appended = await self.redis.pipeline(("MULTI",), *commands, ("EXEC",))
-        assert isinstance(appended, list) and len(appended) == len(payloads), (queued, appended)
+        assert isinstance(appended, list), (queued, appended)
+        assert all(isinstance(one, bytes) for one in appended), appended
 
     async def sent(self) -> list[tuple[int, int]]:
         """(person, number) of each action that left, in their order."""
