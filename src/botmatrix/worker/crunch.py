@@ -15,11 +15,9 @@ from typing import Any, BinaryIO
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from botmatrix.worker.plugins.isolated.guard import step_back
+from botmatrix.worker.plugins.isolated.guard import NICE, step_back
 
 HEAD = struct.Struct(">I")
-NICE = 5
-"""How much less it is worth than its worker, whose loop must go on."""
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from botmatrix.worker.plugins.isolated.guard import NICE, step_back
+
 
 class Spawned:
     """A process with its pipes. `stderr` is empty when the process has the worker's own."""
@@ -73,7 +75,7 @@ class Spawned:
 async def spawn(
     argv: Sequence[str], *, env: Mapping[str, str], folder: Path | None = None, own_stderr: bool = True
 ) -> Spawned:
-    """Start a program in a session of its own, with pipes. Raises `OSError`."""
+    """Start a program in a session of its own, with pipes, behind everybody else. Raises `OSError`."""
     process = Spawned(_started(argv, env, folder, own_stderr))
     await process.connect()
     return process
@@ -82,7 +84,7 @@ async def spawn(
 def _started(
     argv: Sequence[str], env: Mapping[str, str], folder: Path | None, own_stderr: bool
 ) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - what to start is the caller's to know
+    process = subprocess.Popen(  # noqa: S603 - what to start is the caller's to know
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,3 +93,5 @@ def _started(
         env=env,
         start_new_session=True,
     )
+    step_back(NICE, process.pid)  # from its first moment; it does so itself too, when Linux would not listen yet
+    return process

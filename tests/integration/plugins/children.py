@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def write_isolated(folder: Path, code: str, name: str = "mine", **manifest: Any)
     path = folder / name
     path.mkdir(exist_ok=True)
     told = {"id": name, "version": "1.0.0", "events": ["on_message"], "timeout_ms": 10_000, **manifest}
-    told.setdefault("entry", ["python3", "-u", "main.py"])
+    told.setdefault("entry", [sys.executable, "-u", "main.py"])
     (path / "plugin.json").write_text(json.dumps(told))
     (path / "main.py").write_text(HEAD + textwrap.dedent(code))
     return Source("file", name, path)

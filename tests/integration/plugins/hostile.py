@@ -29,6 +29,7 @@ WORST: dict[str, tuple[str, dict[str, Any], str]] = {
     "wrong types": ("for m in messages(): say(id=m['id'], ok='yes', actions='all')", QUICK, "handler_timeout"),
     "deep JSON": ("for m in messages(): print('{\"a\":' * 100000); sys.stdout.flush()", QUICK, "handler_timeout"),
     "forged ids": ("for m in messages(): say(id='a' * 24, ok=True, actions=[text('x')])", QUICK, "handler_timeout"),
+    "a flood of empty lines": ("for m in messages():\n    while True: print(end='\\n' * 10000)", PATIENT, "floods"),
     "a flood of bad JSON": (
         "for m in messages():\n    while True: sys.stdout.write('{\\n' * 10000)",
         PATIENT,

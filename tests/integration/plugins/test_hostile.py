@@ -22,8 +22,8 @@ from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated import child
-from botmatrix.worker.plugins.isolated.child import NICE
 from botmatrix.worker.plugins.isolated.gate import SILENCE
+from botmatrix.worker.plugins.isolated.guard import NICE
 
 OTHER = """
     @plugin.command("other", block=False)

@@ -13,9 +13,9 @@ import pytest
 from tests.unit.plugins.conftest import Open
 from tests.unit.plugins.fakes import Platform, Room, message, write_plugin
 
-from botmatrix.worker.crunch import NICE
 from botmatrix.worker.outcome import Dead
 from botmatrix.worker.plugins.host import Host
+from botmatrix.worker.plugins.isolated.guard import NICE
 
 CODE = """
     import os, time

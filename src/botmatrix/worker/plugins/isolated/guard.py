@@ -27,6 +27,8 @@ else:
 MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
 """Exit codes that say which limit was passed, or that the program can't be started."""
 
+NICE = 5
+"""How much less than the worker a process that it starts is worth: on a full machine it waits rather than events."""
 LOOK = 0.5
 """Seconds between two looks at what the family uses."""
 WINDOW = 60.0
@@ -205,19 +207,19 @@ def _spawn(config: Mapping[str, float], argv: list[str]) -> int:
         os._exit(NO_START)
 
 
-def step_back(nice: int) -> bool:
-    """Set the niceness of the session: Linux may divide the processor among sessions first, and then that of a process
+def step_back(nice: int, pid: int | str = "self") -> bool:
+    """Set the niceness of a session: Linux may divide the processor among sessions first, and then that of a process
     says nothing to those of other sessions, as the worker. False: Linux wants to be asked again later.
 
     Whoever has work for it is not interrupted by it, either: it begins when they have done what they were at.
     """
     if sys.platform == "linux":
         try:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            os.sched_setscheduler(0 if pid == "self" else int(pid), os.SCHED_BATCH, os.sched_param(0))
         except OSError:  # not everywhere allowed
             pass
     try:
-        with open("/proc/self/autogroup", "w") as file:
+        with open(f"/proc/{pid}/autogroup", "w") as file:
             file.write(str(nice))
     except BlockingIOError:
         return False

@@ -189,13 +189,12 @@ class Splitter:
         self.too_long = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that are whole now, without their ends; empty ones are left out. Each is looked for in its turn."""
+        """The lines that are whole now, without their ends. Each is looked for in its turn."""
         began = 0
         while (end := chunk.find(b"\n", began)) >= 0:
             line = self._end(chunk[began:end])
             began = end + 1
-            if line:
-                yield line
+            yield line
         self._keep(chunk[began:])
 
     def _end(self, part: bytes) -> bytes:
