@@ -45,10 +45,21 @@ export async function ask(path, options = {}) {
     response = await sent(path, options);
     if (response.status === 401) expired.value = true;
   }
-  const answer = await response.json().catch(() => ({}));
+  return answered(response);
+}
+
+// What a response says. Throws Refused, also when it ends in the middle, as when its server goes away.
+export async function answered(response) {
+  const answer = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw unreached();
+    return {};
+  });
   if (!response.ok) throw new Refused(response.status, answer);
   return answer;
 }
+
+const unreached = () => new Refused(0, { error: "unreachable", message: t("unreachable") });
 
 async function sent(path, { body, method, signal: aborted }) {
   const content = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
@@ -79,7 +90,7 @@ async function reached(path, options) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     reachable.value = false;
-    throw new Refused(0, { error: "unreachable", message: t("unreachable") });
+    throw unreached();
   }
 }
 

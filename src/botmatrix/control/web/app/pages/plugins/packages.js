@@ -1,5 +1,5 @@
 // Packages: put in by a file or a URL; versions that are kept, to be run or dropped.
-import { ask, may, Refused } from "../../lib/api.js";
+import { answered, ask, may } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
 import { bytes, exact, moment, t } from "../../lib/i18n.js";
 import { go } from "../../lib/route.js";
@@ -48,9 +48,7 @@ function Bring({ close, again }) {
 async function upload(file, activate) {
   const asked = new URLSearchParams({ filename: file.name, activate });
   const response = await fetch(`${PATH}?${asked}`, { method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/zip" }, body: file });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer);
-  return answer;
+  return answered(response);
 }
 
 export function Versions({ id, plugin, again }) {
