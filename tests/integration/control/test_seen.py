@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 from tests.integration.control.test_resources import KEYS, put_bot, put_nexus
+from tests.pace import slowness
 
 from botmatrix.bus.core import CoreBox
 from botmatrix.control.bot_list import SORTS
@@ -132,7 +133,7 @@ async def test_a_page_of_five_thousand_bots_costs_little(owner: httpx.AsyncClien
             times.append(time.process_time() - began)
         assert (page["total"], len(page["bots"])) == (5000, 50)
         assert first is None or page["bots"][0]["received"] == first
-        assert min(times) < 0.2, f"{params}: {min(times):.3f} s of CPU"
+        assert min(times) < 0.2 * slowness(), f"{params}: {min(times):.3f} s of CPU"
 
 
 async def test_every_sort_and_search_agrees_with_what_is_shown(owner: httpx.AsyncClient, parts: Parts) -> None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from bench.hostile import BEYOND, HOSTILE, texts
+from tests.pace import slowness
 
 from botmatrix.core.patterns import BadPattern, Patterns, compiled
 
@@ -26,7 +27,7 @@ def test_a_hostile_expression_is_refused_or_linear(pattern: str) -> None:
     for text in texts(4096):
         found(text)
         best = min(_seconds(lambda text=text: found(text)) for _ in range(5))
-        assert best < LIMIT
+        assert best < LIMIT or best < LIMIT * slowness()  # asked only when it matters
 
 
 def _seconds(run: object) -> float:
