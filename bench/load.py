@@ -4,11 +4,11 @@
     python -m bench.load steady   --url URL --token T --bots 100 --rate 2000 --seconds 5
     python -m bench.load idle     --url URL --token T --bots 5000
 
-It prints one JSON object a line: `{"mark": ...}` where a phase begins or ends, `{"result": {...}}` at the
-end. `saturate` is a closed loop: each bot keeps a fixed number of events without a reply. `steady` is an open
-loop: event n is due at t0 + n / rate whatever happened before, and its latency counts from that planned time.
-`idle` connects, gets one echo for each bot, and stays; when its links end it dials again and reports how long
-all bots took.
+It prints one JSON object a line: `{"mark": ...}` where a phase begins or ends, with `cpu`, the CPU seconds it has used
+itself (it may have ended before anybody could look), and `{"result": {...}}` at the end. `saturate` is a closed loop:
+each bot keeps a fixed number of events without a reply. `steady` is an open loop: event n is due at t0 + n / rate
+whatever happened before, and its latency counts from that planned time. `idle` connects, gets one echo for each bot,
+and stays; when its links end it dials again and reports how long all bots took.
 """
 
 from __future__ import annotations
@@ -131,11 +131,11 @@ class Saturation:
                 self.number += self.outstanding
                 bot.say(slot, self.number + slot)
         await asyncio.sleep(args.warmup)
-        say(mark="begin")
+        say(mark="begin", cpu=time.process_time())
         before, started = self.done, time.perf_counter()
         await asyncio.sleep(args.seconds)
         done, took = self.done - before, time.perf_counter() - started
-        say(mark="end")
+        say(mark="end", cpu=time.process_time())
         return {"round_trips": done, "seconds": took, "rate": done / took, "strange": self.strange}
 
 
@@ -165,13 +165,13 @@ class Steady:
         await asyncio.sleep(args.settle)
         warm = int(args.warmup * self.rate)
         self.total = warm + int(args.seconds * self.rate)
-        say(mark="begin")
+        say(mark="begin", cpu=time.process_time())
         await self._send_all()
         try:
             await asyncio.wait_for(self.finished.wait(), 10)
         except TimeoutError:
             pass
-        say(mark="end")
+        say(mark="end", cpu=time.process_time())
         counted = sorted(latency for index, latency in self.latencies if index >= warm)
         return {
             "sent": self.total,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.cases import TOKEN, Case
-from bench.parts import Part, cpu_of, wait_listening
+from bench.parts import Part, wait_listening
 
 LINE_LIMIT = 1 << 20
 
@@ -70,11 +70,6 @@ class Load:
             self._process.kill()
         await self._process.wait()
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
     async def lines(self) -> AsyncIterator[dict[str, Any]]:
         """What it says, until it ends. Raises `RuntimeError` when it failed."""
         assert self._process is not None
@@ -93,7 +88,7 @@ async def metered(case: Case, kind: str, **options: float) -> tuple[dict[str, An
     async with load:
         async for line in load.lines():
             if "mark" in line:
-                meters.append(read_meters(case.parts, load.pid))
+                meters.append({part.name: part.cpu() for part in case.parts} | {"bots": line["cpu"]})
             else:
                 result = line["result"]
     begin, end = meters
@@ -105,11 +100,6 @@ async def saturate(case: Case, seconds: float, bots: int, outstanding: int) -> t
     result, cpu = await metered(case, "saturate", seconds=seconds, bots=bots, outstanding=outstanding)
     done = max(1, result["round_trips"])
     return result["rate"], {name: used * 1e6 / done for name, used in cpu.items()}
-
-
-def read_meters(parts: list[Part], generator: int) -> dict[str, float]:
-    """CPU seconds used so far, by name."""
-    return {part.name: part.cpu() for part in parts} | {"bots": cpu_of(generator)}
 
 
 async def steady(case: Case, rate: float, seconds: float, bots: int) -> dict[str, Any]:

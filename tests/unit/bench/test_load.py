@@ -27,7 +27,8 @@ async def test_saturation_counts_round_trips_and_the_cpu_of_each_process(floor: 
     rate, cpu = await saturate(floor, seconds=1, bots=10, outstanding=4)
     assert rate > 50
     assert set(cpu) == {"valkey", "nexus", "worker", "bots"}
-    assert sum(cpu.values()) > 0  # one of them may have used less than a tick of the clock that counts it
+    assert cpu["bots"] > 0
+    assert min(cpu.values()) >= 0  # one of the others may have used less than a tick of the clock that counts it
 
 
 async def test_every_event_of_the_open_loop_is_answered(floor: Case) -> None:
