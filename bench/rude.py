@@ -3,7 +3,8 @@
 An echo plugin in the worker, 500 events a second from an event at the host until its answer leaves: alone, beside a
 well-behaved plugin with a process of its own, and beside each of the hostile plugins of the tests, which get every
 message too. Medians of three turns. Without Redis: only the host is measured. Events during which the host of a virtual
-machine took its processors away are left out everywhere, as they say nothing about plugins; how many is printed.
+machine took its processors away are left out everywhere, as they say nothing about plugins; how many is printed. A turn
+that loses many of them that way is taken again after a rest, once.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ MOST = 1.2
 LEAST = 0.5
 """Of the events, in the median of all plugins: when the host of the machine left less, nothing is concluded."""
 TURNS = 3
+ENOUGH, REST = 0.9, 12
+"""Of a turn's events, without a second try; seconds before it: hosts give more to who has asked for little."""
 POLITE = "for m in messages(): reply(m, 'so it is')"
 
 
@@ -104,9 +107,20 @@ async def measure(echo: Source, hostile: Source | None) -> Measured:
 
 async def turns(echo: Source, other: Source | None) -> Measured:
     """The medians, and how many events had no answer in all."""
-    measured = [await measure(echo, other) for _ in range(TURNS)]
+    measured = [await undisturbed(echo, other) for _ in range(TURNS)]
     p99, counted = (statistics.median(each[place] for each in measured) for place in (0, 1))
     return Measured(p99, counted, sum(each.unanswered for each in measured))
+
+
+async def undisturbed(echo: Source, other: Source | None) -> Measured:
+    """One turn, or the better of two: of which more events count, whatever they show."""
+    first = await measure(echo, other)
+    if first.counted >= ENOUGH:
+        return first
+    await asyncio.sleep(REST)
+    second = await measure(echo, other)
+    unanswered = first.unanswered + second.unanswered
+    return max(first, second, key=lambda each: each.counted)._replace(unanswered=unanswered)
 
 
 async def run(folder: Path) -> bool:
