@@ -13,6 +13,8 @@ SILENCE = 3.0
 
 SHORTEST = 0.05
 """Seconds that are waited in any case: perhaps it was this worker that stood still."""
+APART = 0.0005
+"""Seconds between those whose patience ends: a thousand at one moment would hold everything else up for a tenth."""
 
 
 class Gate:
@@ -22,6 +24,7 @@ class Gate:
         self._places = asyncio.Semaphore(size)
         self._exchange = exchange
         self._full_since = 0.0
+        self._waiting = 0
 
     async def enter(self) -> None:
         """Take a place. Raises `PluginDown`: at once when there is no process, soon when it answers nothing."""
@@ -30,13 +33,17 @@ class Gate:
         while self._places.locked():
             heard = self._exchange.heard
             left = max(self._exchange.heard_at, self._full_since) + SILENCE - loop.time()
+            patience = left + self._waiting * APART if left > SHORTEST else SHORTEST
+            self._waiting += 1
             try:
-                async with asyncio.timeout(max(left, SHORTEST)):
+                async with asyncio.timeout(patience):
                     await self._places.acquire()
                 return await self._cleared()
             except TimeoutError:
                 if self._exchange.heard == heard:
                     raise PluginDown("is busy and answers nothing") from None
+            finally:
+                self._waiting -= 1
         await self._places.acquire()
         if self._places.locked():
             self._full_since = loop.time()
