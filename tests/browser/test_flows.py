@@ -15,6 +15,7 @@ import redis
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from tests.browser.conftest import TOKEN, Place, Watched, matrix
 from tests.browser.talking import Talker
+from tests.integration.plugins.children import write_isolated
 from tests.integration.test_up import COMMAND, environment
 
 from botmatrix.bus.keys import Keys
@@ -223,6 +224,21 @@ def test_a_plugin_is_put_in_configured_loaded_anew_and_rolled_back(watched: Watc
     page.get_by_text("Saved; it acts within a second.").first.wait_for()
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Switch on").wait_for()
+    assert watched.wrong == []
+
+
+def test_what_a_plugin_asks_for_and_may_not_is_counted_on_its_page(watched: Watched, bot: Talker, place: Place) -> None:
+    kick = "for m in messages(): say(id=m['id'], ok=True, actions=[{'type': 'kick_user', 'target': '5'}])"
+    write_isolated(place.home, kick, "thief", events=[], intents=[{"name": "steal", "keywords": ["steal"]}])
+    (place.home / "plugins").mkdir(exist_ok=True)
+    (place.home / "thief").rename(place.home / "plugins" / "thief")
+    page = watched.show("plugins")
+    page.get_by_role("link", name="thief").click()
+    workers = page.get_by_role("region", name="Workers")
+    workers.get_by_text("running pid").wait_for()
+    assert "refused" not in workers.inner_text()
+    bot.say("steal it", 456)
+    workers.get_by_text("refused: 1 (kick_user)").wait_for()
     assert watched.wrong == []
 
 

@@ -1,7 +1,7 @@
 // One plugin: how it stands in every worker, what it may do, where it is on, its settings, versions and newest log lines.
 import { ask, may } from "../../lib/api.js";
 import { html, useState } from "../../lib/html.js";
-import { bytes, moment, t, whole } from "../../lib/i18n.js";
+import { bytes, moment, t, whole, word } from "../../lib/i18n.js";
 import { go, link } from "../../lib/route.js";
 import { Button, Card, Head, Notice, Quiet, State } from "../../ui/basics.js";
 import { confirm } from "../../ui/dialog.js";
@@ -51,6 +51,8 @@ function Acts({ id, plugin, again }) {
     ${plugin.package && html`<${Button} icon="trash" onClick=${remove}>${t("remove")}<//>`}`;
 }
 
+// Actions that were refused, of which the names are shown.
+const NAMED = 4;
 const LOOKS = { loaded: "good", disabled: "quiet", failed: "bad" };
 
 function Workers({ workers }) {
@@ -66,6 +68,11 @@ function Workers({ workers }) {
 
 const InWorker = ({ plugin }) => html`<${Quiet}>${t("in_worker")}${plugin.interrupted ? ` · ${t("interrupted_n", { n: whole(plugin.interrupted), when: moment(plugin.interrupted_at) })}` : ""}<//>`;
 
-const Process = ({ process }) => html`<span>${process.state || ""} ${process.pid ? `pid ${process.pid}` : ""}${process.memory ? ` · ${bytes(process.memory)}` : ""}
-  ${process.restarts ? ` · ${t("restarts_n", { n: whole(process.restarts) })}` : ""}${process.timeouts ? ` · ${t("timeouts_n", { n: whole(process.timeouts) })}` : ""}
-  ${process.refused ? ` · ${t("refused_n", { n: whole(process.refused) })}` : ""}</span>`;
+function Process({ process }) {
+  const refused = Object.entries(process.refused || {});
+  const times = refused.reduce((sum, [, n]) => sum + n, 0);
+  const names = refused.slice(0, NAMED).map(([name]) => name).join(", ") + (refused.length > NAMED ? ", …" : "");
+  return html`<span>${process.state && word("process", process.state)} ${process.pid ? `pid ${process.pid}` : ""}${process.memory ? ` · ${bytes(process.memory)}` : ""}
+    ${process.restarts ? ` · ${t("restarts_n", { n: whole(process.restarts) })}` : ""}${process.timeouts ? ` · ${t("timeouts_n", { n: whole(process.timeouts) })}` : ""}
+    ${times ? ` · ${t("refused_n", { n: whole(times) })} (${names})` : ""}</span>`;
+}
