@@ -11,6 +11,7 @@ It imports next to nothing, as it starts whenever a plugin does and takes the pr
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import resource
 import select
@@ -202,9 +203,21 @@ def _spawn(config: Mapping[str, float], argv: list[str]) -> int:
         os.nice(int(config["nice"]))
         os.execvp(argv[0], argv)  # noqa: S606  no shell, on purpose
     except OSError as error:
-        os.write(2, f"{argv[0]} can't be started: {error.strerror}\n".encode())
+        os.write(2, f"{argv[0]}: {_advice(error, argv[0])}\n".encode())
     finally:
         os._exit(NO_START)
+
+
+def _advice(error: OSError, program: str) -> str:
+    """Why a program can't be started, and what to do about it."""
+    named = 'name in "entry" what runs it, as "python3 main.py"'
+    if error.errno == errno.EACCES and os.path.isfile(program):
+        return f"it is not executable: chmod +x it, or {named}"
+    if error.errno == errno.ENOEXEC:
+        return f"it is no program: give it a first line as #!/usr/bin/env python3, or {named}"
+    if error.errno == errno.ENOENT and os.path.exists(program):
+        return "what its first line names is not there: install it, or correct that line"
+    return error.strerror or str(error)
 
 
 def step_back(nice: int, pid: int | str = "self") -> bool:
