@@ -1,11 +1,11 @@
-"""Programs that can't be started: the reason says what to do."""
+"""Programs that can't be started, and such that are started for nothing: the log says what to do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from tests.integration.plugins.children import write_isolated
+from tests.integration.plugins.children import ECHO, write_isolated
 
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
@@ -29,3 +29,13 @@ async def test_a_program_that_can_not_be_started(
     info = await host.load(source)
     assert info.state is PluginState.FAILED
     assert advice in info.error
+
+
+async def test_a_plugin_that_wants_no_events_is_named(
+    host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await host.load(write_isolated(tmp_path, ECHO, "deaf", events=[]))
+    await host.load(write_isolated(tmp_path, ECHO, "hears"))
+    told = [record for record in caplog.records if "hears nothing" in record.getMessage()]
+    assert [record.name for record in told] == ["botmatrix.plugin.deaf"]
+    assert '"events": ["on_message"]' in told[0].getMessage()

@@ -42,7 +42,7 @@ BAD_LINES = {
     "no_json": "lines that begin with { and are no JSON",
     "no_answer": "lines without a text `id`, a true or false `ok`, and a list `actions`",
     "no_action": "actions without a text `type`, or whose parts have wrong types",
-    "no_hello": "a hello that can't be read",
+    "no_hello": "hello that can't be read",
     "unknown_id": "answers with an id that was not given out",
     "late": "more than one last answer for an event",
     "too_long": "lines of more than 1 MiB",

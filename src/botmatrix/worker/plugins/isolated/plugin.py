@@ -149,6 +149,8 @@ class IsolatedPlugin:
             plugin.crons[:] = [ticks.made(one, self) for one in (hello.crons if hello else ())]
         except ValueError as error:
             raise LoadError(f"what the clock starts in {self.id}: {error}") from None
+        if hello is None and not (plugin.handlers or plugin.skills):
+            self._log.warning('hears nothing: name what it wants in plugin.json, as "events": ["on_message"]')
         self._isolation.plugins[self.id] = self
 
     def _introduced(self, plugin: Plugin, hello: Hello) -> None:
