@@ -24,6 +24,7 @@ import uvloop
 from tests.integration.plugins.children import write_isolated
 from tests.integration.plugins.hostile import WORST
 
+from bench.beat import beats
 from bench.isolated import IN_PROCESS, RATE, bare_services, event_of
 from bench.stolen import Thefts
 from botmatrix.bus.envelope import ActionEntry
@@ -93,10 +94,8 @@ async def measure(echo: Source, hostile: Source | None) -> Measured:
             left.note(envelope.id)
 
     with Thefts() as thefts:
-        began, tasks = time.perf_counter() + 0.1, []
-        for number in range(int(RATE * SECONDS)):
-            await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
-            tasks.append(asyncio.create_task(one(number, began + number / RATE)))
+        tasks: list[asyncio.Task[None]] = []
+        await beats(int(RATE * SECONDS), RATE, lambda number, due: tasks.append(asyncio.create_task(one(number, due))))
         await asyncio.wait(tasks, timeout=2)
         for task in tasks:
             task.cancel()
