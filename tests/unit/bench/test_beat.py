@@ -13,7 +13,6 @@ async def test_calls_come_in_order_and_never_before_they_are_due() -> None:
     await beats(40, 1000, lambda number, due: calls.append((number, due, time.perf_counter())))
     assert [number for number, _, _ in calls] == list(range(40))
     assert all(came >= due - 1e-6 for _, due, came in calls)
-    assert abs(calls[-1][1] - calls[0][1] - 39 / 1000) < 1e-6
     assert calls[0][1] > began
 
 
