@@ -58,7 +58,8 @@ class Ran(msgspec.Struct, tag="ran", tag_field="part", omit_defaults=True, gc=Fa
     """A worker handled an event. `outcome`: `done`, `retry` or `dead`, the latter two with a `reason`.
 
     `actions`: how many leave with the acknowledgement. `quiet`: why no handler ran (`own`, `permission`, `plugin_off`,
-    `no_match`, `answer`: it went to a handler that had asked; of a socket worker `silent`, `lost_on_close`).
+    `quarantined`, `no_match`, `answer`: it went to a handler that had asked; of a socket worker `silent`,
+    `lost_on_close`).
     """
 
     id: str

@@ -26,7 +26,6 @@ from botmatrix.worker.plugins.blocked import blame
 from botmatrix.worker.plugins.configuring import Configuring
 from botmatrix.worker.plugins.fuse import Fuse
 from botmatrix.worker.plugins.host import Host
-from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.isolated.storage import Storage
 from botmatrix.worker.plugins.package_cache import PackageCache
@@ -71,7 +70,7 @@ async def run(current: Current) -> bool:
     storage = Storage(settings.redis_url, keys, clock, name=f"botmatrix-plugins-{inc}")
     fuse = Fuse(settings.home.plugin_loads, clock)
     host = Host(services, Isolation(services, storage, envs=settings.home.plugin_envs), fuse)
-    report.plugins = lambda: [plugin.id for plugin in host.plugins if plugin.state is PluginState.LOADED]
+    report.plugins = lambda: host.ids
     report.details = lambda: [plugin._asdict() for plugin in host.plugins]
     calls: Calls | None = None
     if settings.enable_skill:

@@ -216,20 +216,6 @@ async def test_a_crashed_plugin_is_started_again(open_room: Open, host: Host) ->
     assert await room.say("x") == ["alive"]
 
 
-async def test_the_fifth_crash_in_ten_minutes_is_quarantine_and_events_go_on(open_room: Open, host: Host) -> None:
-    room = await open_room("""
-        for m in messages(): sys.exit(1)
-    """)
-    while process(host)["state"] != "quarantined":
-        await room.handle(message("x"))
-        await asyncio.sleep(0.02)
-    assert process(host)["restarts"] == 4
-    assert await room.handle(message("x")) == Done([])
-    assert process(host)["skipped"] == 1
-    assert process(host)["pid"] == 0
-    await host.unload("mine")
-
-
 async def test_a_plugin_that_hangs_does_not_take_every_place_of_the_worker(open_room: Open, host: Host) -> None:
     room = await open_room("for m in messages(): time.sleep(600)", timeout_ms=60_000, max_concurrency=4)
     loop = asyncio.get_running_loop()

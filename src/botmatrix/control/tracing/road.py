@@ -16,6 +16,7 @@ _QUIET: Final = {
     "own": "it is the bot's own message, which triggers no plugin",
     "permission": "the person may not use this command",
     "plugin_off": "the plugin that would take it is off for this bot, group or person",
+    "quarantined": "the plugin that would take it crashed too often and is in quarantine until it is loaded anew",
     "silent": "the application did nothing in this conversation within 10 s",
     "lost_on_close": "the link of the application ended before it answered",
 }

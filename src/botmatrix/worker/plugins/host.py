@@ -69,6 +69,15 @@ class Host:
         """Every plugin that was found, with its state and, if it failed, the error."""
         return self._registry.infos
 
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the plugins that serve."""
+        return self._registry.ids
+
+    def info(self, plugin: str) -> PluginInfo | None:
+        """One of the plugins that were found."""
+        return self._registry.info(plugin)
+
     async def load_all(self, sources: Iterable[Source] | None = None) -> None:
         """Load these plugins; by default all that are found in folders, packages and BotMatrix itself."""
         if sources is None:
@@ -261,6 +270,8 @@ class Host:
 
     def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         settings = self._services.settings
+        for life in self._table.skipped:
+            life.skipped += 1
         if self._memory.wanted:
             self._memory.note(envelope, event, said.text)
 
@@ -294,16 +305,16 @@ class Host:
         )
 
     def _quiet(self, envelope: Envelope, event: dict[str, Any]) -> str:
-        """Why no handler took an event: `own`, `permission`, `plugin_off`, or `no_match`."""
+        """Why no handler takes an event: `own`, `permission`, `plugin_off`, `quarantined`, or `no_match`."""
         self_id = envelope.bot.partition(":")[2]
-        barred = self._barred(envelope, event)
+        barred, nobody = self._barred(envelope, event), "quarantined" if self._table.skipped else "no_match"
         if event.get("post_type") != "message":
-            return "plugin_off" if barred and self._table.other(str(event.get("post_type")), event) else "no_match"
+            return "plugin_off" if barred and self._table.other(str(event.get("post_type")), event) else nobody
         if str(event.get("user_id")) == self_id:
             return "own"
         said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
         if not self._table.message(said, event, prefixes, lambda: True):
-            return "no_match"
+            return nobody
         return "permission" if self._table.message(said, event, prefixes, lambda: True, barred) else "plugin_off"
 
     async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:

@@ -9,14 +9,15 @@ from contextlib import suppress
 class Life:
     """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged.
 
-    `apart`: it has a process of its own. `slow`: it took its time when it last got through.
+    `apart`: it has a process of its own. `slow`: it took its time when it last got through. `skipped`: events that went
+    past it, in quarantine.
     """
 
-    __slots__ = ("_given_up", "_quiet", "apart", "events", "held", "slow")
+    __slots__ = ("_given_up", "_quiet", "apart", "events", "held", "skipped", "slow")
 
     def __init__(self, *, apart: bool = False) -> None:
         self.apart, self.slow = apart, False
-        self.events = 0
+        self.events = self.skipped = 0
         self.held: asyncio.Event | None = None
         self._quiet = asyncio.Event()
         self._given_up = False

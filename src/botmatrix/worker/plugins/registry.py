@@ -61,6 +61,13 @@ class Registry:
         found = [one._replace(shadowed=tuple(others[one.id])) if others.get(one.id) else one for one in found]
         return [info.with_interruptions(one) for one in found]
 
+    def info(self, plugin: str) -> PluginInfo | None:
+        """One of them."""
+        if plugin in self._loaded:
+            return self._now(self._loaded[plugin])
+        found = (absent for absent in self._absent.values() if absent[1].id == plugin)
+        return min(found, key=lambda one: one[0].rank, default=(None, None))[1]
+
     @property
     def ids(self) -> list[str]:
         """Ids of the plugins that serve."""
@@ -241,7 +248,7 @@ class Registry:
         if found.settings_schema is not None:
             found = found._replace(settings_version=version.settings.version, settings_error=version.settings_error)
         isolated = self._isolation.plugins.get(found.id)
-        return info.with_process(found, isolated.figures) if isolated else found
+        return info.with_process(found, isolated.figures, version.life.skipped) if isolated else found
 
     def _note(
         self,

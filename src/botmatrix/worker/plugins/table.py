@@ -73,6 +73,8 @@ class Table:
         self._others: dict[str, list[Bound]] = {}
         self.free = 0
         """How many handlers need not wait for an earlier event of the same person."""
+        self.skipped: list[Life] = []
+        """Plugins in quarantine, which would perhaps take a message."""
 
     def add(self, bound: Bound) -> Callable[[], None]:
         """Put a handler in its place. The result takes it out again."""
@@ -82,6 +84,11 @@ class Table:
             found.append(bound)
             found.sort(key=_rank)
         return lambda: self._remove(bound, lists)
+
+    def skip(self, life: Life) -> Callable[[], None]:
+        """Count the messages that go past a plugin, until the result is called."""
+        self.skipped.append(life)
+        return lambda: self.skipped.remove(life)
 
     def bound(self) -> set[Bound]:
         """Every handler there is."""

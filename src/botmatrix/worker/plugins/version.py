@@ -141,6 +141,8 @@ class Version:
     def listen(self, table: Table, skills: SkillTable, crons: Crons) -> None:
         """From now on it hears events and the clock, and its skills may be called."""
         self._listening = True
+        if isinstance(self.plugin, Apart):
+            self.plugin.keeper.on_quarantine = partial(self._quarantine, table)
         if self._app is not None and self.plugin.crons:
             self._crons = crons
             self._running.on_close_async(crons.end)
@@ -159,6 +161,12 @@ class Version:
         self._listening = False
         while self._deaf:
             self._deaf.pop()()
+
+    def _quarantine(self, table: Table) -> None:
+        """Events go past it; its skills, and what the clock starts, are left to other workers."""
+        if self._listening:
+            self.be_deaf()
+            self._deaf = [table.skip(self.life)]
 
     async def stop(self) -> None:
         """Undo what it runs. Afterwards it could be started again."""

@@ -92,7 +92,7 @@ class Wishes:
             await self._tell()
 
     async def _one(self, plugin: str, wishes: PluginWishes) -> None:
-        found = next((found for found in self._host.plugins if found.id == plugin), None)
+        found = self._host.info(plugin)
         wish = wishes.wish(plugin)
         if found is None:
             return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import psutil
+
+from botmatrix.worker.plugins.isolated import guard
 
 
 class State(StrEnum):
@@ -24,14 +27,13 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Figures:
-    """`lines`: bad ones by reason. `refused`: actions by name. `skipped`: events that met a plugin in quarantine."""
+    """`lines`: bad ones by reason. `refused`: actions by name."""
 
     state: State = State.STARTING
     pid: int = 0
     events: int = 0
     timeouts: int = 0
     restarts: int = 0
-    skipped: int = 0
     log_lines_dropped: int = 0
     error: str = ""
     lines: Counter[str] = field(default_factory=Counter)
@@ -43,10 +45,12 @@ class Figures:
 
 
 def _memory(pid: int) -> int:
+    """Of all below the guard. Linux tells it at once; psutil reads of every process of the machine, whose it is."""
     if not pid:
         return 0
+    if os.path.isdir(f"/proc/{pid}/task"):
+        return sum(map(guard.resident, guard.children(pid)))
     try:
-        guard = psutil.Process(pid)
-        return sum(process.memory_info().rss for process in guard.children(recursive=True))
+        return sum(process.memory_info().rss for process in psutil.Process(pid).children(recursive=True))
     except psutil.Error:
         return 0

@@ -99,8 +99,8 @@ class Family:
 
     def passed_limit(self, now: float) -> bool:
         """Whether memory, processor or number of processes are more than allowed."""
-        members = list(_children(os.getpid()))
-        memory = sum(_resident(pid) for pid in members)
+        members = list(children(os.getpid()))
+        memory = sum(resident(pid) for pid in members)
         if memory > self._config["memory"]:
             self._limit = MEMORY
         elif len(members) > self._config["processes"]:
@@ -131,7 +131,7 @@ class Family:
         """
         deadline = time.monotonic() + 2
         while not self._is_empty and time.monotonic() < deadline:
-            left = list(_children(os.getpid())) or list(descendants())
+            left = list(children(os.getpid())) or list(descendants())
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -157,14 +157,14 @@ def descendants() -> Iterator[int]:
         yield pid
 
 
-def _children(pid: int) -> Iterator[int]:
-    """The same at less cost, which may miss who was born or orphaned just now: for looking only."""
+def children(pid: int) -> Iterator[int]:
+    """Everybody below a process, at less cost; may miss who was born or orphaned just now: for looking only."""
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 for child in map(int, file.read().split()):
                     yield child
-                    yield from _children(child)
+                    yield from children(child)
     except OSError:
         return
 
@@ -178,7 +178,8 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has; 0 when it is gone."""
     fields = _stat(pid)
     return int(fields[21]) * _PAGE if fields else 0
 

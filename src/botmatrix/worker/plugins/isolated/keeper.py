@@ -54,6 +54,8 @@ class Keeper:
         """A process has just started and can be told something."""
         self.on_hello: Callable[[Hello], None] = _nothing
         """It said something of itself, even if that is why it can't run."""
+        self.on_quarantine: Callable[[], None] = _nothing
+        """It is not started again."""
 
     async def start(self) -> Hello | None:
         """Start it; what it says of itself. Raises `LoadError` when it does not stay."""
@@ -125,6 +127,7 @@ class Keeper:
         self._crashes.append(self._clock.monotonic())
         if len(self._crashes) == self._pace.most and self._crashes[-1] - self._crashes[0] < self._pace.window:
             self.figures.state = State.QUARANTINED
+            self.on_quarantine()
             self._log.error(
                 "is in quarantine after %d crashes; load it anew to try again (%s)", self._pace.most, reason
             )

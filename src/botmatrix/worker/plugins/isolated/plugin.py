@@ -21,7 +21,7 @@ from botmatrix.worker.plugins.isolated import python, ticks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
-from botmatrix.worker.plugins.isolated.figures import Figures, State
+from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.isolated.gate import Gate
 from botmatrix.worker.plugins.isolated.given import Given
 from botmatrix.worker.plugins.isolated.going import Going
@@ -44,9 +44,10 @@ FOREVER = 3600.0
 
 
 class Apart(Plugin):
-    """A plugin with a process of its own, as the host sees it. `given`: its settings."""
+    """A plugin with a process of its own, as the host sees it. `given`: its settings; `keeper`: of its process."""
 
     given: Given
+    keeper: Keeper
 
 
 class Isolation:
@@ -89,7 +90,7 @@ class Isolation:
         plugin = Apart(manifest.id, manifest.name, manifest.version, permissions=wanted)
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
-        plugin.is_isolated, plugin.given = True, isolated.given
+        plugin.is_isolated, plugin.given, plugin.keeper = True, isolated.given, isolated.keeper
         plugin.startup.append(partial(isolated.start, plugin))
         plugin.shutdown.append(isolated.stop)
         return plugin
@@ -173,9 +174,6 @@ class IsolatedPlugin:
 
     async def handle(self, name: str, ctx: Context) -> None:
         """Have the process handle an event. Raises `PluginError`, `HandlerTimeout`."""
-        if self.figures.state is State.QUARANTINED:
-            self.figures.skipped += 1
-            return
         self.figures.events += 1
         await self._ask(name, partial(self._heard, name, ctx), ctx, 0)
 

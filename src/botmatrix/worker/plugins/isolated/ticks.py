@@ -15,7 +15,6 @@ from botmatrix.sdk.voice import answer
 from botmatrix.worker.plugins.isolated.broker import ACTION, Refused
 from botmatrix.worker.plugins.isolated.exchange import Pending, PluginError
 from botmatrix.worker.plugins.isolated.failures import FAILURES, failure
-from botmatrix.worker.plugins.isolated.figures import State
 from botmatrix.worker.plugins.isolated.lines import Action, Answer, ToldCron
 from botmatrix.worker.plugins.runs import HandlerTimeout
 
@@ -65,9 +64,6 @@ class Tick:
     async def run(self, function: str) -> None:
         """Until the process has done it. Raises `PluginError`, `HandlerTimeout`."""
         plugin = self._plugin
-        if plugin.figures.state is State.QUARANTINED:
-            plugin.figures.skipped += 1
-            return
         plugin.figures.events += 1
         with plugin.exchange.ask(f"{CRON}{function}", {}, id="cron") as pending:
             while (said := await self._next(pending)).more or not said.ok:
