@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from botmatrix.embedded.privileges import Identity, assume, die_with_parent
+from botmatrix.pipes import for_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _filled_pipe(content: bytes) -> int:
 async def _reader(descriptor: int) -> asyncio.StreamReader:
     reader = asyncio.StreamReader(limit=1 << 20)
     protocol = asyncio.StreamReaderProtocol(reader)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, for_loop(os.fdopen(descriptor, "rb", 0)))
     return reader
 
 

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+from botmatrix.pipes import for_loop
 from botmatrix.worker.plugins.isolated.guard import NICE, step_back
 
 
@@ -39,7 +40,8 @@ class Spawned:
         await self._read(self._process.stdout, self.stdout)
         await self._read(self._process.stderr, self.stderr)
         loop, protocol = asyncio.get_running_loop(), asyncio.StreamReaderProtocol(asyncio.StreamReader())
-        transport, _ = await loop.connect_write_pipe(lambda: protocol, self._process.stdin)
+        pipe = for_loop(cast("IO[bytes]", self._process.stdin))
+        transport, _ = await loop.connect_write_pipe(lambda: protocol, pipe)
         self._pipes.append(transport)
         self.stdin = asyncio.StreamWriter(transport, protocol, None, loop)
 
@@ -63,7 +65,7 @@ class Spawned:
     async def _read(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
         if pipe is not None:
             protocol = asyncio.StreamReaderProtocol(reader)
-            transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, for_loop(pipe))
             self._pipes.append(transport)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:

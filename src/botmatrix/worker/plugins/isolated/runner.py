@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import uvloop
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.pipes import for_loop
 from botmatrix.sdk.handler import Handler, Trigger
 from botmatrix.worker.outcome import Dead, Outcome, Retry
 from botmatrix.worker.plugins.blocked import blame
@@ -176,7 +177,7 @@ async def main(folder: Path) -> None:
     host = Host(services)
     lines = asyncio.StreamReader(limit=LONGEST)
     protocol = asyncio.StreamReaderProtocol(lines)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, for_loop(_protocol_input()))
     file = next((folder / name for name in ("__init__.py", "plugin.py") if (folder / name).is_file()), folder)
     runner = Runner(host, services, say)
     listening = asyncio.create_task(runner.listen(lines), name="lines")  # already its startup may use the store
@@ -193,6 +194,14 @@ async def main(folder: Path) -> None:
         listening.cancel()
         await asyncio.wait([listening])
         await host.close()
+
+
+def _protocol_input() -> IO[bytes]:
+    """The pipe from the worker; for whoever reads standard input from now on there is none."""
+    lines = os.fdopen(os.dup(0), "rb", 0)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return lines
 
 
 def _protocol_output() -> int:
