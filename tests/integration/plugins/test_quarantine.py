@@ -60,11 +60,13 @@ async def test_after_the_fifth_crash_in_ten_minutes_events_go_past_it_and_the_tr
     assert host.handlers() == []
     outcome = await room.handle(message("x"), TRACED)
     assert outcome == Done([])
-    assert isinstance(outcome, Done) and outcome.quiet == "quarantined"
+    assert isinstance(outcome, Done)
+    assert outcome.quiet == "quarantined"
     assert process(host)["skipped"] == 1
     await host.unload("mine")
     outcome = await room.handle(message("x"), TRACED)
-    assert isinstance(outcome, Done) and outcome.quiet == "no_match"
+    assert isinstance(outcome, Done)
+    assert outcome.quiet == "no_match"
 
 
 async def test_its_skills_and_what_the_clock_starts_are_left_to_other_workers_until_it_is_loaded_anew(

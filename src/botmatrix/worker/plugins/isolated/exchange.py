@@ -69,15 +69,22 @@ class Pending:
         """Wake who waits, so that the time limit is counted anew: nothing was said, more will be."""
         self.put(Answer(self.id, True, [], "", True))
 
+    def _expire(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+
     async def next(self, timeout: float | None) -> Answer:
         """The next answer. Raises `PluginError`, and `TimeoutError` after so many seconds (None: never)."""
         if not self._answers:
-            self._waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = None if timeout is None else loop.call_later(timeout, self._expire)
             try:
-                async with asyncio.timeout(timeout):
-                    await self._waiter
+                await self._waiter
             finally:
                 self._waiter = None
+                if timer is not None:
+                    timer.cancel()
         answer, size = self._answers.popleft()
         self._bytes -= size
         if isinstance(answer, Exception):

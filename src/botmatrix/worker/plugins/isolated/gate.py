@@ -18,42 +18,87 @@ APART = 0.0005
 
 
 class Gate:
-    """`size` places. Who comes when all are taken waits, as long as the plugin answers anything at all."""
+    """`size` places. Who comes when all are taken waits, as long as the plugin answers anything at all.
+
+    Thousands may wait: each costs the same, however many they are, and all share one timer.
+    """
 
     def __init__(self, size: int, exchange: Exchange) -> None:
-        self._places = asyncio.Semaphore(size)
+        self._free = size
         self._exchange = exchange
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._full_since = 0.0
-        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._suspected = -1
+        """What had been heard when the plugin was silent for too long."""
 
     async def enter(self) -> None:
         """Take a place. Raises `PluginDown`: at once when there is no process, soon when it answers nothing."""
         self._exchange.check()
         loop = asyncio.get_running_loop()
-        while self._places.locked():
-            heard = self._exchange.heard
-            left = max(self._exchange.heard_at, self._full_since) + SILENCE - loop.time()
-            patience = left + self._waiting * APART if left > SHORTEST else SHORTEST
-            self._waiting += 1
-            try:
-                async with asyncio.timeout(patience):
-                    await self._places.acquire()
-                return await self._cleared()
-            except TimeoutError:
-                if self._exchange.heard == heard:
-                    raise PluginDown("is busy and answers nothing") from None
-            finally:
-                self._waiting -= 1
-        await self._places.acquire()
-        if self._places.locked():
-            self._full_since = loop.time()
+        if self._free:
+            self._free -= 1
+            if not self._free:
+                self._full_since = loop.time()
+            return
+        waiter = loop.create_future()
+        self._waiting[waiter] = None
+        if self._timer is None:
+            self._look_in(max(self._patience(), SHORTEST))
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._waiting.pop(waiter, None)
+            if not waiter.cancelled() and waiter.exception() is None:  # it had its place already
+                self._leave()
+            raise
+        await self._cleared()
 
     async def _cleared(self) -> None:
         try:
             await self._exchange.clear()
         except asyncio.CancelledError:
-            self._places.release()
+            self._leave()
             raise
+
+    def _leave(self) -> None:
+        """A place is free: it is the next one's."""
+        while self._waiting:
+            waiter = self._first()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
+
+    def _first(self) -> asyncio.Future[None]:
+        waiter = next(iter(self._waiting))
+        del self._waiting[waiter]
+        return waiter
+
+    def _patience(self) -> float:
+        """Seconds that are left to the plugin to say anything."""
+        now = asyncio.get_running_loop().time()
+        return max(self._exchange.heard_at, self._full_since) + SILENCE - now
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Send the next one away if the plugin answers nothing."""
+        self._timer = None
+        if not self._waiting:
+            return
+        left = self._patience()
+        if left > 0:
+            self._look_in(left)
+        elif self._suspected != self._exchange.heard:
+            self._suspected = self._exchange.heard
+            self._look_in(SHORTEST)
+        else:
+            waiter = self._first()
+            if not waiter.done():
+                waiter.set_exception(PluginDown("is busy and answers nothing"))
+            self._look_in(APART)
 
     @contextmanager
     def place(self) -> Iterator[Callable[[], None]]:
@@ -64,7 +109,7 @@ class Gate:
             nonlocal taken
             if taken:
                 taken = False
-                self._places.release()
+                self._leave()
 
         try:
             yield leave
