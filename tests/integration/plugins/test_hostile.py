@@ -16,7 +16,7 @@ from tests.integration.plugins.children import ECHO, write_isolated
 from tests.integration.plugins.conftest import Open
 from tests.integration.plugins.hostile import PATIENT, WORST
 from tests.integration.plugins.test_isolated import process
-from tests.unit.plugins.fakes import message, replies, write_plugin
+from tests.unit.plugins.fakes import Platform, Room, envelope, message, replies, write_plugin
 
 from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.host import Host
@@ -24,6 +24,8 @@ from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated import child
 from botmatrix.worker.plugins.isolated.gate import SILENCE
 from botmatrix.worker.plugins.isolated.guard import NICE
+from botmatrix.worker.plugins.isolated.keeper import Pace
+from botmatrix.worker.plugins.isolated.plugin import Isolation
 
 OTHER = """
     @plugin.command("other", block=False)
@@ -214,6 +216,28 @@ async def test_a_crashed_plugin_is_started_again(open_room: Open, host: Host) ->
     assert "plugin_down" in reason(await room.handle(message("die")))
     await until(lambda: process(host)["state"] == "running" and process(host)["restarts"] == 1)
     assert await room.say("x") == ["alive"]
+
+
+async def test_an_event_does_not_wait_for_a_plugin_whose_process_is_not_there(
+    platform: Platform, tmp_path: Path
+) -> None:
+    host = Host(platform, Isolation(platform, pace=Pace(first=60, settle=0.15)))
+    await host.load(write_plugin(tmp_path, OTHER, "other"))
+    await host.load(write_isolated(tmp_path, "for m in messages(): sys.exit(1)"))
+    room = Room(platform, host)
+    await room.handle(message("x"))
+    await until(lambda: process(host)["state"] == "waiting")
+    event = message("/other")
+    with pytest.raises(StopIteration) as ended:
+        host.handle(envelope(event, "f" * 24), event).send(None)
+    outcome = ended.value.value
+    assert reason(outcome) == "plugin_down: mine.on_message ended with exit code 1"
+    assert replies(outcome) == ["fine"]
+    assert [(step.handler, step.ended) for step in outcome.steps] == [
+        ("other.other", "answered"),
+        ("mine.on_message", reason(outcome)),
+    ]
+    await host.close()
 
 
 async def test_a_plugin_that_hangs_does_not_take_every_place_of_the_worker(open_room: Open, host: Host) -> None:

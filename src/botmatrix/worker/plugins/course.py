@@ -13,7 +13,7 @@ from botmatrix.errors import EngineUnavailable
 from botmatrix.sdk.outbox import LIFETIME_MS
 from botmatrix.sdk.services import Services
 from botmatrix.worker.outcome import Dead, Done, Outcome, Retry
-from botmatrix.worker.plugins.execution import Ended, Executor, Failure
+from botmatrix.worker.plugins.execution import Ended, Executor, Failure, down
 from botmatrix.worker.plugins.life import Life
 from botmatrix.worker.plugins.table import Match
 
@@ -41,13 +41,18 @@ class Course:
         When a handler fails, its plugin's buffered actions are dropped and the outcome is `Dead`, with the actions of
         the other plugins.
         """
-        ways = _ways(matches) if len(matches) > 1 else {}
+        here, failed = _here(matches)
+        if not here:
+            return self._outcome(failed)
+        ways = _ways(here) if len(here) > 1 else {}
         beside = [life for life in ways if life.apart or life.slow] if len(ways) > 1 else []
-        if not beside:
-            if matches[0].bound.life.apart:
+        if beside:
+            ran = await self._together(ways, beside, envelope, event)
+        else:
+            if here[0].bound.life.apart:
                 self._services.apart(envelope.id)
-            return self._outcome(await self._through(matches, envelope, event))
-        return self._outcome(await self._together(ways, beside, envelope, event))
+            ran = await self._through(here, envelope, event)
+        return self._outcome(sorted(ran + failed, key=_rank) if failed else ran)
 
     async def _through(self, matches: Sequence[Match], envelope: Envelope, event: dict[str, Any]) -> list[Ran]:
         """One after another, up to the first that wants to be tried again."""
@@ -115,6 +120,22 @@ class Course:
             exp = int(self._services.clock.now() * 1000) + LIFETIME_MS
             for entry in actions:
                 entry.exp = exp
+
+
+def _here(matches: list[Match]) -> tuple[list[Match], list[Ran]]:
+    """Those whose plugins are there, and what becomes of the others: many of them cost the event next to nothing."""
+    if not any(match.bound.life.apart for match in matches):
+        return matches, []
+    here: list[Match] = []
+    failed: list[Ran] = []
+    for match in matches:
+        life = match.bound.life
+        if life.down is not None and (why := life.down()):
+            ended = down(match.bound, why)
+            failed.append((match, ended, _step(match, ended, 0)))
+        else:
+            here.append(match)
+    return here, failed
 
 
 def _ways(matches: list[Match]) -> Ways:

@@ -37,6 +37,11 @@ class Failure(NamedTuple):
     again: bool = False
 
 
+def down(bound: Bound, why: object) -> Failure:
+    """The process of its plugin is not there, or does not answer."""
+    return Failure(f"plugin_down: {bound.name} {why}"[:200])
+
+
 Ended: TypeAlias = list[ActionEntry] | Retry | Failure
 Arguments: TypeAlias = tuple[list[Any], dict[str, Any]]
 
@@ -108,7 +113,7 @@ class Executor:
             bound.app.log.error("%s: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_timeout: {bound.name}")
         except PluginDown as error:
-            return Failure(f"plugin_down: {bound.name} {error}"[:200])
+            return down(bound, error)
         except PluginError as error:
             bound.app.log.error("%s failed: %s (event %s)", bound.name, error, context.trace_id)
             return Failure(f"handler_error: {bound.name} {error}"[:200], again=error.again)

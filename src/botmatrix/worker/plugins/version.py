@@ -44,7 +44,7 @@ class Version:
 
     def __init__(self, source: Source, plugin: Plugin, code: Scope, info: PluginInfo, order: int) -> None:
         self.source, self.plugin, self.code, self.info, self.order = source, plugin, code, info, order
-        self.life = Life(apart=isinstance(plugin, Apart))
+        self.life = Life(down=plugin.down if isinstance(plugin, Apart) else None)
         self.bounds: list[Bound] = []
         self.offers: list[Offer] = []
         self._running = Scope(plugin.id)

@@ -177,10 +177,14 @@ class Exchange:
         for pending in self._pending.values():
             loop.call_at(self._turn(), pending.put, PluginDown(reason))
 
+    def down(self) -> str:
+        """Why there is no process; empty when there is one."""
+        return "" if self.write is not None else self._figures.error or "is not running"
+
     def check(self) -> None:
         """Raises `PluginDown` when there is no process."""
-        if self.write is None:
-            raise self._down()
+        if why := self.down():
+            raise PluginDown(why)
 
     async def clear(self) -> None:
         """For who has waited: when the process is gone, return a few at a time. Other events are due, too."""
@@ -198,16 +202,13 @@ class Exchange:
     def _send(self, kind: str, id: str, name: str, payload: Mapping[str, Any], correlation_id: str) -> None:
         write = self.write
         if write is None:
-            raise self._down()
+            raise PluginDown(self.down())
         try:
             line = lines.message(kind, id, name, payload, correlation_id)
         except BadLine:
             raise PluginError("the event is too long for a line of 1 MiB") from None
         if not write(line):
             raise PluginDown("does not read what it is sent")
-
-    def _down(self) -> PluginDown:
-        return PluginDown(self._figures.error or "is not running")
 
     def _remember(self, id: str) -> None:
         self._gone[id] = None

@@ -44,10 +44,14 @@ FOREVER = 3600.0
 
 
 class Apart(Plugin):
-    """A plugin with a process of its own, as the host sees it. `given`: its settings; `keeper`: of its process."""
+    """A plugin with a process of its own, as the host sees it. `given`: its settings; `keeper`: of its process.
+
+    `down`: why that is not there now; empty when it is.
+    """
 
     given: Given
     keeper: Keeper
+    down: Callable[[], str]
 
 
 class Isolation:
@@ -91,6 +95,7 @@ class Isolation:
         plugin.description = manifest.description
         plugin.exclusive = manifest.exclusive
         plugin.is_isolated, plugin.given, plugin.keeper = True, isolated.given, isolated.keeper
+        plugin.down = isolated.exchange.down
         plugin.startup.append(partial(isolated.start, plugin))
         plugin.shutdown.append(isolated.stop)
         return plugin
