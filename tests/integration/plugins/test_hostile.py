@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -18,10 +19,11 @@ from tests.integration.plugins.hostile import PATIENT, WORST
 from tests.integration.plugins.test_isolated import process
 from tests.unit.plugins.fakes import Platform, Room, envelope, message, replies, write_plugin
 
+from botmatrix.sdk.context import Context
 from botmatrix.worker.outcome import Dead, Done, Outcome
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
-from botmatrix.worker.plugins.isolated import child
+from botmatrix.worker.plugins.isolated import child, gate
 from botmatrix.worker.plugins.isolated.gate import SILENCE
 from botmatrix.worker.plugins.isolated.guard import NICE
 from botmatrix.worker.plugins.isolated.keeper import Pace
@@ -306,3 +308,24 @@ def _zombie(pid: int | str) -> bool:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return True
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("for m in messages(): sys.exit(1)", "exit code 1"), ("time.sleep(600)", "answers nothing")]
+)
+async def test_events_that_fail_leave_nothing_to_the_collector_of_garbage(
+    open_room: Open, monkeypatch: pytest.MonkeyPatch, code: str, expected: str
+) -> None:
+    monkeypatch.setattr(gate, "SILENCE", 0.1)
+    room = await open_room(code, max_concurrency=1, **PATIENT)
+    gc.collect()
+    gc.disable()
+    try:
+        handling = [asyncio.create_task(room.handle(message("x"), f"{n:024x}")) for n in range(4)]
+        done, left = await asyncio.wait(handling, timeout=2)
+        assert sum(expected in reason(task.result()) for task in done) >= 3
+        assert sum(type(found) is Context for found in gc.get_objects()) == len(left)
+    finally:
+        gc.enable()
+    for task in left:
+        task.cancel()

@@ -87,9 +87,12 @@ class Pending:
                     timer.cancel()
         answer, size = self._answers.popleft()
         self._bytes -= size
-        if isinstance(answer, Exception):
+        if isinstance(answer, Answer):
+            return answer
+        try:
             raise answer
-        return answer
+        finally:
+            del answer  # its traceback has this frame: each would keep the other until the collector comes
 
 
 class Exchange:

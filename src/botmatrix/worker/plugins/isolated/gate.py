@@ -26,7 +26,7 @@ class Gate:
     def __init__(self, size: int, exchange: Exchange) -> None:
         self._free = size
         self._exchange = exchange
-        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._waiting: dict[asyncio.Future[bool], None] = {}
         self._full_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._suspected = -1
@@ -41,17 +41,19 @@ class Gate:
             if not self._free:
                 self._full_since = loop.time()
             return
-        waiter = loop.create_future()
+        waiter: asyncio.Future[bool] = loop.create_future()
         self._waiting[waiter] = None
         if self._timer is None:
             self._look_in(max(self._patience(), SHORTEST))
         try:
-            await waiter
+            has_place = await waiter
         except asyncio.CancelledError:
             self._waiting.pop(waiter, None)
-            if not waiter.cancelled() and waiter.exception() is None:  # it had its place already
+            if not waiter.cancelled() and waiter.result():
                 self._leave()
             raise
+        if not has_place:
+            raise PluginDown("is busy and answers nothing")
         await self._cleared()
 
     async def _cleared(self) -> None:
@@ -66,11 +68,11 @@ class Gate:
         while self._waiting:
             waiter = self._first()
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(True)
                 return
         self._free += 1
 
-    def _first(self) -> asyncio.Future[None]:
+    def _first(self) -> asyncio.Future[bool]:
         waiter = next(iter(self._waiting))
         del self._waiting[waiter]
         return waiter
@@ -97,7 +99,7 @@ class Gate:
         else:
             waiter = self._first()
             if not waiter.done():
-                waiter.set_exception(PluginDown("is busy and answers nothing"))
+                waiter.set_result(False)
             self._look_in(APART)
 
     @contextmanager
