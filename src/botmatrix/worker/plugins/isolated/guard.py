@@ -30,6 +30,10 @@ MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
 
 NICE = 5
 """How much less than the worker a process that it starts is worth: on a full machine it waits rather than events."""
+FULL, NICEST = 0.5, 19
+"""A family that would take more than so much of a processor is worth next to nothing until it would not: five that do
+nothing but compute would leave the worker a quarter of a processor, however nice each of them is.
+"""
 LOOK = 0.5
 """Seconds between two looks at what the family uses."""
 WINDOW = 60.0
@@ -49,8 +53,7 @@ def main(config: Mapping[str, float], argv: list[str]) -> int:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     wake = _signals()
-    nice = int(config["nice"])
-    has_stepped_back = step_back(nice)
+    place = Place(int(config["nice"]))
     plugin = _spawn(config, argv)
     _detach()
     family = Family(plugin, config)
@@ -59,7 +62,6 @@ def main(config: Mapping[str, float], argv: list[str]) -> int:
         readable, _, _ = select.select([wake], [], [], LOOK)
         told = _drain(wake) if readable else b""
         family.reap()
-        has_stepped_back = has_stepped_back or step_back(nice)
         now = time.monotonic()
         if stop_at is None and (bytes([signal.SIGTERM]) in told or os.getppid() != worker):
             stop_at = now + (config["grace"] if os.getppid() == worker else 0)
@@ -68,7 +70,22 @@ def main(config: Mapping[str, float], argv: list[str]) -> int:
             break
         if family.passed_limit(now):
             break
+        place.take(family.demand)
     return family.end(wake)
+
+
+class Place:
+    """Of the family among all who want a processor."""
+
+    def __init__(self, nice: int) -> None:
+        self._nice = nice
+        self._is = nice if step_back(nice) else -1
+
+    def take(self, demand: float) -> None:
+        """The one that goes with so many processors; it stays where it is when Linux wants to be asked again later."""
+        wanted = NICEST if demand > FULL else self._nice
+        if wanted != self._is and step_back(wanted):
+            self._is = wanted
 
 
 class Family:
@@ -81,6 +98,9 @@ class Family:
         self.code = 0
         self._limit = 0
         self._samples: list[tuple[float, float]] = []
+        self._wanted = time.monotonic(), 0.0
+        self.demand = 0.0
+        """How many processors it would have taken lately, had it been given them."""
 
     def reap(self) -> None:
         """Take the exit codes of those that ended; that of the plugin itself is kept."""
@@ -107,7 +127,14 @@ class Family:
             self._limit = PROCESSES
         elif self._busy(now, sum(_cpu(pid) for pid in members)):
             self._limit = CPU
+        self._look_at_demand(now, members)
         return bool(self._limit)
+
+    def _look_at_demand(self, now: float, members: list[int]) -> None:
+        since, before = self._wanted
+        if now - since >= LOOK / 2:
+            wanted = sum(_wanted(pid) for pid in members)
+            self.demand, self._wanted = max(0.0, wanted - before) / (now - since), (now, wanted)
 
     def _busy(self, now: float, used: float) -> bool:
         self._samples.append((now, used))
@@ -187,6 +214,19 @@ def resident(pid: int) -> int:
 def _cpu(pid: int) -> float:
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS if fields else 0.0
+
+
+def _wanted(pid: int) -> float:
+    """Seconds that its threads ran, or waited for a processor."""
+    wanted = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+                ran, waited, _ = file.read().split()
+            wanted += int(ran) + int(waited)
+    except (OSError, ValueError):
+        pass
+    return wanted / 1e9
 
 
 def _spawn(config: Mapping[str, float], argv: list[str]) -> int:
