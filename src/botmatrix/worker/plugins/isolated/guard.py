@@ -31,8 +31,8 @@ MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
 NICE = 5
 """How much less than the worker a process that it starts is worth: on a full machine it waits rather than events."""
 FULL, NICEST = 0.5, 19
-"""A family that would take more than so much of a processor is worth next to nothing until it would not: five that do
-nothing but compute would leave the worker a quarter of a processor, however nice each of them is.
+"""A family that would take more than so much of a processor is worth next to nothing until it would not: of two
+processors, 25 of them would leave the worker a fifth of one, each as nice as above.
 """
 LOOK = 0.5
 """Seconds between two looks at what the family uses."""
