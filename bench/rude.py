@@ -3,10 +3,10 @@
 An echo plugin in the worker, 500 events a second from an event at the host until its answer leaves: alone, beside a
 well-behaved plugin with a process of its own, and beside each of the hostile plugins of the tests, which get every
 message too, for half a minute each: from its first message on, with the time limits it comes with, its crashes and what
-is done about them. The worst of it, the first two seconds, is said too. Alone again after every five, as a machine is
-not the same for long. Without Redis: only the host is measured. Events during which the host of a virtual machine took
-its processors away are left out everywhere, as they say nothing about plugins; how many is printed. A turn that loses
-many of them that way is taken again after a rest, once.
+is done about them. The worst of it, the first two seconds, is said too. Each is compared with what it was alone just
+before and just after, as a machine is not the same for long. Without Redis: only the host is measured. Events during
+which the host of a virtual machine took its processors away are left out everywhere, as they say nothing about plugins;
+how many is printed. A turn that loses many of them that way is taken again after a rest, once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import asyncio
 import logging
 import math
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import Any, NamedTuple
 
 import uvloop
 from tests.integration.plugins.children import write_isolated
@@ -36,14 +36,14 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.source import Source
 
-SECONDS, BEGINNING, FIRST = 30.0, 0.5, 2.0
-"""Of a measurement; of its part that does not count, until the plugin is known to be slow; of what comes then."""
+BESIDE, ALONE = 30.0, 12.0
+"""Seconds of a measurement beside another plugin, and alone."""
+BEGINNING, FIRST = 0.5, 2.0
+"""Seconds of its part that does not count, until the plugin is known to be slow; of what comes then."""
 MOST = 1.2
-"""Times the p99 alone, in the median of all hostile plugins."""
+"""Times the p99 alone just before and after, in the median of all hostile plugins."""
 LEAST = 0.5
 """Of the events, in the median of all plugins: when the host of the machine left less, nothing is concluded."""
-EACH = 5
-"""Plugins between two measurements alone."""
 ENOUGH, REST = 0.8, 12
 """Of a turn's events, without a second try; seconds before it: hosts give more to who has asked for little."""
 POLITE = "for m in messages(): reply(m, 'so it is')"
@@ -89,14 +89,14 @@ class Measured(NamedTuple):
     unanswered: int
 
 
-async def measure(echo: Source, hostile: Source | None) -> Measured:
+async def measure(echo: Source, other: Source | None) -> Measured:
     """One turn."""
     left, services = Left(), bare_services()
     services.post = left.post  # type: ignore[method-assign]
     host = Host(services, Isolation(services))
     await host.load(echo)
-    if hostile is not None:
-        await host.load(hostile)
+    if other is not None:
+        await host.load(other)
 
     async def one(number: int, due: float) -> None:
         envelope, event = event_of(number)
@@ -107,7 +107,8 @@ async def measure(echo: Source, hostile: Source | None) -> Measured:
 
     with Thefts() as thefts:
         tasks: list[asyncio.Task[None]] = []
-        await beats(int(RATE * SECONDS), RATE, lambda number, due: tasks.append(asyncio.create_task(one(number, due))))
+        count = int(RATE * (BESIDE if other else ALONE))
+        await beats(count, RATE, lambda number, due: tasks.append(asyncio.create_task(one(number, due))))
         await asyncio.wait(tasks, timeout=2)
         for task in tasks:
             task.cancel()
@@ -130,30 +131,46 @@ async def undisturbed(echo: Source, other: Source | None) -> Measured:
 async def run(folder: Path) -> bool:
     (folder / "echo.py").write_text(IN_PROCESS.replace('command("echo")', 'command("echo", block=False)'))
     echo = Source("file", "echo", folder / "echo.py")
-    alone, polite, found = [await line("alone", echo, None)], list[Measured](), list[Measured]()
-    for place, (kind, (code, manifest, _)) in enumerate(WORST.items()):
-        if place % EACH == 0:
-            polite.append(await line("a polite one", echo, write_isolated(folder, POLITE, "polite")))
-        found.append(await line(kind, echo, write_isolated(folder, code, "hostile", **manifest)))
-        if place % EACH == EACH - 1:
-            alone.append(await line("alone", echo, None))
-    unanswered = sum(each.unanswered for each in found)
-    if statistics.median(each.counted for each in (*alone, *polite, *found)) < LEAST:
-        print(
-            f"the host took the processors away during most of the events: says nothing; {unanswered} without an answer"
-        )
-        return False
-    kinds = {"alone": alone, "a polite one": polite, "hostile": found}
-    medians = {kind: statistics.median(each.p99 for each in measured) for kind, measured in kinds.items()}
-    firsts = {kind: statistics.median(each.first for each in measured) for kind, measured in kinds.items()}
-    for which, p99 in (("", medians), (" of the first two seconds", firsts)):
-        said = ", ".join(f"{kind} {ms:.2f}" for kind, ms in p99.items())
-        ratios = (
-            f"x {p99['hostile'] / p99['alone']:.2f} of alone, x {p99['hostile'] / p99['a polite one']:.2f} of polite"
-        )
-        print(f"median p99{which} (ms): {said}: {ratios}")
+    found = [("alone", await line("alone", echo, None))]
+    for kind in turns():
+        code, manifest = plugin(kind)
+        found.append((kind, await line(kind, echo, write_isolated(folder, code, "other", **manifest))))
+        found.append(("alone", await line("alone", echo, None)))
+    unanswered = sum(each.unanswered for _, each in found)
     print(f"{unanswered} events without an answer")
-    return medians["hostile"] <= MOST * medians["alone"] and not unanswered
+    if median(each.counted for _, each in found) < LEAST:
+        print("the host took the processors away during most of the events: says nothing")
+        return False
+    conclude("p99 of the first two seconds", [(name, each.first) for name, each in found])
+    return conclude("p99", [(name, each.p99) for name, each in found]) <= MOST and not unanswered
+
+
+def turns() -> list[str]:
+    """The hostile plugins, and a polite one before every five of them."""
+    return [name for place, kind in enumerate(WORST) for name in (["a polite one", kind] if place % 5 == 0 else [kind])]
+
+
+def plugin(kind: str) -> tuple[str, dict[str, Any]]:
+    """Its code, and what its manifest says besides."""
+    return (POLITE, {}) if kind == "a polite one" else WORST[kind][:2]
+
+
+def conclude(what: str, found: list[tuple[str, float]]) -> float:
+    """Say the medians (`found`: name and ms, in order), and return the hostile plugins': times alone at that time."""
+    kinds: dict[str, tuple[list[float], list[float]]] = {}
+    for (name, ms), times in zip(found, times_alone(found), strict=True):
+        every = kinds.setdefault(name if name in ("alone", "a polite one") else "hostile", ([], []))
+        every[0].append(ms)
+        every[1].append(times)
+    said = (f"{kind} {median(all_ms):.2f} ms, x {median(times):.2f}" for kind, (all_ms, times) in kinds.items())
+    print(f"{what}, medians, and times what it was alone just before and after (at most {MOST}): {'; '.join(said)}")
+    return median(kinds["hostile"][1])
+
+
+def times_alone(found: list[tuple[str, float]]) -> list[float]:
+    """Each one's measure over the mean of those alone just before and after it; they stand alone, other, alone, ..."""
+    ms = [one for _, one in found]
+    return [1.0 if place % 2 == 0 else 2 * one / (ms[place - 1] + ms[place + 1]) for place, one in enumerate(ms)]
 
 
 async def line(name: str, echo: Source, other: Source | None) -> Measured:
