@@ -14,7 +14,7 @@ Token = Annotated[str | None, typer.Option(help="Its token; else the one of thes
 SelfId = Annotated[int, typer.Option(min=1, help="The bot's own number.")]
 User = Annotated[int, typer.Option(min=1, help="The number of the person who talks.")]
 Group = Annotated[int, typer.Option(min=0, help="Talk in this group; 0: in private.")]
-Once = Annotated[bool, typer.Option("--once", help="Send the lines given, print their answers, end.")]
+Once = Annotated[bool, typer.Option("--once", help="Send the lines of standard input, print their answers, end.")]
 Patience = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for an answer.")]
 
 
