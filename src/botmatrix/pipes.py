@@ -8,11 +8,11 @@ from typing import IO
 
 
 def for_loop(pipe: IO[bytes]) -> IO[bytes]:
-    """The same end, for `connect_read_pipe` or `connect_write_pipe`, which closes it; the object given is closed now.
+    """The same end, for `connect_read_pipe` or `connect_write_pipe`, which closes it. Raises `OSError`.
 
     uvloop closes the number of a pipe, and then the object: a thread that opens something between the two is given the
     same number, and what it has opened (a file, the link to a database) would be closed for it. Its objects close
-    nothing, therefore.
+    nothing, therefore, and the object given is closed at once.
     """
     if not type(asyncio.get_running_loop()).__module__.startswith("uvloop"):
         return pipe

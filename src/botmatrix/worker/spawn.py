@@ -57,6 +57,10 @@ class Spawned:
         """SIGKILL, if it still runs."""
         self._process.kill()
 
+    def send(self, signal: int) -> None:
+        """A signal, if it still runs."""
+        self._process.send_signal(signal)
+
     def close(self) -> None:
         """Close the pipes."""
         for pipe in self._pipes:
@@ -78,8 +82,17 @@ async def spawn(
     argv: Sequence[str], *, env: Mapping[str, str], folder: Path | None = None, own_stderr: bool = True
 ) -> Spawned:
     """Start a program in a session of its own, with pipes, behind everybody else. Raises `OSError`."""
-    process = Spawned(_started(argv, env, folder, own_stderr))
-    await process.connect()
+    started = _started(argv, env, folder, own_stderr)
+    process = Spawned(started)
+    try:
+        await process.connect()
+    except BaseException:  # as when file numbers run out: nobody else would end it
+        process.terminate()
+        process.close()
+        for pipe in (started.stdin, started.stdout, started.stderr):
+            if pipe is not None:
+                pipe.close()
+        raise
     return process
 
 

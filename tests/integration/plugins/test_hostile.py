@@ -25,7 +25,6 @@ from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.info import PluginState
 from botmatrix.worker.plugins.isolated import child, gate
 from botmatrix.worker.plugins.isolated.gate import SILENCE
-from botmatrix.worker.plugins.isolated.guard import NICE, NICEST
 from botmatrix.worker.plugins.isolated.keeper import Pace
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 
@@ -180,35 +179,6 @@ async def test_who_kills_its_guard_ends_itself(open_room: Open, host: Host) -> N
     (pid,) = await room.say("x")
     await until(lambda: gone(pid))
     await until(lambda: process(host)["restarts"] == 1)
-
-
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="the processor is not divided among sessions")
-async def test_the_worker_comes_before_it_whichever_way_the_processor_is_divided(open_room: Open) -> None:
-    room = await open_room("for m in messages(): reply(m, f'{os.nice(0)} {open(\"/proc/self/autogroup\").read()}')")
-    async with asyncio.timeout(10):  # Linux takes one such wish each 0.1 s
-        while not (said := (await room.say("x"))[0]).endswith(f"nice {NICE}\n"):
-            await asyncio.sleep(0.05)
-    assert said.split()[0] == str(os.nice(0) + NICE)
-
-
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="the processor is not divided among sessions")
-async def test_one_that_only_computes_comes_after_all_others_until_it_has_done(open_room: Open, host: Host) -> None:
-    room = await open_room("""
-        for m in messages():
-            while os.path.exists("compute"): pass
-            reply(m, "done")
-    """)
-    compute = Path(host.plugins[0].source, "compute")
-    await asyncio.to_thread(compute.touch)
-
-    def place() -> str:
-        return Path(f"/proc/{process(host)['pid']}/autogroup").read_text().split()[-1]
-
-    computing = asyncio.create_task(room.handle(message("x")))
-    await until(lambda: place() == str(NICEST))
-    await asyncio.to_thread(compute.unlink)
-    await computing
-    await until(lambda: place() == str(NICE))
 
 
 async def test_no_secret_of_the_worker_is_in_its_environment(open_room: Open, monkeypatch: pytest.MonkeyPatch) -> None:

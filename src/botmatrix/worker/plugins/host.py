@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -270,8 +270,6 @@ class Host:
 
     def _hearing(self, said: Said, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         settings = self._services.settings
-        for life in self._table.skipped:
-            life.skipped += 1
         if self._memory.wanted:
             self._memory.note(envelope, event, said.text)
 
@@ -306,16 +304,22 @@ class Host:
 
     def _quiet(self, envelope: Envelope, event: dict[str, Any]) -> str:
         """Why no handler takes an event: `own`, `permission`, `plugin_off`, `quarantined`, or `no_match`."""
-        self_id = envelope.bot.partition(":")[2]
-        barred, nobody = self._barred(envelope, event), "quarantined" if self._table.skipped else "no_match"
-        if event.get("post_type") != "message":
-            return "plugin_off" if barred and self._table.other(str(event.get("post_type")), event) else nobody
-        if str(event.get("user_id")) == self_id:
+        self_id, post_type = envelope.bot.partition(":")[2], str(event.get("post_type"))
+        if post_type == "message" and str(event.get("user_id")) == self_id:
             return "own"
-        said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
-        if not self._table.message(said, event, prefixes, lambda: True):
-            return nobody
-        return "permission" if self._table.message(said, event, prefixes, lambda: True, barred) else "plugin_off"
+        barred, aside = self._barred(envelope, event), self._table.aside or Table()
+
+        def is_taken(table: Table, barred: Container[str] = ()) -> bool:
+            if post_type != "message":
+                return bool(table.other(post_type, event, barred))
+            said, prefixes = hear(event, self_id), self._services.settings.command_prefixes
+            return bool(table.message(said, event, prefixes, lambda: True, barred))
+
+        if is_taken(self._table, barred):
+            return "permission"
+        if is_taken(aside, barred):
+            return "quarantined"
+        return "plugin_off" if is_taken(self._table) or is_taken(aside) else "no_match"
 
     async def _quoting(self, envelope: Envelope, event: dict[str, Any]) -> list[Match]:
         """A quote does not tell whose words it quotes; asked only where it decides about a command."""

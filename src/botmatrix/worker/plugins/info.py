@@ -82,9 +82,9 @@ def with_interruptions(info: PluginInfo) -> PluginInfo:
     return info._replace(interrupted=times, interrupted_at=last) if times else info
 
 
-def with_process(info: PluginInfo, figures: Figures, skipped: int) -> PluginInfo:
-    """With what is known of its process now, and how many messages went past it in quarantine."""
-    return info._replace(process=figures.now() | {"skipped": skipped}, error=figures.error or info.error)
+def with_process(info: PluginInfo, figures: Figures) -> PluginInfo:
+    """With what is known of its process now."""
+    return info._replace(process=figures.now(), error=figures.error or info.error)
 
 
 def absent(

@@ -11,14 +11,14 @@ class Life:
     """`events`: those that were matched to this version and have not ended. `held`: set while it is being exchanged.
 
     `apart`: it has a process of its own; `down` says why that is not there, if it is not. `slow`: it took its time when
-    it last got through. `skipped`: events that went past it, in quarantine.
+    it last got through.
     """
 
-    __slots__ = ("_given_up", "_quiet", "apart", "down", "events", "held", "skipped", "slow")
+    __slots__ = ("_given_up", "_quiet", "apart", "down", "events", "held", "slow")
 
     def __init__(self, *, down: Callable[[], str] | None = None) -> None:
         self.apart, self.down, self.slow = down is not None, down, False
-        self.events = self.skipped = 0
+        self.events = 0
         self.held: asyncio.Event | None = None
         self._quiet = asyncio.Event()
         self._given_up = False

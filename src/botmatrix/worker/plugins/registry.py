@@ -248,7 +248,7 @@ class Registry:
         if found.settings_schema is not None:
             found = found._replace(settings_version=version.settings.version, settings_error=version.settings_error)
         isolated = self._isolation.plugins.get(found.id)
-        return info.with_process(found, isolated.figures, version.life.skipped) if isolated else found
+        return info.with_process(found, isolated.figures) if isolated else found
 
     def _note(
         self,

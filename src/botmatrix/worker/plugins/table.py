@@ -73,8 +73,8 @@ class Table:
         self._others: dict[str, list[Bound]] = {}
         self.free = 0
         """How many handlers need not wait for an earlier event of the same person."""
-        self.skipped: list[Life] = []
-        """Plugins in quarantine, which would perhaps take a message."""
+        self.aside: Table | None = None
+        """Handlers that hear nothing, of plugins in quarantine: to say of an event who would have taken it."""
 
     def add(self, bound: Bound) -> Callable[[], None]:
         """Put a handler in its place. The result takes it out again."""
@@ -85,10 +85,10 @@ class Table:
             found.sort(key=_rank)
         return lambda: self._remove(bound, lists)
 
-    def skip(self, life: Life) -> Callable[[], None]:
-        """Count the messages that go past a plugin, until the result is called."""
-        self.skipped.append(life)
-        return lambda: self.skipped.remove(life)
+    def put_aside(self, bound: Bound) -> Callable[[], None]:
+        """Keep a handler that hears nothing. The result forgets it."""
+        self.aside = self.aside or Table()
+        return self.aside.add(bound)
 
     def bound(self) -> set[Bound]:
         """Every handler there is."""

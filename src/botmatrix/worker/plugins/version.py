@@ -166,7 +166,7 @@ class Version:
         """Events go past it; its skills, and what the clock starts, are left to other workers."""
         if self._listening:
             self.be_deaf()
-            self._deaf = [table.skip(self.life)]
+            self._deaf = [table.put_aside(bound) for bound in self.bounds]
 
     async def stop(self) -> None:
         """Undo what it runs. Afterwards it could be started again."""

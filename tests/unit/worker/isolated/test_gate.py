@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
 from botmatrix.worker.plugins.isolated import gate as gates
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginDown
@@ -22,8 +25,17 @@ async def test_who_comes_when_there_is_no_process_waits_for_no_place() -> None:
         gate.enter().send(None)
 
 
-async def test_those_whose_patience_ends_go_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_those_whose_patience_ends_go_one_after_another(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[Coroutine[Any, Any, list[float]]], list[float]]
+) -> None:
     monkeypatch.setattr(gates, "SILENCE", 0.2)
+    times = run(leaving(400))
+    assert max(times) - min(times) >= (400 / gates.TOGETHER - 1) * gates.APART - 0.01
+
+
+async def leaving(count: int) -> list[float]:
+    """When each of so many was sent away."""
     exchange, loop = Exchange(Figures()), asyncio.get_running_loop()
     gate = Gate(1, exchange)
     exchange.write = lambda _line: True
@@ -34,8 +46,7 @@ async def test_those_whose_patience_ends_go_one_after_another(monkeypatch: pytes
             await gate.enter()
         return loop.time()
 
-    times = await asyncio.gather(*(went() for _ in range(400)))
-    assert max(times) - min(times) >= 399 * gates.APART - 0.01
+    return await asyncio.gather(*(went() for _ in range(count)))
 
 
 def opened(size: int) -> tuple[Gate, Exchange]:

@@ -90,6 +90,10 @@ class Child:
             self._process.close()
         return self._stopped_for or _reason(code, self._tap.last)
 
+    def started(self) -> None:
+        """It has: from now on it is worth to the processors what it takes of them."""
+        self._process.send(guard.STARTED)
+
     def stop(self, reason: str) -> None:
         """Have it end: first kindly, after the grace by force. `run` returns when it has."""
         self._stopped_for = self._stopped_for or reason

@@ -12,6 +12,9 @@ import psutil
 
 from botmatrix.worker.plugins.isolated import guard
 
+MOST_LOOKED_AT = 500
+"""Threads whose children are looked for: a plugin may have more, but not the worker's time."""
+
 
 class State(StrEnum):
     """Where the process of a plugin stands."""
@@ -48,8 +51,8 @@ def _memory(pid: int) -> int:
     """Of all below the guard. Linux tells it at once; psutil reads of every process of the machine, whose it is."""
     if not pid:
         return 0
-    if os.path.isdir(f"/proc/{pid}/task"):
-        return sum(map(guard.resident, guard.children(pid)))
+    if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+        return sum(map(guard.resident, guard.children(pid, most=MOST_LOOKED_AT)))
     try:
         return sum(process.memory_info().rss for process in psutil.Process(pid).children(recursive=True))
     except psutil.Error:

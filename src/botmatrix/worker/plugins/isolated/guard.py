@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import math
 import os
 import resource
 import select
@@ -21,7 +22,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 else:
     import _signal as signal
 
@@ -32,8 +33,13 @@ NICE = 5
 """How much less than the worker a process that it starts is worth: on a full machine it waits rather than events."""
 FULL, NICEST = 0.5, 19
 """A family that would take more than so much of a processor is worth next to nothing until it would not: of two
-processors, 25 of them would leave the worker a fifth of one, each as nice as above.
+processors, 25 of them would leave the worker a fifth of one, each as nice as above. It is so once it has started:
+beside somebody else's work the start of a plugin would take minutes.
 """
+STARTED = signal.SIGURG
+"""What the worker says when the plugin has started."""
+START = 30.0
+"""Seconds after which it has, whatever is said: what is said before this can hear is lost."""
 LOOK = 0.5
 """Seconds between two looks at what the family uses."""
 WINDOW = 60.0
@@ -53,39 +59,32 @@ def main(config: Mapping[str, float], argv: list[str]) -> int:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     wake = _signals()
-    place = Place(int(config["nice"]))
+    step_back(int(config["nice"]))
     plugin = _spawn(config, argv)
     _detach()
     family = Family(plugin, config)
-    stop_at: float | None = None
+    try:
+        _watch(family, config, wake, worker)
+    finally:
+        code = family.end(wake)
+    return code
+
+
+def _watch(family: Family, config: Mapping[str, float], wake: int, worker: int) -> None:
+    """Until its end is due."""
+    started_at, stop_at = time.monotonic() + START, math.inf
     while not family.ended:
         readable, _, _ = select.select([wake], [], [], LOOK)
         told = _drain(wake) if readable else b""
         family.reap()
         now = time.monotonic()
-        if stop_at is None and (bytes([signal.SIGTERM]) in told or os.getppid() != worker):
+        started_at = now if STARTED in told else started_at
+        if stop_at == math.inf and (signal.SIGTERM in told or os.getppid() != worker):
             stop_at = now + (config["grace"] if os.getppid() == worker else 0)
             family.tell(signal.SIGTERM)
-        if stop_at is not None and now >= stop_at:
-            break
-        if family.passed_limit(now):
-            break
-        place.take(family.demand)
-    return family.end(wake)
-
-
-class Place:
-    """Of the family among all who want a processor."""
-
-    def __init__(self, nice: int) -> None:
-        self._nice = nice
-        self._is = nice if step_back(nice) else -1
-
-    def take(self, demand: float) -> None:
-        """The one that goes with so many processors; it stays where it is when Linux wants to be asked again later."""
-        wanted = NICEST if demand > FULL else self._nice
-        if wanted != self._is and step_back(wanted):
-            self._is = wanted
+        if now >= stop_at or family.passed_limit(now):
+            return
+        family.take_place(NICEST if now >= started_at and family.demand > FULL else int(config["nice"]))
 
 
 class Family:
@@ -98,7 +97,9 @@ class Family:
         self.code = 0
         self._limit = 0
         self._samples: list[tuple[float, float]] = []
-        self._wanted = time.monotonic(), 0.0
+        self._members: dict[int, list[str]] = {}
+        self._seen = time.monotonic(), 0.0
+        self._waits: dict[str, Waits] = {}
         self.demand = 0.0
         """How many processors it would have taken lately, had it been given them."""
 
@@ -119,22 +120,31 @@ class Family:
 
     def passed_limit(self, now: float) -> bool:
         """Whether memory, processor or number of processes are more than allowed."""
-        members = list(children(os.getpid()))
-        memory = sum(resident(pid) for pid in members)
+        self._members = members = {pid: fields for pid in children(os.getpid()) if (fields := _stat(pid))}
+        memory, used = sum(map(_resident, members.values())), _cpu(members.values())
         if memory > self._config["memory"]:
             self._limit = MEMORY
         elif len(members) > self._config["processes"]:
             self._limit = PROCESSES
-        elif self._busy(now, sum(_cpu(pid) for pid in members)):
+        elif self._busy(now, used):
             self._limit = CPU
-        self._look_at_demand(now, members)
+        self._look_at_demand(now, used)
         return bool(self._limit)
 
-    def _look_at_demand(self, now: float, members: list[int]) -> None:
-        since, before = self._wanted
-        if now - since >= LOOK / 2:
-            wanted = sum(_wanted(pid) for pid in members)
-            self.demand, self._wanted = max(0.0, wanted - before) / (now - since), (now, wanted)
+    def take_place(self, nice: int) -> None:
+        """Among all who want a processor: every session of the family is worth as much."""
+        for pid in {fields[3]: pid for pid, fields in self._members.items()}.values():
+            if _place(pid) not in (nice, None):
+                step_back(nice, pid)
+
+    def _look_at_demand(self, now: float, used: float) -> None:
+        since, before = self._seen
+        if now - since < LOOK / 2:
+            return
+        waits = {thread: found for pid in self._members for thread, found in _waits(pid)}
+        waited = sum(found.in_vain(self._waits[thread]) for thread, found in waits.items() if thread in self._waits)
+        self.demand = (max(0.0, used - before) + waited) / (now - since)
+        self._seen, self._waits = (now, used), waits
 
     def _busy(self, now: float, used: float) -> bool:
         self._samples.append((now, used))
@@ -150,6 +160,8 @@ class Family:
             os.kill(self.plugin, number)
         except ProcessLookupError:
             self.ended = True
+        except PermissionError:  # it became somebody else
+            pass
 
     def end(self, wake: int) -> int:
         """Kill whoever is left, again until nobody is: orphans become children of this process, so none is left out.
@@ -162,7 +174,7 @@ class Family:
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
+                except (ProcessLookupError, PermissionError):
                     continue
             if left and select.select([wake], [], [], LOOK)[0]:
                 _drain(wake)
@@ -184,49 +196,92 @@ def descendants() -> Iterator[int]:
         yield pid
 
 
-def children(pid: int) -> Iterator[int]:
-    """Everybody below a process, at less cost; may miss who was born or orphaned just now: for looking only."""
+def children(pid: int, *, most: int = 100_000) -> Iterator[int]:
+    """Everybody below a process, at less cost; may miss who was born or orphaned just now: for looking only.
+
+    `most`: threads whose children are looked for.
+    """
+    parents = [pid]
+    while parents:
+        for path in _threads(parents.pop()):
+            found = [int(child) for child in _read(f"{path}/children").split()]
+            parents += found
+            yield from found
+            if (most := most - 1) <= 0:
+                return
+
+
+def _threads(pid: int) -> Iterator[str]:
+    """Where /proc tells of each thread of a process."""
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                for child in map(int, file.read().split()):
-                    yield child
-                    yield from children(child)
-    except OSError:
+            yield f"/proc/{pid}/task/{thread}"
+    except OSError:  # it is gone
         return
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc; empty when what it tells of is gone."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _stat(pid: int) -> list[str]:
     """What /proc says from the state on; empty when the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().decode("ascii", "replace").rpartition(") ")[2].split()
-    except OSError:
-        return []
+    return _read(f"/proc/{pid}/stat").decode("ascii", "replace").rpartition(") ")[2].split()
 
 
 def resident(pid: int) -> int:
     """Bytes of memory that a process has; 0 when it is gone."""
     fields = _stat(pid)
-    return int(fields[21]) * _PAGE if fields else 0
+    return _resident(fields) if fields else 0
 
 
-def _cpu(pid: int) -> float:
-    fields = _stat(pid)
-    return (int(fields[11]) + int(fields[12])) / _TICKS if fields else 0.0
+def _resident(fields: list[str]) -> int:
+    return int(fields[21]) * _PAGE
 
 
-def _wanted(pid: int) -> float:
-    """Seconds that its threads ran, or waited for a processor."""
-    wanted = 0
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
-                ran, waited, _ = file.read().split()
-            wanted += int(ran) + int(waited)
-    except (OSError, ValueError):
-        pass
-    return wanted / 1e9
+def _cpu(members: Iterable[list[str]]) -> float:
+    """Seconds that they ran, and with them those that they started and that have ended."""
+    ended = os.times()
+    ticks = sum(int(field) for fields in members for field in fields[11:15])
+    return ticks / _TICKS + ended.children_user + ended.children_system
+
+
+class Waits:
+    """A thread's: `waited` for a processor (s), and how often it `slept`, and was `interrupted` while it ran."""
+
+    __slots__ = ("interrupted", "slept", "waited")
+
+    def __init__(self, waited: float, slept: int, interrupted: int) -> None:
+        self.waited, self.slept, self.interrupted = waited, slept, interrupted
+
+    def in_vain(self, before: Waits) -> float:
+        """Seconds in which it would have run. Who mostly sleeps would not: it waits its turn for each little thing."""
+        is_busy = self.interrupted - before.interrupted > self.slept - before.slept
+        return max(0.0, self.waited - before.waited) if is_busy else 0.0
+
+
+def _waits(pid: int) -> Iterator[tuple[str, Waits]]:
+    """Of each thread of a process."""
+    for path in _threads(pid):
+        times, status = _read(f"{path}/schedstat").split(), _read(f"{path}/status")
+        if times and status:
+            slept, interrupted = (_number(status, name) for name in (b"\nvoluntary", b"\nnonvoluntary"))
+            yield path, Waits(int(times[1]) / 1e9, slept, interrupted)
+
+
+def _number(status: bytes, name: bytes) -> int:
+    return int(status.partition(name + b"_ctxt_switches:")[2].split(None, 1)[0])
+
+
+def _place(pid: int) -> int | None:
+    """The niceness of its session; None where Linux knows of none."""
+    words = _read(f"/proc/{pid}/autogroup").split()
+    return int(words[-1]) if words else None
 
 
 def _spawn(config: Mapping[str, float], argv: list[str]) -> int:
@@ -234,7 +289,7 @@ def _spawn(config: Mapping[str, float], argv: list[str]) -> int:
     if pid:
         return pid
     try:
-        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, STARTED):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -300,7 +355,7 @@ def _signals() -> int:
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGCHLD, STARTED):
         signal.signal(number, lambda _number, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return reading

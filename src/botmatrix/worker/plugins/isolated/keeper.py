@@ -163,6 +163,8 @@ class Keeper:
     def _up(self, hello: Hello | None) -> None:
         self.figures.state = State.RUNNING
         self.figures.error = ""
+        if self._child is not None:
+            self._child.started()
         if self._started is not None and not self._started.done():
             self._started.set_result(hello)
 
