@@ -30,6 +30,7 @@ GRACE = 2.0
 LAST_WORDS = 0.5
 """Seconds for which is read what a process wrote before its end."""
 
+_HERE = str(Path(guard.__file__).parent)
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMROOT")
 
 
@@ -58,7 +59,7 @@ class Child:
     async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
         """Start it behind its guard. Raises `OSError`."""
         limits = (f"{name}={value}" for name, value in _config(launch.limits).items())
-        argv = (sys.executable, "-I", "-S", guard.__file__, *limits, "--", *launch.argv)
+        argv = (sys.executable, "-I", "-S", "-c", guard.RUN, _HERE, *limits, "--", *launch.argv)
         env = {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env}
         return cls(await spawn(argv, env=env, folder=launch.folder), figures, tap, on_line)
 

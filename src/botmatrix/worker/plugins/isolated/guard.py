@@ -1,4 +1,4 @@
-"""Stands between the worker and one plugin process; run as a script of its own (`python -I -S guard.py`).
+"""Stands between the worker and one plugin process, in a process of its own that knows of nothing else (`RUN`).
 
 Nothing that the plugin starts outlives it: when the plugin ends, when it is told to stop (SIGTERM: the plugin gets
 SIGTERM, and SIGKILL after the grace), when a limit is passed, or when the worker dies in whatever way, the whole family
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 else:
     import _signal as signal
+
+RUN = "import sys; sys.path.append(sys.argv[1]); import guard; guard.start(sys.argv[2:])"
+"""What starts it, with this folder and what it is told: a script would be compiled each time, for 10 ms."""
 
 MEMORY, CPU, PROCESSES, NO_START = 201, 202, 203, 204
 """Exit codes that say which limit was passed, or that the program can't be started."""
@@ -381,5 +384,6 @@ def _told(argv: list[str]) -> tuple[dict[str, float], list[str]]:
     return {name: float(value) for name, _, value in pairs}, argv[end + 1 :]
 
 
-if __name__ == "__main__":
-    os._exit(main(*_told(sys.argv[1:])))  # nothing is left to be tidied up
+def start(words: list[str]) -> None:
+    """Run what is told (see `_told`), and end with its exit code."""
+    os._exit(main(*_told(words)))  # nothing is left to be tidied up

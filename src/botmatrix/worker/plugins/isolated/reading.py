@@ -9,7 +9,7 @@ from collections.abc import Callable
 from botmatrix.worker.plugins.isolated.figures import Figures
 from botmatrix.worker.plugins.isolated.lines import Splitter
 
-MOST_JUNK, FORGIVEN = 32 << 20, 256 << 10
+MOST_JUNK, FORGIVEN = 8 << 20, 256 << 10
 """Bytes of no use after which it is enough, and how many of them are forgotten a second."""
 LINE, JUNK_LINE = 512, 2048
 """Bytes that a line counts as at least, and one of no use: many short ones cost more than their bytes."""
