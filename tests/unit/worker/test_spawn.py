@@ -54,11 +54,11 @@ async def test_one_whose_pipes_can_not_be_connected_is_ended(monkeypatch: pytest
 
     monkeypatch.setattr("botmatrix.worker.spawn.for_loop", until_numbers_run_out)
     here = psutil.Process()
-    fds = here.num_fds()
+    fds, children = here.num_fds(), here.children()
     with pytest.raises(OSError, match="too many open files"):
         await spawn(("/bin/cat",), env=os.environ)
     async with asyncio.timeout(20):
-        while here.num_fds() > fds or here.children():
+        while here.num_fds() > fds or here.children() != children:
             await asyncio.sleep(0.01)
 
 
