@@ -106,15 +106,22 @@ async def measure(echo: Source, other: Source | None) -> Measured:
             left.note(envelope.id)
 
     with Thefts() as thefts:
-        tasks: list[asyncio.Task[None]] = []
+        tasks: set[asyncio.Task[None]] = set()  # of what is under way: to keep all would cost the collector of garbage
+
+        def begin(number: int, due: float) -> None:
+            task = asyncio.create_task(one(number, due))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
         count = int(RATE * (BESIDE if other else ALONE))
-        await beats(count, RATE, lambda number, due: tasks.append(asyncio.create_task(one(number, due))))
-        await asyncio.wait(tasks, timeout=2)
+        await beats(count, RATE, begin)
+        if tasks:
+            await asyncio.wait(tasks, timeout=2)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
     await host.close()
-    return Measured(*left.p99(thefts), len(tasks) - len(left.took))
+    return Measured(*left.p99(thefts), count - len(left.took))
 
 
 async def undisturbed(echo: Source, other: Source | None) -> Measured:

@@ -139,11 +139,12 @@ def kill_group(pid: int) -> None:
 def calm_collector() -> None:
     """Have the collector of garbage hold up the loop less. Modules stay, so it need not look at them again and again.
 
-    A look at all that lives takes tens of ms when a thousand events wait: it comes ten times as seldom as usual.
+    A look at all that lives takes tens of ms when a thousand events wait: it comes ten times as seldom as usual. One at
+    what has lived for a moment takes 2 ms when a hundred wait, as their number is all that matters: three times.
     """
     gc.freeze()
     young, middle, _all = gc.get_threshold()
-    gc.set_threshold(young, middle, 100)
+    gc.set_threshold(young, 3 * middle, 33)
 
 
 def raise_file_limit() -> int:

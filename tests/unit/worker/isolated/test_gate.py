@@ -31,7 +31,7 @@ def test_those_whose_patience_ends_go_one_after_another(
 ) -> None:
     monkeypatch.setattr(gates, "SILENCE", 0.2)
     times = run(leaving(400))
-    assert max(times) - min(times) >= (400 / gates.TOGETHER - 1) * gates.APART - 0.01
+    assert max(times) - min(times) >= 399 * gates.APART - 0.01
 
 
 async def leaving(count: int) -> list[float]:

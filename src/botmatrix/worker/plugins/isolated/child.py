@@ -54,6 +54,8 @@ class Child:
     def __init__(self, process: Spawned, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> None:
         self._process, self._figures, self._tap, self._on_line = process, figures, tap, on_line
         self._stopped_for = ""
+        self.on_stop: Callable[[str], None] = _unheard
+        """It is being ended, and is told nothing more; why."""
 
     @classmethod
     async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
@@ -99,6 +101,7 @@ class Child:
         """Have it end: first kindly, after the grace by force. `run` returns when it has."""
         self._stopped_for = self._stopped_for or reason
         self._process.stdin.close()
+        self.on_stop(self._stopped_for)
         with suppress(ProcessLookupError):
             self._process.terminate()
 
@@ -107,7 +110,7 @@ class Child:
         return Reading(stream, self._line, enough, self._figures, rate=RATE, burst=BURST)
 
     def _logged(self) -> Reading:
-        return Reading(self._process.stderr, self._log, _never, self._figures, rate=LOG_RATE, burst=LOG_RATE)
+        return Reading(self._process.stderr, self._log, None, self._figures, rate=LOG_RATE, burst=LOG_RATE)
 
     def _line(self, line: bytes) -> bool:
         return self._on_line(line) if line.startswith(b"{") else self._log(line)
@@ -122,8 +125,8 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _never() -> None:
-    """A log may be as long as it likes: what is too much of it is left out."""
+def _unheard(_reason: str) -> None:
+    """Nobody needs to know."""
 
 
 def _config(limits: Limits) -> dict[str, float]:

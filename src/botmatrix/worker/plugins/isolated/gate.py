@@ -14,9 +14,9 @@ SILENCE = 3.0
 
 SHORTEST = 0.05
 """Seconds that are waited in any case: perhaps it was this worker that stood still."""
-APART, TOGETHER = 0.001, 2
-"""Seconds between those whose patience ends, and how many go at once: a thousand at one moment would hold everything
-else up for a tenth. uvloop counts whole milliseconds.
+APART, MANY = 0.002, 1000
+"""Seconds between those whose patience ends, and how many of those who wait make one more go each time: a thousand at
+one moment would hold everything else up for a tenth. uvloop counts whole milliseconds.
 """
 
 
@@ -95,7 +95,7 @@ class Gate:
             self._suspected = self._exchange.heard
             self._look_in(SHORTEST)
         else:
-            for _ in range(min(TOGETHER, len(self._waiting))):
+            for _ in range(1 + (len(self._waiting) - 1) // MANY):
                 waiter, _ = self._waiting.popitem(last=False)
                 if not waiter.done():
                     waiter.set_result(False)

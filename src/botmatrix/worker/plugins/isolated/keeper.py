@@ -110,17 +110,23 @@ class Keeper:
             return f"can't be started: {error.strerror}"
         finally:
             self._starting = False
+        self._exchange.write, self._child.on_stop = self._child.write, self._stopping
         if self.figures.state is State.STOPPED:
             self._child.stop("stopped")
         self.figures.pid = self._child.pid
         settle = asyncio.get_running_loop().call_later(self._pace.settle, self._settled)
-        self._exchange.write = self._child.write
         self.on_start()
         try:
             return await self._child.run()
         finally:
             settle.cancel()
             self._child = None
+
+    def _stopping(self, reason: str) -> None:
+        """It is being ended, which may take a while: nothing waits for it any more but what it has."""
+        self._exchange.write = None
+        if self.figures.state is not State.STOPPED:
+            self.figures.error = reason
 
     async def _pause(self, reason: str) -> bool:
         """Whether to start it again; waits before."""

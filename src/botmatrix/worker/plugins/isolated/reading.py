@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -11,8 +12,8 @@ from botmatrix.worker.plugins.isolated.lines import Splitter
 
 MOST_JUNK, FORGIVEN = 8 << 20, 256 << 10
 """Bytes of no use after which it is enough, and how many of them are forgotten a second."""
-LINE, JUNK_LINE = 512, 2048
-"""Bytes that a line counts as at least, and one of no use: many short ones cost more than their bytes."""
+LINE = 512
+"""Bytes that a line counts as at least: many short ones cost more than their bytes."""
 CHUNK = 65_536
 """Bytes that are read at once."""
 TURN = 0.0002
@@ -24,7 +25,8 @@ SHORTEST = 0.001
 
 
 class Reading:
-    """One pipe. `take` gets each line and says whether it was of use; `enough` is called when too much was not.
+    """One pipe. `take` gets each line and says whether it was of use; `enough` is called when too much was not, and
+    nothing more is read then (None: it never is).
 
     `rate`: bytes a second that are read, `burst`: how many at once.
     """
@@ -33,19 +35,20 @@ class Reading:
         self,
         stream: asyncio.StreamReader,
         take: Callable[[bytes], bool],
-        enough: Callable[[], None],
+        enough: Callable[[], None] | None,
         figures: Figures,
         *,
         rate: int,
         burst: int,
     ) -> None:
-        self._stream, self._take, self._enough, self._figures = stream, take, enough, figures
+        self._stream, self._take, self._enough, self._figures = stream, take, enough or _never, figures
+        self._most = MOST_JUNK if enough else math.inf
         self._rate, self._burst = rate, burst
         self._splitter = Splitter()
         self._junk = self._rest = 0.0
 
     async def run(self) -> None:
-        """Until the pipe is closed."""
+        """Until the pipe is closed, or it was enough."""
         loop = asyncio.get_running_loop()
         left, filled = float(self._burst), loop.time()
         while chunk := await self._stream.read(CHUNK):
@@ -53,8 +56,9 @@ class Reading:
             await self._lines(chunk)
             if self._junk == before and self._splitter.skipping:
                 self._junk += len(chunk)
-            if self._junk > MOST_JUNK:
+            if self._junk > self._most:
                 self._enough()
+                return
             now, cost = loop.time(), max(len(chunk), LINE * chunk.count(b"\n"))
             left = min(self._burst, left + (now - filled) * self._rate) - cost
             self._junk = max(0.0, self._junk - (now - filled) * FORGIVEN)
@@ -67,10 +71,12 @@ class Reading:
             is_of_use = bool(line) and self._take(line)
             took = time.perf_counter() - began
             if not is_of_use:
-                self._junk += max(len(line), JUNK_LINE)
+                self._junk += max(len(line), LINE)
                 self._rest += took * REST
             turn += took
             if turn > TURN:
+                if self._junk > self._most:
+                    return
                 await self._pause()
                 turn = 0.0
             began = time.perf_counter()
@@ -86,3 +92,7 @@ class Reading:
         else:
             self._rest = 0.0
         await asyncio.sleep(pause)
+
+
+def _never() -> None:
+    """It is never enough."""
