@@ -232,6 +232,19 @@ async def test_an_event_does_not_wait_for_a_plugin_whose_process_is_not_there(
     await host.close()
 
 
+async def test_an_event_does_not_wait_for_a_process_that_is_being_ended(open_room: Open, host: Host) -> None:
+    room = await open_room(
+        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nfor m in messages(): time.sleep(600)",
+        timeout_ms=200,
+    )
+    assert "handler_timeout" in reason(await room.handle(message("x")))
+    assert process(host)["state"] == "running"  # until it is killed
+    event = message("y")
+    with pytest.raises(StopIteration) as ended:
+        host.handle(envelope(event, "f" * 24), event).send(None)
+    assert reason(ended.value.value) == "plugin_down: mine.on_message answered nothing for 0.2 s"
+
+
 async def test_a_plugin_that_hangs_does_not_take_every_place_of_the_worker(open_room: Open, host: Host) -> None:
     room = await open_room("for m in messages(): time.sleep(600)", timeout_ms=60_000, max_concurrency=4)
     loop = asyncio.get_running_loop()
