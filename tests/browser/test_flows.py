@@ -242,6 +242,28 @@ def test_what_a_plugin_asks_for_and_may_not_is_counted_on_its_page(watched: Watc
     assert watched.wrong == []
 
 
+def test_a_plugin_in_quarantine_says_so_before_anything_else(watched: Watched, bot: Talker, place: Place) -> None:
+    intents = [{"name": "die", "keywords": ["die"]}]
+    write_isolated(place.home, "for m in messages(): sys.exit(3)", "crash", events=[], intents=intents)
+    (place.home / "plugins").mkdir(exist_ok=True)
+    (place.home / "crash").rename(place.home / "plugins" / "crash")
+    page = watched.show("plugins")
+    page.get_by_role("link", name="crash").click()
+    workers = page.get_by_role("region", name="Workers")
+    workers.get_by_text("running pid").wait_for()
+    quarantined = workers.get_by_text("quarantined · restarts: 4")
+    for number in range(120):  # it is started again after 1, 2, 4, 8 s
+        bot.say("die", 456 + number)
+        if quarantined.is_visible():
+            break
+        page.wait_for_timeout(250)
+    page.get_by_role("heading", name="quarantined").wait_for()
+    assert workers.get_by_text("loaded", exact=True).count() == 0
+    page = watched.show("plugins")
+    page.get_by_role("row", name="crash").get_by_text("quarantined").wait_for()
+    assert watched.wrong == []
+
+
 def _install(page: Page, version: str) -> None:
     """Through the dialog of the list."""
     packed = io.BytesIO()

@@ -278,7 +278,9 @@ def _waits(pid: int) -> Iterator[tuple[str, Waits]]:
 
 
 def _number(status: bytes, name: bytes) -> int:
-    return int(status.partition(name + b"_ctxt_switches:")[2].split(None, 1)[0])
+    """0 where it is not told."""
+    words = status.partition(name + b"_ctxt_switches:")[2].split(None, 1)
+    return int(words[0]) if words else 0
 
 
 def _place(pid: int) -> int | None:

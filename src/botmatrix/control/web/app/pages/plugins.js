@@ -29,23 +29,26 @@ const changeSafeMode = (on, again) => confirm(t("safe_mode"), on ? t("safe_what"
 const versions = (one) => [...new Set(one.workers.map((worker) => worker.version).filter(Boolean))];
 const memory = (one) => one.workers.reduce((sum, worker) => sum + (worker.process?.memory || 0), 0);
 
+// Of a plugin in one worker. One in quarantine is loaded, but hears nothing until it is loaded anew.
+export const stateIn = (worker) => (worker.state === "loaded" && worker.process?.state === "quarantined" ? "quarantined" : worker.state);
+
 // loaded, disabled or failed in all workers; or mixed, while they change over.
 export function standing(one) {
-  const states = new Set(one.workers.map((worker) => worker.state));
+  const states = new Set(one.workers.map(stateIn));
   if (!one.enabled) return "disabled";
   if (!states.size) return "nowhere";
-  if (states.has("failed")) return "failed";
+  for (const bad of ["failed", "quarantined"]) if (states.has(bad)) return bad;
   return states.size === 1 ? [...states][0] : "changing";
 }
 
-const LOOKS = { loaded: "good", disabled: "quiet", nowhere: "quiet", changing: "warn", failed: "bad" };
+export const LOOKS = { loaded: "good", disabled: "quiet", nowhere: "quiet", changing: "warn", failed: "bad", quarantined: "bad" };
 export const Standing = ({ one }) => html`<${State} value=${standing(one)} look=${LOOKS[standing(one)] || "warn"}/>`;
 
 const columns = () => [
   { key: "id", label: t("plugin"), cell: (one) => html`<a class="mono strong" href=${link("plugins", one.id)}>${one.id}</a>${one.description && html`<small class="under text-secondary" title=${one.description}>${one.description}</small>`}` },
   { label: t("state"), cell: (one) => html`<${Standing} one=${one}/>` },
   { label: t("version"), look: "mono", cell: (one) => versions(one).join(", ") || "–" },
-  { label: t("workers"), number: true, cell: (one) => whole(one.workers.filter((worker) => worker.state === "loaded").length) },
-  { label: t("memory"), number: true, look: "minor", cell: (one) => (memory(one) ? bytes(memory(one)) : html`<${Quiet}>${t("in_worker")}<//>`) },
+  { label: t("workers"), number: true, cell: (one) => whole(one.workers.filter((worker) => stateIn(worker) === "loaded").length) },
+  { label: t("memory"), number: true, look: "minor", cell: (one) => (memory(one) ? bytes(memory(one)) : one.workers.some((worker) => worker.process) ? "–" : html`<${Quiet}>${t("in_worker")}<//>`) },
   { label: t("problem"), look: "clip", cell: (one) => { const error = one.workers.find((worker) => worker.error)?.error; return error ? html`<span title=${error}>${error}</span>` : "–"; } },
 ];

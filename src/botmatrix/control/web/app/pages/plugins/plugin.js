@@ -7,7 +7,7 @@ import { Button, Card, Head, Notice, Quiet, State } from "../../ui/basics.js";
 import { confirm } from "../../ui/dialog.js";
 import { failed, toast } from "../../ui/toast.js";
 import { Rows, useAnswer } from "../../ui/table.js";
-import { Standing } from "../plugins.js";
+import { LOOKS, Standing, stateIn } from "../plugins.js";
 import { Grants } from "./grants.js";
 import { Lines } from "./lines.js";
 import { Versions } from "./packages.js";
@@ -53,17 +53,16 @@ function Acts({ id, plugin, again }) {
 
 // Actions that were refused, of which the names are shown.
 const NAMED = 4;
-const LOOKS = { loaded: "good", disabled: "quiet", failed: "bad" };
 
 function Workers({ workers }) {
   if (!workers.length) return html`<p class="pad text-secondary">${t("in_no_worker")}</p>`;
   const broken = workers.filter((one) => one.error);
   return html`<${Rows} label=${t("workers")} rows=${workers} columns=${[
-      { label: t("worker"), look: "mono strong", cell: (one) => one.worker }, { label: t("state"), cell: (one) => html`<${State} value=${one.state} look=${LOOKS[one.state] || "warn"}/>` },
+      { label: t("worker"), look: "mono strong", cell: (one) => one.worker }, { label: t("state"), cell: (one) => html`<${State} value=${stateIn(one)} look=${LOOKS[stateIn(one)] || "warn"}/>` },
       { label: t("version"), look: "mono", cell: (one) => one.version || "–" }, { label: t("since"), cell: (one) => moment(one.since) },
       { label: t("source"), look: "mono minor", cell: (one) => one.source },
       { label: t("process"), cell: (one) => (one.process ? html`<${Process} process=${one.process}/>` : html`<${InWorker} plugin=${one}/>`) },
-    ]}/>${broken.map((one) => html`<div class="pad-x"><${Notice} look="bad" title=${`${one.worker}, ${moment(one.error_at)}:`}><span class="pre">${one.error}</span><//></div>`)}`;
+    ]}/>${broken.map((one) => html`<div class="pad-x"><${Notice} look="bad" title=${`${[one.worker, one.error_at && moment(one.error_at)].filter(Boolean).join(", ")}:`}><span class="pre">${one.error}</span><//></div>`)}`;
 }
 
 const InWorker = ({ plugin }) => html`<${Quiet}>${t("in_worker")}${plugin.interrupted ? ` · ${t("interrupted_n", { n: whole(plugin.interrupted), when: moment(plugin.interrupted_at) })}` : ""}<//>`;
