@@ -22,6 +22,8 @@ INTERRUPTIONS = 2
 """In a row without a beat: a handler is tried twice. A plugin that swallows them ends the worker."""
 SIGNAL, STARVED_SIGNAL, CPU_SIGNAL = signal.SIGUSR2, signal.SIGPROF, signal.SIGVTALRM
 STDERR = 2
+MOST_YIELDS = 100
+"""Of a millisecond each, before what blocks goes on, until the next signal."""
 
 Blame = Callable[[FrameType | None], BaseException | None]
 """The exception to raise in a plugin whose frame is on the stack; None when it is no plugin that blocks."""
@@ -36,9 +38,9 @@ class Watchdog:
     the next start or by other workers.
 
     C code that keeps the interpreter's lock stops this thread too. Then the kernel sends a signal (SIGPROF) after
-    `interrupt_after` s of CPU time; where the code looks for signals, as that of regular expressions does, this thread
-    gets its turn. And the kernel ends the process (SIGVTALRM, after the stack went to standard error) when it has used
-    twice `exit_after` s of CPU time without a check.
+    `interrupt_after` s of CPU time, and again until there was a check; where the code looks for signals, as that of
+    regular expressions does, it waits for this thread then. And the kernel ends the process (SIGVTALRM, after the stack
+    went to standard error) when it has used twice `exit_after` s of CPU time without a check.
 
     Time is counted in checks and in CPU time, not by the clock: a process that was stopped does not count as blocked.
     """
@@ -57,13 +59,14 @@ class Watchdog:
         self._checked = self._computed = 0.0
         self._missed = 0
         self._interrupted = 0
+        self._starved = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to watch; called on the main thread, by the loop that will beat."""
         signal.signal(SIGNAL, self._interrupt)
-        signal.signal(STARVED_SIGNAL, _make_way)
+        signal.signal(STARVED_SIGNAL, self._make_way)
         faulthandler.register(CPU_SIGNAL, file=STDERR, all_threads=True, chain=True)
         self._passed()
         self._thread.start()
@@ -89,15 +92,26 @@ class Watchdog:
                 self._exit()
             if self._missed >= self._interrupt_at and self._interrupted < INTERRUPTIONS:
                 signal.pthread_kill(_main_thread(), SIGNAL)
+            self._starved = False
 
     def _passed(self) -> int:
         """How many checks were due since the last one: several when this thread could not run."""
         now, computed = time.monotonic(), time.process_time()
         seconds = min(now - self._checked, computed - self._computed)
         self._checked, self._computed = now, computed
-        signal.setitimer(signal.ITIMER_PROF, self._patience)
+        signal.setitimer(signal.ITIMER_PROF, self._patience, self._every)
         signal.setitimer(signal.ITIMER_VIRTUAL, self._cpu_limit)
+        if self._starved:  # so long by the kernel's count, which differs from ours by some hundredths
+            return self._interrupt_at
         return min(max(1, round(seconds / self._every)), self._interrupt_at)
+
+    def _make_way(self, _signal: int, _frame: FrameType | None) -> None:
+        """On the main thread, which lets the watching one have its turn: others may take what is given up once."""
+        self._starved = True
+        for _ in range(MOST_YIELDS):
+            time.sleep(0.001)
+            if not self._starved:
+                break
 
     def _interrupt(self, _signal: int, frame: FrameType | None) -> None:
         if self._missed >= self._interrupt_at and (error := self._blame(frame)) is not None:
@@ -121,11 +135,6 @@ class Watchdog:
         )
         sys.stderr.flush()
         os._exit(EXIT_BLOCKED)
-
-
-def _make_way(_signal: int, _frame: FrameType | None) -> None:
-    """On the main thread, which waits for the other one to have had its turn."""
-    time.sleep(0.001)
 
 
 def _main_thread() -> int:

@@ -48,7 +48,7 @@ def test_an_expression_that_never_ends_and_keeps_the_interpreters_lock_is_interr
     started = time.process_time()
     with watching(plugin=True, interrupt_after=0.5), pytest.raises(Interrupted):
         re.search(r"^(a+)+$", "a" * 60 + "b")
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 0.9, "the watchdog's first turn was not enough"
 
 
 def test_what_is_no_plugin_is_left_alone() -> None:
