@@ -37,6 +37,9 @@ MANY = """
         if ctx.text == "die": os._exit(1)
         return "alive"
 
+    @plugin.command("live")
+    async def live(ctx): ...
+
     @plugin.skill("add")
     async def add(a: int) -> int: return a + 1
 
@@ -87,7 +90,7 @@ async def test_only_events_that_it_would_have_taken_went_past_it(open_room: Open
     assert [outcome.quiet for outcome in whys if isinstance(outcome, Done)] == ["no_match", "quarantined", "no_match"]
 
 
-async def test_its_skills_and_what_the_clock_starts_are_left_to_other_workers_until_it_is_loaded_anew(
+async def test_its_skills_commands_and_what_the_clock_starts_are_not_told_of_until_it_is_loaded_anew(
     platform: Platform, host: Host, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
@@ -98,10 +101,12 @@ async def test_its_skills_and_what_the_clock_starts_are_left_to_other_workers_un
     assert info.state is PluginState.LOADED, info.error
     room = Room(platform, host)
     assert [one.name for one in host.skills.capabilities()] == ["add"]
+    assert [command.name for command in host.commands()] == ["live"]
     assert waiting_for_the_clock() == ["cron mine.yearly"]
 
     await crash_often(room)
     assert host.skills.capabilities() == []
+    assert host.commands() == []
     await asyncio.sleep(0)  # a task that is cancelled ends in the next turn
     assert waiting_for_the_clock() == []
     assert await room.say("hello") == []
@@ -109,6 +114,7 @@ async def test_its_skills_and_what_the_clock_starts_are_left_to_other_workers_un
     await host.reload("mine")
     assert await room.say("hello") == ["alive"]
     assert [one.name for one in host.skills.capabilities()] == ["add"]
+    assert [command.name for command in host.commands()] == ["live"]
     assert waiting_for_the_clock() == ["cron mine.yearly"]
 
 

@@ -21,7 +21,7 @@ from botmatrix.worker.plugins.isolated import python, ticks
 from botmatrix.worker.plugins.isolated.broker import Broker
 from botmatrix.worker.plugins.isolated.child import Launch
 from botmatrix.worker.plugins.isolated.exchange import Exchange, PluginError
-from botmatrix.worker.plugins.isolated.figures import Figures
+from botmatrix.worker.plugins.isolated.figures import Figures, State
 from botmatrix.worker.plugins.isolated.gate import Gate
 from botmatrix.worker.plugins.isolated.given import Given
 from botmatrix.worker.plugins.isolated.going import Going
@@ -101,8 +101,9 @@ class Isolation:
         return plugin
 
     def commands(self) -> list[CommandInfo]:
-        """Commands of those that tell them."""
-        return [command for plugin in self.plugins.values() for command in plugin.commands]
+        """Commands of those that tell them, and are not in quarantine."""
+        heard = [plugin for plugin in self.plugins.values() if plugin.figures.state is not State.QUARANTINED]
+        return [command for plugin in heard for command in plugin.commands]
 
     async def close(self) -> None:
         """End what they share."""
