@@ -22,6 +22,7 @@ import uvloop
 from botmatrix.bus.envelope import Envelope
 from botmatrix.clock import SystemClock
 from botmatrix.core.plugin_settings import Configured
+from botmatrix.embedded.process import calm_collector
 from botmatrix.sdk.services import Services
 from botmatrix.worker.outcome import Done
 from botmatrix.worker.plugins.host import Host
@@ -50,6 +51,7 @@ async def echo(ctx):
 
 
 def main() -> None:
+    calm_collector()  # as a worker does
     folder = Path(tempfile.mkdtemp(prefix="bm-bench-isolated-"))
     try:
         for name, source in contestants(folder).items():
