@@ -27,6 +27,7 @@ from botmatrix.bus.envelope import FIELD, ActionEntry, Envelope, encode
 from botmatrix.bus.keys import Keys
 from botmatrix.clock import SystemClock
 from botmatrix.config import load
+from botmatrix.embedded.process import calm_collector
 from botmatrix.worker.drain import Drain
 from botmatrix.worker.handler import Handler
 from botmatrix.worker.incarnation import new_incarnation
@@ -64,6 +65,7 @@ class Floor:
 
 
 async def main() -> None:
+    calm_collector()  # as a worker does
     with tempfile.TemporaryDirectory(prefix="bm-bench-echo-") as name:
         folder = Path(name)
         (folder / "echo.py").write_text(IN_PROCESS)
