@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page
 from tests.browser.conftest import TOKEN, Place, Watched, matrix
 from tests.browser.talking import Talker
 from tests.integration.plugins.children import write_isolated
@@ -227,15 +227,21 @@ def test_a_plugin_is_put_in_configured_loaded_anew_and_rolled_back(watched: Watc
     assert watched.wrong == []
 
 
-def test_what_a_plugin_asks_for_and_may_not_is_counted_on_its_page(watched: Watched, bot: Talker, place: Place) -> None:
-    kick = "for m in messages(): say(id=m['id'], ok=True, actions=[{'type': 'kick_user', 'target': '5'}])"
-    write_isolated(place.home, kick, "thief", events=[], intents=[{"name": "steal", "keywords": ["steal"]}])
+def _running(watched: Watched, place: Place, name: str, code: str, word: str) -> tuple[Page, Locator]:
+    """The page of a plugin that hears one word in a process of its own, and the list of its workers there."""
+    write_isolated(place.home, code, name, events=[], intents=[{"name": word, "keywords": [word]}])
     (place.home / "plugins").mkdir(exist_ok=True)
-    (place.home / "thief").rename(place.home / "plugins" / "thief")
+    (place.home / name).rename(place.home / "plugins" / name)
     page = watched.show("plugins")
-    page.get_by_role("link", name="thief").click()
+    page.get_by_role("link", name=name).click()
     workers = page.get_by_role("region", name="Workers")
     workers.get_by_text("running pid").wait_for()
+    return page, workers
+
+
+def test_what_a_plugin_asks_for_and_may_not_is_counted_on_its_page(watched: Watched, bot: Talker, place: Place) -> None:
+    kick = "for m in messages(): say(id=m['id'], ok=True, actions=[{'type': 'kick_user', 'target': '5'}])"
+    _, workers = _running(watched, place, "thief", kick, "steal")
     assert "refused" not in workers.inner_text()
     bot.say("steal it", 456)
     workers.get_by_text("refused: 1 (kick_user)").wait_for()
@@ -243,14 +249,7 @@ def test_what_a_plugin_asks_for_and_may_not_is_counted_on_its_page(watched: Watc
 
 
 def test_a_plugin_in_quarantine_says_so_before_anything_else(watched: Watched, bot: Talker, place: Place) -> None:
-    intents = [{"name": "die", "keywords": ["die"]}]
-    write_isolated(place.home, "for m in messages(): sys.exit(3)", "crash", events=[], intents=intents)
-    (place.home / "plugins").mkdir(exist_ok=True)
-    (place.home / "crash").rename(place.home / "plugins" / "crash")
-    page = watched.show("plugins")
-    page.get_by_role("link", name="crash").click()
-    workers = page.get_by_role("region", name="Workers")
-    workers.get_by_text("running pid").wait_for()
+    page, workers = _running(watched, place, "crash", "for m in messages(): sys.exit(3)", "die")
     quarantined = workers.get_by_text("quarantined · restarts: 4")
     for number in range(120):  # it is started again after 1, 2, 4, 8 s
         bot.say("die", 456 + number)

@@ -108,6 +108,7 @@ class Watchdog:
     def _make_way(self, _signal: int, _frame: FrameType | None) -> None:
         """On the main thread, which lets the watching one have its turn: others may take what is given up once."""
         self._starved = True
+        # No event or lock to wait on: a signal may come on top of this one, and would find it held by this thread.
         for _ in range(MOST_YIELDS):
             time.sleep(0.001)
             if not self._starved:
