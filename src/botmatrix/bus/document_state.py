@@ -24,7 +24,8 @@ EVERY = 2.0
 class DocumentState(Generic[V]):
     """What was made of the document in force. While Redis is away, or holds what can't be used, the last one stays.
 
-    `make` makes it, in a thread, or raises a `BotMatrixError`. `on_change` is called with every new one.
+    `make` makes it, in a thread, or raises a `BotMatrixError`. `on_change` is called with every new one, whose copy is
+    in HOME by then: what somebody saw in force is known after a crash too.
     """
 
     def __init__(self, box: DocumentBox, home: Home, file: str, make: Callable[[bytes], V], first: V) -> None:
@@ -80,10 +81,13 @@ class DocumentState(Generic[V]):
                 error=str(error),
             )
             return
+        await asyncio.to_thread(self._copy, kept)
         self._take(kept.version, value)
+
+    def _copy(self, kept: Kept) -> None:
         copy = json.dumps({"version": kept.version, "document": json.loads(kept.document)}, ensure_ascii=False)
         try:
-            await asyncio.to_thread(self._home.write_private, self._file, copy)
+            self._home.write_private(self._file, copy)
         except OSError as error:
             log.warning("a document could not be copied", file=str(self._file), error=str(error))
 

@@ -75,10 +75,10 @@ class Rules:
         rules = mirror.rules
         if self._state is not None and mirror.state.version == self._state.version:
             rules = {**self.table.rules, **rules}  # what is missing was removed by hand: control writes it again
-        self.table = await asyncio.to_thread(Table, rules.values())
-        self._state = mirror.state
-        log.info("routing rules are in force", rules=len(rules), version=mirror.state.version)
+        table = await asyncio.to_thread(Table, rules.values())
         await asyncio.to_thread(self._keep_copy, rules.values())
+        self.table, self._state = table, mirror.state
+        log.info("routing rules are in force", rules=len(rules), version=mirror.state.version)
 
     async def close(self) -> None:
         """End the connection."""

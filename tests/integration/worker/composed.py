@@ -38,15 +38,19 @@ async def launched(
     *,
     program: str = PROGRAM,
 ) -> AsyncIterator[WorkerProcess]:
-    """Start one for the length of a block."""
+    """Start one for the length of a block; what fails in it is shown with the worker's log."""
     log = home / f"worker-{next(_numbers)}.log"
     own = {"REDIS_URL": stage.url, "WORKER_ID": worker_id, "PYTHONPATH": os.pathsep.join(sys.path)}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program, str(home)), env={**own, **(environ or {})}, stdout=output, stderr=output
         )
+    worker = WorkerProcess(worker_id, process, log)
     try:
-        yield WorkerProcess(worker_id, process, log)
+        yield worker
+    except BaseException as error:
+        error.add_note(f"{log.name}:\n{worker.output()[-8000:]}")
+        raise
     finally:
         if process.returncode is None:
             process.kill()
