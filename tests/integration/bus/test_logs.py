@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from tests.conftest import ValkeyProcess
+from tests.pace import slowness
 
 from botmatrix import log
 from botmatrix.bus.client import Client
@@ -54,10 +55,10 @@ async def test_what_a_part_logs_is_read_by_another_without_its_secrets(redis_url
 
 async def test_a_flood_costs_nothing_and_says_what_was_left_out(redis_url: str) -> None:
     shipper = LogShipper(redis_url, KEYS)
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(100_000):
         shipper.put(line(str(number)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2 * slowness()
     assert shipper.left_out == 100_000 - WAITING
     shipper.start()
     shipper.stop()

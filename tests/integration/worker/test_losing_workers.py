@@ -84,7 +84,7 @@ async def test_an_event_that_kills_workers_is_dead_at_the_third(stage: Stage, tr
 async def test_a_handler_that_blocks_is_interrupted(stage: Stage, troupe: Troupe) -> None:
     worker = await troupe.start("w1")
     await stage.put("w1", event_of(0, block=30), event_of(1))
-    await stage.until_sent(1, timeout=5)
+    await stage.until_sent(1)
     assert await stage.dead() == ["blocked"]
     assert worker.process.returncode is None
 
