@@ -54,7 +54,7 @@ async def test_messages_leave_in_order_with_a_pause_and_waiting_does_not_count_a
     bot = await scene.bot(nexus)
     await until(lambda: not nexus.actions.pacer.waiting)
     started = time.monotonic()
-    await ask(scene, nexus, *(to(1, str(n), lives=0.8) for n in range(4)))
+    await ask(scene, nexus, *(to(1, str(n), lives=1.2) for n in range(4)))
     assert await heard(bot, 4) == ["0", "1", "2", "3"]
     assert 1.5 <= time.monotonic() - started < 4
     await emptied(scene.client, KEYS.actions(nexus.inc))

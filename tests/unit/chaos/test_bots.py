@@ -133,7 +133,7 @@ async def test_a_chat_has_its_rate_and_ends_when_hushed(hub: Hub) -> None:
     crowd.chat(rate=100)
     await until(lambda: len(crowd.oracle.said) >= 30)
     took = crowd.oracle.said[30].at - crowd.oracle.said[1].at
-    assert 0.1 < took < 1.0
+    assert 0.1 < took < 3.0
     crowd.hush()
     said = len(crowd.oracle.said)
     await asyncio.sleep(0.05)
