@@ -36,13 +36,17 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SYSTEMR
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start, and where. `env` comes on top of the few harmless variables of the worker's own."""
+    """What to start, and where. `env` comes on top of the few harmless variables of the worker's own.
+
+    `steps_back`: on a full machine it waits rather than everybody else.
+    """
 
     plugin: str
     argv: Sequence[str]
     folder: Path
     limits: Limits
     env: Mapping[str, str]
+    steps_back: bool = True
 
 
 class Child:
@@ -60,7 +64,7 @@ class Child:
     @classmethod
     async def start(cls, launch: Launch, figures: Figures, tap: Tap, on_line: Callable[[bytes], bool]) -> Child:
         """Start it behind its guard. Raises `OSError`."""
-        limits = (f"{name}={value}" for name, value in _config(launch.limits).items())
+        limits = (f"{name}={value}" for name, value in _config(launch).items())
         argv = (sys.executable, "-I", "-S", "-c", guard.RUN, _HERE, *limits, "--", *launch.argv)
         env = {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env}
         return cls(await spawn(argv, env=env, folder=launch.folder), figures, tap, on_line)
@@ -129,11 +133,12 @@ def _unheard(_reason: str) -> None:
     """Nobody needs to know."""
 
 
-def _config(limits: Limits) -> dict[str, float]:
-    memory = limits.memory_mb << 20
+def _config(launch: Launch) -> dict[str, float]:
+    limits, memory = launch.limits, launch.limits.memory_mb << 20
     return {
         "grace": GRACE,
-        "nice": guard.NICE,
+        "nice": guard.NICE if launch.steps_back else 0,
+        "nicest": guard.NICEST if launch.steps_back else 0,
         "memory": memory,
         "cpu": limits.cpu,
         "processes": limits.processes,

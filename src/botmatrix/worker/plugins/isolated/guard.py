@@ -56,7 +56,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 def main(config: Mapping[str, float], argv: list[str]) -> int:
     """Run the program within its limits; the exit code to end with (128 + signal for a killed one).
 
-    `config`: `nice`, `grace` (s), `memory` (bytes), `cpu` (processors), `processes`, and values of `resource.RLIMIT_*`.
+    `config`: `nice`, `nicest` (when it takes too much), `grace` (s), `memory` (bytes), `cpu` (processors), `processes`,
+    and values of `resource.RLIMIT_*`.
     """
     worker = os.getppid()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -87,7 +88,7 @@ def _watch(family: Family, config: Mapping[str, float], wake: int, worker: int) 
             family.tell(signal.SIGTERM)
         if now >= stop_at or family.passed_limit(now):
             return
-        family.take_place(NICEST if now >= started_at and family.demand > FULL else int(config["nice"]))
+        family.take_place(int(config["nicest" if now >= started_at and family.demand > FULL else "nice"]))
 
 
 class Family:
