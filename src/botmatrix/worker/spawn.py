@@ -7,9 +7,10 @@ uvloop forks, which copies the tables of all memory of the worker, 10 ms and mor
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
@@ -57,9 +58,9 @@ class Spawned:
         """SIGKILL, if it still runs."""
         self._process.kill()
 
-    def send(self, signal: int) -> None:
+    def send(self, number: int) -> None:
         """A signal, if it still runs."""
-        self._process.send_signal(signal)
+        self._process.send_signal(number)
 
     def close(self) -> None:
         """Close the pipes."""
@@ -79,10 +80,22 @@ class Spawned:
 
 
 async def spawn(
-    argv: Sequence[str], *, env: Mapping[str, str], folder: Path | None = None, own_stderr: bool = True
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path | None = None,
+    own_stderr: bool = True,
+    held: Collection[int] = (),
 ) -> Spawned:
-    """Start a program in a session of its own, with pipes, behind everybody else. Raises `OSError`."""
-    started = _started(argv, env, folder, own_stderr)
+    """Start a program in a session of its own, with pipes, behind everybody else. Raises `OSError`.
+
+    `held`: signals that wait in front of it, blocked, until it unblocks them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        started = _started(argv, env, folder, own_stderr)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     process = Spawned(started)
     try:
         await process.connect()

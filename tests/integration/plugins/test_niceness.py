@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.integration.plugins.children import write_isolated
 from tests.integration.plugins.conftest import Open
 from tests.integration.plugins.test_hostile import until
 from tests.integration.plugins.test_isolated import process
@@ -15,6 +16,7 @@ from tests.unit.plugins.fakes import Platform, Room, message
 
 from botmatrix.worker.plugins.host import Host
 from botmatrix.worker.plugins.isolated.guard import NICE, NICEST
+from botmatrix.worker.plugins.isolated.keeper import Pace
 from botmatrix.worker.plugins.isolated.plugin import Isolation
 from botmatrix.worker.plugins.source import Source
 
@@ -40,14 +42,39 @@ async def test_one_that_only_computes_comes_after_all_others_until_it_has_done(o
     compute = Path(host.plugins[0].source, "compute")
     await asyncio.to_thread(compute.touch)
 
-    def place() -> str:
-        return Path(f"/proc/{process(host)['pid']}/autogroup").read_text().split()[-1]
-
     computing = asyncio.create_task(room.handle(message("x")))
-    await until(lambda: place() == str(NICEST))
+    await until(lambda: _place_of(host) == str(NICEST))
     await asyncio.to_thread(compute.unlink)
     await computing
-    await until(lambda: place() == str(NICE))
+    await until(lambda: _place_of(host) == str(NICE))
+
+
+async def test_that_it_has_started_is_heard_though_it_is_said_before_the_guard_can_hear(
+    platform: Platform, tmp_path: Path
+) -> None:
+    host = Host(platform, Isolation(platform, pace=Pace(settle=0)))
+    await host.load(write_isolated(tmp_path, "while True: pass"))
+    await until(lambda: _place_of(host) == str(NICEST))
+    await host.close()
+
+
+async def test_one_that_only_computes_may_tidy_up_at_its_end(open_room: Open, host: Host) -> None:
+    room = await open_room(f"""
+        import signal
+        def leave(*_):
+            while not open("/proc/self/autogroup").read().endswith("nice {NICE}\\n"): pass
+            open("tidy", "w").close()
+            os._exit(0)
+        signal.signal(signal.SIGTERM, leave)
+        for m in messages():
+            while True: pass
+    """)
+    computing = asyncio.create_task(room.handle(message("x")))
+    await until(lambda: _place_of(host) == str(NICEST))
+    tidy = Path(host.plugins[0].source, "tidy")
+    await host.unload("mine")
+    assert await asyncio.to_thread(tidy.exists)
+    await computing
 
 
 async def test_what_computes_in_a_session_of_its_own_comes_after_all_others_too(open_room: Open) -> None:
@@ -76,3 +103,8 @@ async def tell(ctx): return " ".join(sorted(set(places)))
     await host.load(Source("file", "mine", tmp_path / "mine"))
     assert str(NICEST) not in (await Room(platform, host).say("/places"))[0].split()
     await host.close()
+
+
+def _place_of(host: Host) -> str:
+    """The niceness of its session."""
+    return Path(f"/proc/{process(host)['pid']}/autogroup").read_text().split()[-1]

@@ -67,7 +67,7 @@ class Child:
         limits = (f"{name}={value}" for name, value in _config(launch).items())
         argv = (sys.executable, "-I", "-S", "-c", guard.RUN, _HERE, *limits, "--", *launch.argv)
         env = {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **launch.env}
-        return cls(await spawn(argv, env=env, folder=launch.folder), figures, tap, on_line)
+        return cls(await spawn(argv, env=env, folder=launch.folder, held=[guard.STARTED]), figures, tap, on_line)
 
     @property
     def pid(self) -> int:

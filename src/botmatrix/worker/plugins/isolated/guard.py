@@ -36,13 +36,13 @@ NICE = 5
 """How much less than the worker a process that it starts is worth: on a full machine it waits rather than events."""
 FULL, NICEST = 0.5, 19
 """A family that would take more than so much of a processor is worth next to nothing until it would not: of two
-processors, 25 of them would leave the worker a fifth of one, each as nice as above. It is so once it has started:
-beside somebody else's work the start of a plugin would take minutes.
+processors, 25 of them would leave the worker a fifth of one, each as nice as above. It is so once it has started, and
+until it is told to stop: beside somebody else's work a start would take minutes, and no end be done within the grace.
 """
 STARTED = signal.SIGURG
-"""What the worker says when the plugin has started."""
+"""What the worker says when the plugin has started. It holds it back until this can hear."""
 START = 30.0
-"""Seconds after which it has, whatever is said: what is said before this can hear is lost."""
+"""Seconds after which it has, whatever is said."""
 LOOK = 0.5
 """Seconds between two looks at what the family uses."""
 WINDOW = 60.0
@@ -88,7 +88,8 @@ def _watch(family: Family, config: Mapping[str, float], wake: int, worker: int) 
             family.tell(signal.SIGTERM)
         if now >= stop_at or family.passed_limit(now):
             return
-        family.take_place(int(config["nicest" if now >= started_at and family.demand > FULL else "nice"]))
+        is_too_much = now >= started_at and family.demand > FULL and stop_at == math.inf
+        family.take_place(int(config["nicest" if is_too_much else "nice"]))
 
 
 class Family:
@@ -363,6 +364,7 @@ def _signals() -> int:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGCHLD, STARTED):
         signal.signal(number, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [STARTED])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return reading
 
