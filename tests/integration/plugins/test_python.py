@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ async def host(platform: Platform, tmp_path: Path) -> AsyncIterator[Host]:
 async def load(host: Host, folder: Path, code: str, name: str = "mine", **manifest: Any) -> PluginInfo:
     """A plugin in Python for a process of its own; its code finds `plugin` and the SDK's names ready."""
     path = folder / name
-    path.mkdir()
+    path.mkdir(parents=True)
     (path / "plugin.json").write_text(json.dumps({"id": name, "isolation": "process", **manifest}))
     head = f"from botmatrix import *\nplugin = Plugin(id={name!r}, name='Mine', version='3.1')\n"
     (path / "plugin.py").write_text(head + textwrap.dedent(code))
@@ -275,9 +276,10 @@ async def again_until_done(room: TextRoom, words: str, event_id: str) -> None:
 
 
 async def test_changes_at_the_same_time_are_all_kept(redis_url: str, tmp_path: Path, database_url: str) -> None:
-    async with keeping(tmp_path, redis_url, database_url) as (_, room):
-        said = ["/count", "/keep x"] * 10
-        await asyncio.gather(*(again_until_done(room, words, f"{n:024x}") for n, words in enumerate(said)))
+    first, second = (keeping(tmp_path / name, redis_url, database_url) for name in ("first", "second"))
+    async with first as (_, room), second as (_, other):
+        said = zip(range(20), cycle((room, room, other, other)), cycle(("/count", "/keep x")), strict=False)
+        await asyncio.gather(*(again_until_done(where, words, f"{n:024x}") for n, where, words in said))
         assert await room.say("/count") == ["11 11 {'n': 11}"]
         assert (await room.say("/keep x"))[0].count("'x'") == 11
 

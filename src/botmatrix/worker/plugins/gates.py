@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from botmatrix.bus.envelope import Envelope
 from botmatrix.sdk.services import Services
 from botmatrix.worker.plugins.table import Bound
+from botmatrix.worker.plugins.turns import Turns
 
 
 class Gates:
@@ -19,8 +19,7 @@ class Gates:
         self._services = services
         self._busy: set[tuple[str, str]] = set()
         self._newest: dict[tuple[str, str], str] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
-        self._users: Counter[tuple[str, str]] = Counter()
+        self._turns = Turns()
 
     @asynccontextmanager
     async def passed(self, bound: Bound, envelope: Envelope, user: str) -> AsyncIterator[bool]:
@@ -56,19 +55,13 @@ class Gates:
     @asynccontextmanager
     async def _alone(self, key: tuple[str, str], event_id: str) -> AsyncIterator[None]:
         """In the order of arrival."""
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        self._users[key] += 1
-        try:
-            if lock.locked():
-                with self._services.resting(event_id):
-                    await lock.acquire()
-            else:
+        lock = self._turns.of(key)
+        if lock.locked():
+            with self._services.resting(event_id):
                 await lock.acquire()
-            try:
-                yield
-            finally:
-                lock.release()
+        else:
+            await lock.acquire()
+        try:
+            yield
         finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._locks[key]
+            lock.release()

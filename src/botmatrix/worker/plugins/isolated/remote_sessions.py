@@ -13,6 +13,7 @@ from botmatrix.bus.memory import Heard, Memory
 from botmatrix.bus.sessions import Names, SessionBox, State, StateTooLarge
 from botmatrix.errors import EngineUnavailable
 from botmatrix.worker.plugins.isolated.sessions import UNAVAILABLE
+from botmatrix.worker.plugins.turns import Turns
 
 TRIES: Final = 100
 
@@ -37,23 +38,16 @@ class RemoteSessions(SessionBox):
 
     def __init__(self, ask: Ask) -> None:
         self._ask, self.keys, self.memory = ask, Keys(), RemoteMemory()
+        self._turns = Turns()
 
     async def read(self, names: Names) -> State:
         """The state; empty when there is none."""
         return cast("State", await self._do("session.read", {"of": names.state}))
 
     async def change(self, names: Names, change: Callable[[State], object], lives: Mapping[str, float | None]) -> None:
-        """Change the state in one step, again with a fresh one when somebody else was quicker."""
-        seen = await self.read(names)
-        for _ in range(TRIES):
-            state = copy.deepcopy(seen)
-            change(state)
-            told = {"of": names.state, "seen": seen, "state": state, "lives": dict(lives)}
-            newer = await self._do("session.change", told)
-            if newer is None:
-                return
-            seen = newer
-        raise TimeoutError("the session is being changed by others without a pause")
+        """Change the state in one step, again with a fresh one when another process was quicker."""
+        async with self._turns.of(names.state):
+            await self._change(names, change, lives)
 
     async def history(self, names: Names) -> list[Heard]:
         """The messages, oldest first."""
@@ -65,6 +59,18 @@ class RemoteSessions(SessionBox):
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    async def _change(self, names: Names, change: Callable[[State], object], lives: Mapping[str, float | None]) -> None:
+        seen = await self.read(names)
+        for _ in range(TRIES):
+            state = copy.deepcopy(seen)
+            change(state)
+            told = {"of": names.state, "seen": seen, "state": state, "lives": dict(lives)}
+            newer = await self._do("session.change", told)
+            if newer is None:
+                return
+            seen = newer
+        raise TimeoutError("the session is being changed by others without a pause")
 
     async def _do(self, action: str, params: Mapping[str, Any]) -> Any:
         told = await self._ask(action, params)

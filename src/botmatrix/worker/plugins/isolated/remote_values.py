@@ -9,6 +9,7 @@ import msgspec
 
 from botmatrix.errors import EngineUnavailable
 from botmatrix.worker.plugins.isolated.remote_sessions import TRIES, Ask
+from botmatrix.worker.plugins.turns import Turns
 
 _encode = msgspec.json.Encoder().encode
 
@@ -18,6 +19,7 @@ class RemoteValues:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
+        self._turns = Turns()
 
     async def get(self, plugin: str, key: str) -> str | None:
         """The value; None when there is none."""
@@ -28,15 +30,9 @@ class RemoteValues:
         await self._do("set", key=key, value=[_raw(value)])
 
     async def change(self, plugin: str, key: str, change: Callable[[str | None], str]) -> str:
-        """Put `change(value)` in the place of the value; called again when somebody else was quicker."""
-        seen = await self._do("get", key=key)
-        for _ in range(TRIES):
-            value = change(_text(seen))
-            newer = await self._do("change", key=key, seen=seen, value=[_raw(value)])
-            if newer is None:
-                return value
-            seen = newer
-        raise TimeoutError("the value is being changed by others without a pause")
+        """Put `change(value)` in the place of the value; called again when another process was quicker."""
+        async with self._turns.of(key):
+            return await self._changed(key, change)
 
     async def delete(self, plugin: str, key: str) -> bool:
         """Forget a value; whether there was one."""
@@ -45,6 +41,16 @@ class RemoteValues:
     async def keys(self, plugin: str, prefix: str, after: str, limit: int) -> list[str]:
         """Keys that begin with `prefix`, in order, those above `after`."""
         return msgspec.convert(await self._do("keys", prefix=prefix, after=after), list[str])[:limit]
+
+    async def _changed(self, key: str, change: Callable[[str | None], str]) -> str:
+        seen = await self._do("get", key=key)
+        for _ in range(TRIES):
+            value = change(_text(seen))
+            newer = await self._do("change", key=key, seen=seen, value=[_raw(value)])
+            if newer is None:
+                return value
+            seen = newer
+        raise TimeoutError("the value is being changed by others without a pause")
 
     async def _do(self, verb: str, **params: Any) -> Any:
         told = await self._ask(f"values.{verb}", params)
